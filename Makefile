@@ -1,0 +1,43 @@
+# make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
+# make test-rest: the slow ones and the live comparison with transformers and torch.
+PYTHON ?= python3
+VENV := .venv
+TEST_VENV := .venv-test
+DEMO := runs/demo
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test test-rest lint clean
+
+demo: $(VENV)/installed
+	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)
+	@$(VENV)/bin/python -m webbrowser -t "file://$(CURDIR)/$(DEMO)/report.html" >/dev/null 2>&1 || true
+
+test: $(TEST_VENV)/installed
+	$(TEST_VENV)/bin/python -m pytest
+
+test-rest: $(TEST_VENV)/installed-torch
+	$(TEST_VENV)/bin/python -m pytest -m "slow or torch"
+
+lint: $(TEST_VENV)/installed
+	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/ruff format --check .
+	$(TEST_VENV)/bin/mypy
+
+$(VENV)/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11, say." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(TEST_VENV)/installed: requirements.txt requirements-test.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11, say." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(TEST_VENV)
+	$(TEST_VENV)/bin/python -m pip install --quiet -r requirements-test.txt
+	touch $@
+
+$(TEST_VENV)/installed-torch: $(TEST_VENV)/installed requirements-reference.txt
+	$(TEST_VENV)/bin/python -m pip install --quiet -r requirements-reference.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(TEST_VENV) $(DEMO)

@@ -1,0 +1,203 @@
+"""What the studies' configs share: the paper's recipe in full, and small models for runs without weights.
+
+Every number of the paper stands here once. Where the paper is silent the comment says so.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+ALL_LINEARS = ()  # LoRA targets: none named means every linear layer of the architecture
+
+
+def paper_recipe() -> ConfigDict:
+    """PRIMA as published (sections 2 and 3), for two 24 GB GPUs or more."""
+    config = ConfigDict()
+    config.seed = 0
+    config.folds = 5
+    config.parallel = "pmap"  # or "shard_map"
+    config.dtype = "bfloat16"  # of the frozen backbones; adapters, heads, losses and norms are float32
+    config.remat = True  # recompute activations in the backward pass, to fit 24 GB
+    config.warmup_fraction = 0.1
+    config.checkpoint_seconds = 300.0
+
+    config.data = ConfigDict({"dir": "", "prepared": "", "size": 256})
+    config.models = ConfigDict(
+        {
+            "image": {"weights": "weights/dinov3-vitb16-pretrain-lvd1689m"},
+            "text": {"weights": "weights/Clinical_ModernBERT"},
+            "llm": {"weights": "weights/Qwen3-1.7B"},  # the paper does not name a size
+        }
+    )
+    config.image = ConfigDict(
+        {
+            "size": 224,  # silent; DINOv3's own
+            "augmentation": {
+                "scale": (0.4, 1.0),
+                "ratio": (3 / 4, 4 / 3),
+                "horizontal_flip": True,
+                "vertical_flip": False,
+                "quarter_turns": False,
+                "brightness": 0.2,
+                "contrast": 0.2,
+                "saturation": 0.2,
+            },
+        }
+    )
+    config.text = ConfigDict({"max_length": 192, "vocabulary_size": 0})
+
+    config.knowledge = ConfigDict(
+        {  # stage 1, section 2.1
+            "corpus": "",
+            "field": "text",
+            "include_sentences": False,  # also read the training fold's own sentences: for encoders without weights
+            "epochs": 2500.0,
+            "batch_size": 32,  # silent
+            "learning_rate": 5e-5,
+            "weight_decay": 1e-3,
+            "rank": 8,
+            "alpha_over_rank": 2.0,  # silent
+            "targets": ALL_LINEARS,
+            "max_length": 256,
+            "mask_probability": 0.3,  # ModernBERT's
+        }
+    )
+    config.align = ConfigDict(
+        {  # stage 2, section 2.2
+            "epochs": 150.0,
+            "batch_size": 64,  # silent
+            "learning_rate": 3e-5,
+            "weight_decay": 1e-3,
+            "rank": 32,
+            "alpha_over_rank": 2.0,
+            "targets": ALL_LINEARS,
+            "projection_width": 512,  # silent
+            "temperature": 0.07,  # silent
+            "label_temperature": 1.0,  # silent
+            "weights": (0.2, 0.3, 0.2, 0.3),  # Eq. 7
+            "label_weight": 3.0,  # section 2.2, L_soft
+            "image": {"anchors": "printed"},
+            "local": {"negatives": "printed", "pooling": "attention"},
+            "soft": {"normalizer": "printed"},
+        }
+    )
+    config.refine = ConfigDict(
+        {  # stage 2b; the paper gives no numbers of its own: stage 2's
+            "epochs": 30.0,
+            "batch_size": 64,
+            "learning_rate": 3e-5,
+            "weight_decay": 1e-3,
+            "rank": 32,
+            "alpha_over_rank": 2.0,
+            "targets": ALL_LINEARS,
+            "class_weights": "none",  # or "balanced"
+        }
+    )
+    config.features = ConfigDict(
+        {  # what stage 3 trains on; the paper is silent
+            "views": 4,  # stored views of each photograph: the whole one, and augmented ones
+            "text_views": 4,  # stored versions of each sentence: all that is known, and some of it left out
+            "text_dropout": 0.2,  # how often each attribute is left out, in the version that says least
+            "dtype": "float16",
+            "batch_size": 64,
+        }
+    )
+    config.diagnose = ConfigDict(
+        {  # stage 3, section 2.3
+            "case": "record",
+            "epochs": 80.0,
+            "batch_size": 16,  # silent
+            "learning_rate": 1e-5,
+            "weight_decay": 3e-2,
+            "rank": 16,
+            "alpha_over_rank": 2.0,
+            "targets": ALL_LINEARS,
+            "class_weights": "none",  # or "balanced"
+            "projector_width": 1024,  # silent
+            "scan_dropout": 0.0,  # how often a photograph is left out of a training sequence
+        "image_stride": 2,
+            "text_stride": 2,
+        }
+    )
+    # The reference "image encoder alone with a linear head": as long as alignment and refinement together.
+    config.image_only = config.refine.copy_and_resolve_references()
+    config.image_only.epochs = 60.0
+    return config
+
+
+def without_weights(
+    config: ConfigDict, *, image_size: int, patch_size: int, width: int, depth: int, vocabulary_size: int
+) -> ConfigDict:
+    """Small backbones of the same architectures, from random weights: what a laptop can train.
+
+    There is no pre-training to keep, so the encoders are trained whole (rank 0) where the paper adapts them; the LLM keeps its
+    adapters.
+    """
+    heads = max(2, width // 32)
+    config.dtype = "float32"
+    config.remat = False
+    config.image.size = image_size
+    config.text.vocabulary_size = vocabulary_size
+    config.models.image = ConfigDict(
+        {
+            "weights": placeholder(str),
+            "architecture": {
+                "model_type": "dinov3_vit",
+                "hidden_size": width,
+                "intermediate_size": 4 * width,
+                "num_hidden_layers": depth,
+                "num_attention_heads": heads,
+                "patch_size": patch_size,
+                "image_size": image_size,
+                "num_register_tokens": 4,
+                "layerscale_value": 1.0,
+                "key_bias": False,
+                "initializer_range": 0.5 * width**-0.5,
+                "rope_theta": 100.0,
+            },
+        }
+    )
+    config.models.text = ConfigDict(
+        {
+            "weights": placeholder(str),
+            "architecture": {
+                "model_type": "modernbert",
+                "hidden_size": width,
+                "intermediate_size": 2 * width,
+                "num_hidden_layers": 3,
+                "num_attention_heads": heads,
+                "vocab_size": config.text.vocabulary_size,
+                "local_attention": 16,
+                "global_attn_every_n_layers": 3,
+                "global_rope_theta": 160000.0,
+                "local_rope_theta": 10000.0,
+                "max_position_embeddings": 512,
+                "initializer_range": 0.5 * width**-0.5,
+                "pad_token_id": 0,
+            },
+        }
+    )
+    config.models.llm = ConfigDict(
+        {
+            "weights": placeholder(str),
+            "architecture": {
+                "model_type": "qwen3",
+                "hidden_size": width,
+                "intermediate_size": 3 * width,
+                "num_hidden_layers": 3,
+                "num_attention_heads": heads,
+                "num_key_value_heads": heads // 2,
+                "head_dim": 32,
+                "rope_theta": 1000000.0,
+                "vocab_size": config.text.vocabulary_size,
+                "max_position_embeddings": 1024,
+                "tie_word_embeddings": True,
+                "initializer_range": 0.5 * width**-0.5,
+                "rms_norm_eps": 1e-6,
+            },
+        }
+    )
+    for stage in (config.knowledge, config.align, config.refine, config.image_only):
+        stage.rank = 0
+    config.knowledge.include_sentences = True
+    config.features.dtype = "float32"
+    return config

@@ -1,0 +1,116 @@
+"""Prepares a study once: photographs resampled and stored for random access, under a name that tells their content."""
+
+import hashlib
+import io
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prima_jax.data.folders import whole_folder
+from prima_jax.data.images import decode
+from prima_jax.errors import UserError
+from prima_jax.studies.manifest import Reading
+from prima_jax.studies.study import Record, Study
+
+__all__ = ["Prepared", "fingerprint", "prepare"]
+
+FORMAT = 1
+"""Raised whenever what is stored changes for the same input."""
+CACHE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study ready for training: `records[i]` is described by `source[i]`, whose "image" holds JPEG bytes."""
+
+    study: Study
+    records: tuple[Record, ...]
+    source: Sequence[Mapping[str, Any]]
+    report: Mapping[str, Any]
+    """Counts for the report: records, units, subjects, images per class, missing and identical photographs."""
+    _decoded: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    def image(self, position: int) -> np.ndarray:
+        """The photograph of record `position`, uint8 `[H, W, 3]`; the first GiB of those decoded stays in memory."""
+        image = self._decoded.get(position)
+        if image is None:
+            image = decode(self.source[position]["image"], self.records[position].id)
+            # All are of about one size. Threads may race here, which costs a second decoding and nothing else.
+            if len(self._decoded) * image.nbytes < CACHE_BYTES:
+                self._decoded[position] = image
+        return image
+
+
+def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
+    """Opens `cache/<study>-<fingerprint>`, or writes it first with every photograph's shorter side at `size` pixels.
+
+    It appears whole or not at all, however the process ends. Raises UserError for a broken photograph, a full or
+    read-only disk, or a prepared folder that was damaged afterwards.
+    """
+    folder = Path(cache) / f"{reading.study.name}-{fingerprint(reading, size)}"
+    if not folder.is_dir():
+        with whole_folder(folder) as temporary:
+            _write(reading, temporary, size)
+    return Prepared(reading.study, reading.records, _open(folder, len(reading.records)), _report(reading))
+
+
+def fingerprint(reading: Reading, size: int) -> str:
+    """What a prepared study depends on, in 16 hex digits: manifest, study, photographs' names and lengths, size."""
+    manifest = reading.study.manifest_path(reading.folder).read_bytes()
+    photographs = [(record.image, (reading.folder / record.image).stat().st_size) for record in reading.records]
+    parts = [FORMAT, size, asdict(reading.study), photographs, hashlib.sha256(manifest).hexdigest()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _write(reading: Reading, folder: Path, size: int) -> None:
+    import tensorflow_datasets as tfds  # takes seconds to import
+
+    from prima_jax.data.builder import StudyBuilder
+
+    tfds.disable_progress_bar()  # the builder shows its own
+    config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
+    builder = StudyBuilder(reading=reading, size=size, data_dir=folder)
+    try:
+        with redirect_stdout(io.StringIO()):  # it announces a download that does not happen
+            builder.download_and_prepare(download_config=config, download_dir=folder / "downloads")
+    except RuntimeError as error:  # what array_record makes of a full disk
+        raise OSError(str(error)) from error
+    shutil.rmtree(folder / "downloads")
+
+
+def _open(folder: Path, count: int) -> Sequence[Mapping[str, Any]]:
+    import tensorflow_datasets as tfds
+
+    from prima_jax.data.builder import SPLIT
+
+    try:
+        builder = tfds.builder_from_directory(next(folder.glob("*/*/dataset_info.json")).parent)
+        # The JPEG bytes are handed over as they are: whoever needs pixels decodes them.
+        source = builder.as_data_source(SPLIT, decoders={"image": tfds.decode.SkipDecoding()})
+        found = len(source)
+        source[found - 1]  # files are opened when first read, and a cut one lacks its end
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        raise UserError(f"The prepared study {folder} is damaged ({error!r}); delete it and start again.") from error
+    if found != count:
+        raise UserError(f"The prepared study {folder} holds {found} records, not {count}; delete it and start again.")
+    return source
+
+
+def _report(reading: Reading) -> dict[str, Any]:
+    records, names = reading.records, reading.study.class_names
+    images = Counter(names[record.label] for record in records)
+    return {
+        "records": len(records),
+        "units": len({record.unit for record in records}),
+        "subjects": len({record.subject for record in records}),
+        "images_per_class": {name: images[name] for name in names},
+        "missing_images": list(reading.missing_images),
+        "identical": [list(group) for group in reading.identical],
+    }

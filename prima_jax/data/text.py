@@ -1,0 +1,165 @@
+"""From fields to sentences, and from sentences to tokens."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from prima_jax.data.folders import whole_folder
+from prima_jax.errors import UserError
+from prima_jax.studies.study import Attribute, Study, Value
+
+__all__ = ["Tokens", "class_token_ids", "load_tokenizer", "sentence", "tokenize", "train_tokenizer"]
+
+# The names ModernBERT's tokenizer uses, so that its sequences and ours are alike.
+SPECIALS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+BYTES = 256
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Sentences as tokens of one length, class token first, padded on the right."""
+
+    ids: np.ndarray
+    """int32 `[N, L]`."""
+    mask: np.ndarray
+    """bool `[N, L]`: not padding."""
+    words: np.ndarray
+    """bool `[N, L]`: neither padding nor a special token."""
+    truncated: int
+    """How many sentences were longer than L and lost their end."""
+
+
+def sentence(study: Study, fields: Mapping[str, Value], *, visual_only: bool = False) -> str:
+    """What is known, in the words of the study; a missing field writes nothing, so the text may be empty.
+
+    With `visual_only` only the attributes that an image can show are written (t_i of section 2.2).
+    """
+    known = (a for a in study.shown(visual_only=visual_only) if a.name in fields)
+    return " ".join(filter(None, (_clause(attribute, fields[attribute.name]) for attribute in known)))
+
+
+def train_tokenizer(
+    texts: Iterable[str], folder: str | Path, *, vocabulary_size: int, answers: Sequence[str] = ()
+) -> None:
+    """Trains a byte-level BPE on `texts` and saves it in `folder` for `load_tokenizer`; the same texts give the same.
+
+    Each of `answers` becomes one token. The vocabulary is smaller than asked for where the texts have no more pairs.
+    Raises UserError when it could not hold every byte.
+    """
+    least = BYTES + len(SPECIALS) + len(set(answers))
+    if vocabulary_size < least:
+        raise UserError(f"The tokenizer's vocabulary_size should be {least} or more, not {vocabulary_size}.")
+    tokenizer = Tokenizer(models.BPE())
+    # The leading space makes a sentence's first word the same token as in its middle.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size - len(set(answers)),
+        special_tokens=list(SPECIALS.values()),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    # lstrip: the space before an answer belongs to it, as it does in the tokens of any other word.
+    tokenizer.add_tokens([AddedToken(answer, lstrip=True, single_word=True) for answer in answers])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
+    )
+    _save(tokenizer, Path(folder))
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The Hugging Face tokenizer in a local folder; never asks a hub. Raises UserError if there is none."""
+    from transformers import AutoTokenizer  # takes seconds to import
+
+    folder = Path(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise UserError(
+            f"No tokenizer in {folder.absolute()}: expected tokenizer.json and tokenizer_config.json there."
+        )
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # a broken file raises whatever its parser raises
+        raise UserError(f"The tokenizer in {folder.absolute()} cannot be loaded ({error}); copy it anew.") from error
+
+
+def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Tokens:
+    """Tokenises to `[N, max_length]`: class token, words, separator, padding. UserError: no class token."""
+    if tokenizer.cls_token_id is None or tokenizer.pad_token_id is None:
+        raise UserError(
+            f"The tokenizer in {tokenizer.name_or_path} has no class or padding token, so it is none of a text encoder."
+        )
+    encoded = tokenizer(list(sentences), add_special_tokens=True, verbose=False)["input_ids"]
+    ids = np.full((len(encoded), max_length), tokenizer.pad_token_id, np.int32)
+    mask = np.zeros(ids.shape, bool)
+    for row, tokens in enumerate(encoded):
+        if len(tokens) > max_length:  # keep the separator at the end
+            tokens = [*tokens[: max_length - 1], tokens[-1]]
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = True
+    words = mask & ~np.isin(ids, tokenizer.all_special_ids)
+    truncated = sum(len(tokens) > max_length for tokens in encoded)
+    if truncated:
+        logging.getLogger(__name__).warning(
+            "%d of %d texts are longer than %d tokens and lose their end", truncated, len(encoded), max_length
+        )
+    return Tokens(ids, mask, words, truncated)
+
+
+def class_token_ids(tokenizer: Any, answers: Sequence[str]) -> np.ndarray:
+    """The first token `[C]` of each class's answer, over which section 2.3 takes the softmax.
+
+    The answer is written with a leading space, as a word in running text is, since that is the token a language model
+    has learnt. Raises UserError when two classes share their first token.
+    """
+    ids = [tokenizer.encode(f" {answer}", add_special_tokens=False)[0] for answer in answers]
+    for position, token in enumerate(ids):
+        if token in ids[:position]:
+            other = answers[ids.index(token)]
+            raise UserError(
+                f"The answers {other!r} and {answers[position]!r} begin with the same token, "
+                f"{tokenizer.decode([token])!r}; choose words that differ from the start."
+            )
+    return np.array(ids, np.int32)
+
+
+def _clause(attribute: Attribute, value: Value) -> str:
+    if attribute.kind == "yes_no":
+        return attribute.sentence if value else attribute.negative
+    if attribute.kind == "category":
+        return attribute.sentence.format(value=value)
+    return attribute.sentence.format(value=f"{value:g}", band=_band(float(value), attribute.bins))
+
+
+def _band(value: float, edges: Sequence[float]) -> str:
+    """The bin of a number in words; a small text encoder learns these sooner than digits."""
+    above = int(np.searchsorted(edges, value, side="right"))
+    if not edges:
+        return ""
+    if above == 0:
+        return f"below {edges[0]:g}"
+    if above == len(edges):
+        return f"{edges[-1]:g} or more"
+    return f"{edges[above - 1]:g} to {edges[above]:g}"
+
+
+def _save(tokenizer: Tokenizer, folder: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, padding_side="right", **SPECIALS)
+    with whole_folder(folder) as temporary:
+        try:
+            wrapped.save_pretrained(str(temporary))
+        except Exception as error:  # what tokenizers makes of a full disk has no type of its own
+            raise OSError(str(error)) from error

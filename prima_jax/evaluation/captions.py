@@ -1,0 +1,132 @@
+"""What must be said wherever a table of results is shown: whose data, which folds, and what limits the figures."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+__all__ = ["caption", "facts", "figure", "method_name", "ordered", "title", "warnings"]
+
+_METHODS = {
+    "prima": "PRIMA",
+    "image_only": "Image encoder, linear head",
+    "metadata_only": "Metadata only (gradient boosting)",
+    "missingness_only": "Missingness only",
+    "majority": "Majority class",
+}
+
+
+def method_name(method: str) -> str:
+    """The name of a method in tables; one that is not known keeps its own."""
+    return _METHODS.get(method, method)
+
+
+def ordered(methods: Collection[str]) -> list[str]:
+    """The methods in the order of the table's rows; those that are not known come last, by name."""
+    known = list(_METHODS)
+    return sorted(methods, key=lambda m: (known.index(m) if m in known else len(known), m))
+
+
+def title(results: Mapping[str, Any]) -> str:
+    """The study's title, with SYNTHETIC before it where no patient stands behind the figures."""
+    name = results.get("title") or results["study"]
+    return f"SYNTHETIC, no patients: {name}" if results["synthetic"] else name
+
+
+def caption(results: Mapping[str, Any]) -> list[str]:
+    """The sentences under a table, which stands under the study's title."""
+    return [*facts(results), *warnings(results)]
+
+
+def facts(results: Mapping[str, Any]) -> list[str]:
+    """How the figures came about: what they are, the folds, the size of the study."""
+    return [_what(results), _size(results), _split(results)]
+
+
+def warnings(results: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know before believing the figures."""
+    said = []
+    if results.get("shuffled"):
+        said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
+    if results.get("random_weights"):
+        said.append(
+            "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
+            "of published ones, which come from pre-trained weights."
+        )
+    if results.get("hidden_block"):
+        said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
+    if results.get("straddling_subjects"):
+        said.append(
+            f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,} "
+            f"{_have(results['straddling_subjects'])} records in several folds, so a method can have trained on other "
+            "records of a subject that it is tested on."
+        )
+    said += _missingness(results)
+    if results.get("missing_images"):
+        rows = results["missing_images"]
+        said.append(f"{_count(rows, 'row')} without a photograph {_be(rows)} left out.")
+    if results.get("identical_images"):
+        groups = len(results["identical_images"])
+        said.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")
+    if results.get("corpus_vetted") is False:
+        said.append("No physician vetted the texts that the text encoder was trained on.")
+    return said
+
+
+def figure(values: Sequence[float | None]) -> str:
+    """Folds' figures in [0, 1] as per cent, "mean (SD)"; None, where a fold has no figure, is left out.
+
+    The standard deviation is that of a sample (ddof = 1); a single fold has none.
+    """
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "-"
+    mean = sum(known) / len(known)
+    if len(known) == 1:
+        return f"{mean:.2f}"
+    variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
+    return f"{mean:.2f} ({variance**0.5:.2f})"
+
+
+def _what(results: Mapping[str, Any]) -> str:
+    figures = "F1 of each class, macro F1, accuracy and balanced accuracy in per cent"
+    if results["folds"] == 1:
+        return f"{figures}, on one fold, hence without a standard deviation."
+    return f"{figures}: mean over {results['folds']} folds, in parentheses the sample standard deviation (ddof = 1)."
+
+
+def _size(results: Mapping[str, Any]) -> str:
+    counts = [_count(results[f"{noun}s"], noun) for noun in ("record", "unit", "subject") if f"{noun}s" in results]
+    scored = "; a unit's records are diagnosed together" if results.get("case") == "unit" else ""
+    return " of ".join(counts) + scored + "." if counts else "The number of records was not noted."
+
+
+def _split(results: Mapping[str, Any]) -> str:
+    group = results["split"]
+    rule = f"Folds are stratified by class and grouped by {group}: no {group} is in two folds."
+    if group == "subject" or results.get("straddling_subjects") != 0:
+        return rule
+    return f"{rule} Nor is any subject."
+
+
+def _missingness(results: Mapping[str, Any]) -> list[str]:
+    """Which fields are filled in can tell the diagnosis; the figures of the two plainest rows say how far."""
+    rows = [results["methods"].get(method) for method in ("missingness_only", "majority")]
+    if None in rows:
+        return []
+    missing, majority = (f"{figure(row['accuracy'])} and {figure(row['balanced_accuracy'])}" for row in rows)
+    return [
+        "MISSINGNESS: which fields are filled in, and nothing else, gives accuracy and balanced accuracy of "
+        f"{missing}, the majority class {majority}; the difference comes from how forms were filled in, "
+        "not from what they say."
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _be(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -1,0 +1,129 @@
+"""Pictures of a run as PNG bytes: the loss of each stage over its steps, and each method's confusion matrix."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from prima_jax.errors import UserError
+from prima_jax.evaluation.captions import method_name
+
+__all__ = ["confusion_counts", "confusion_picture", "find_histories", "loss_picture", "read_history", "stage_name"]
+
+_STAGES = {
+    "knowledge": ("Stage 1: knowledge injection", "masked-language loss"),
+    "align": ("Stage 2: image-metadata alignment", "alignment loss (Eq. 7)"),
+    "refine": ("Stage 2b: supervised refinement", "cross-entropy"),
+    "diagnose": ("Stage 3: diagnosis by the LLM", "cross-entropy"),
+    "image_only": ("Image encoder, linear head", "cross-entropy"),
+}
+
+Row = Mapping[str, Any]
+
+
+def stage_name(stage: str) -> str:
+    """The name of a stage in words; one that is not known keeps its own."""
+    return _STAGES.get(stage, (stage, "loss"))[0]
+
+
+def find_histories(workdir: Path) -> dict[str, dict[str, Path]]:
+    """Stage -> whose -> its `history.jsonl`: `fold_K/STAGE/` holds one fold's, `STAGE/` one that all folds share."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in [*workdir.glob("*/history.jsonl"), *workdir.glob("fold_*/*/history.jsonl")]:
+        shared = path.parent.parent == workdir
+        whose = "all folds" if shared else path.parent.parent.name.replace("_", " ")
+        found.setdefault(path.parent.name, {})[whose] = path
+    order = [*_STAGES, *sorted(found.keys() - _STAGES.keys())]
+    return {stage: dict(sorted(found[stage].items(), key=_by_number)) for stage in order if stage in found}
+
+
+def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and losses, `[S]` each, of a file with an object {"step": ..., "loss": ...} a line; UserError otherwise."""
+    steps, losses = [], []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            steps.append(int(row["step"]))
+            losses.append(float(row["loss"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f'{path}, line {number}: expected an object with "step" and "loss", found {line[:60]!r}; '
+                "take the line out."
+            ) from error
+    return np.array(steps), np.array(losses)
+
+
+def loss_picture(stage: str, histories: Mapping[str, Path], *, synthetic: bool) -> bytes:
+    """One line per fold: the loss as it was in the background, and in front its mean over a fiftieth of the steps."""
+    figure, axes = _figure(6.4, 3.6)
+    for number, (whose, path) in enumerate(histories.items()):
+        steps, losses = read_history(path)
+        color = f"C{number % 10}"
+        axes.plot(steps, losses, color=color, linewidth=0.4, alpha=0.25)
+        axes.plot(*_smooth(steps, losses), color=color, linewidth=1.0, label=whose)
+    title, quantity = _STAGES.get(stage, (stage, "loss"))
+    axes.set(xlabel="step", ylabel=quantity, title=_title(title, synthetic))
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, ncols=2)
+    return _png(figure)
+
+
+def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -> np.ndarray:
+    """How often each class (first axis) was taken for each (second), over all folds: `[C, C]`."""
+    position = {name: n for n, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), int)
+    for row in rows:
+        if row["method"] == method:
+            counts[position[row["label"]], position[row["predicted"]]] += 1
+    return counts
+
+
+def confusion_picture(method: str, counts: np.ndarray, classes: Sequence[str], *, synthetic: bool) -> bytes:
+    """Counts `[C, C]`, shaded by their share of the true class."""
+    side = 1.8 + 0.55 * len(classes)
+    figure, axes = _figure(side, side)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (true, predicted), count in np.ndenumerate(counts):
+        color = "white" if share[true, predicted] > 0.5 else "black"
+        axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(classes)), classes, fontsize=8)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(_title(method_name(method), synthetic), fontsize=9)
+    return _png(figure)
+
+
+def _by_number(item: tuple[str, Path]) -> tuple[int, str]:
+    """fold 10 after fold 9."""
+    last = item[0].rsplit(" ", 1)[-1]
+    return (int(last) if last.isdigit() else -1, item[0])
+
+
+def _smooth(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    width = max(1, len(losses) // 50)
+    return steps[width - 1 :], np.convolve(losses, np.full(width, 1 / width), mode="valid")
+
+
+def _title(name: str, synthetic: bool) -> str:
+    return f"SYNTHETIC study\n{name}" if synthetic else name
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure that needs no display and no global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    # Without the library's version inside, the same run gives the same bytes.
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()

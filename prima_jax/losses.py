@@ -1,0 +1,287 @@
+"""Equations 1-7 of the paper: the four alignment losses and their sum, pure and jittable.
+
+N is the number of patients ("units": a lesion, an eye) in the batch, D the width of the shared space, K the number of
+patch tokens, L the number of text tokens, C the width of a metadata vector. Everything is computed in float32 (float64
+where the inputs are float64), whatever the inputs' type.
+
+With `axis_name` every device passes its own share of the batch; the other devices' tokens are gathered, so that the
+mean over the axis of the value, and of its gradient, equals that of one device with the whole batch.
+"""
+
+from typing import Literal
+
+import chex
+import jax
+import jax.numpy as jnp
+
+__all__ = [
+    "alignment_loss",
+    "cross_attention",
+    "global_semantic_loss",
+    "image_consistency_loss",
+    "local_semantic_loss",
+    "similarity",
+    "soft_semantic_loss",
+    "soft_targets",
+]
+
+Array = jax.Array
+_LARGEST_SCORE = 1e30  # keeps the attention of Eq. 4 finite where q . p would overflow float32
+
+
+def similarity(a: Array, b: Array, temperature: float | Array) -> Array:
+    """Eq. 1 for every pair of rows: the cosine of a [..., N, D] and b [..., M, D] over tau, as [..., N, M].
+
+    Two vectors [D] give a scalar. A zero vector has similarity 0 with everything, and gradient 0.
+    """
+    return _dot(_unit(_accurate(a)), _unit(_accurate(b))) / temperature
+
+
+def image_consistency_loss(
+    p_cls: Array,
+    *,
+    temperature: float | Array,
+    anchors: Literal["printed", "both"] = "printed",
+    axis_name: str | None = None,
+) -> Array:
+    """Eq. 2, L_img: the two views of a patient find each other among all other views. p_cls [N, 2, D] -> scalar.
+
+    `anchors="printed"` takes view 1 as the only anchor, as the paper does; "both" averages over both views as anchors.
+    """
+    chex.assert_rank(p_cls, 3)
+    chex.assert_axis_dimension(p_cls, 1, 2)
+    first, second = p_cls[:, 0], p_cls[:, 1]
+    loss = _view_contrast(first, second, temperature, axis_name)
+    if anchors == "printed":
+        return loss
+    if anchors == "both":
+        return (loss + _view_contrast(second, first, temperature, axis_name)) / 2
+    raise ValueError(f'anchors is "printed" or "both", not {anchors!r}')
+
+
+def global_semantic_loss(
+    p_cls: Array, q_cls: Array, *, temperature: float | Array, axis_name: str | None = None
+) -> Array:
+    """Eq. 3, L_glo: symmetric InfoNCE between the image's and the text's class tokens.
+
+    p_cls [N, 2, D], q_cls [N, D] -> scalar.
+    """
+    _check_pairs(p_cls, q_cls)
+    own = _own_columns(p_cls.shape[0], axis_name)
+    all_p, all_q = _gather(p_cls, axis_name), _gather(q_cls, axis_name)
+    total = 0.0
+    for view in range(2):
+        to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
+        to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
+        total += _take(to_text, own) + _take(to_image, own)
+    return -jnp.mean(total) / 4
+
+
+def cross_attention(p_seq: Array, q_seq: Array) -> Array:
+    """Eq. 4, alpha: how much each text token attends to each patch.
+
+    p_seq [..., K, D], q_seq [..., L, D] -> [..., L, K]; every row sums to one.
+    """
+    p, q = _accurate(p_seq), _accurate(q_seq)
+    p_scale, q_scale = _scale(p), _scale(q)
+    magnitude = jnp.minimum(q_scale * jnp.swapaxes(p_scale, -1, -2) / jnp.sqrt(p.shape[-1]), _LARGEST_SCORE)
+    return jax.nn.softmax(_dot(q / q_scale, p / p_scale) * magnitude, axis=-1)
+
+
+def local_semantic_loss(
+    p_seq: Array,
+    q_seq: Array,
+    q_mask: Array,
+    *,
+    temperature: float | Array,
+    negatives: Literal["printed", "symmetric"] = "printed",
+    pooling: Literal["attention", "mean"] = "attention",
+    axis_name: str | None = None,
+) -> Array:
+    """Eqs. 4-5, L_loc: each text token finds the picture of itself among those of the patient's other text tokens.
+
+    p_seq [N, 2, K, D], q_seq [N, L, D], q_mask [N, L] (True: a word) -> scalar. Masked tokens are neither anchors nor
+    negatives; a patient without a word adds 0. A patient's tokens are contrasted with each other only, so `axis_name`
+    changes nothing; it is accepted so that all four losses are called alike.
+
+    `negatives="printed"`: both denominators run over phat^m against q^l, which makes the two terms of Eq. 5 equal;
+    "symmetric" contrasts phat^l with every q^m in the second term. `pooling="mean"` is the ablation L_loc_dir, in
+    which phat is the mean patch for every token; with printed negatives it is then the constant log L.
+    """
+    del axis_name
+    chex.assert_rank([p_seq, q_seq, q_mask], [4, 3, 2])
+    chex.assert_axis_dimension(p_seq, 1, 2)
+    chex.assert_equal_shape_prefix([q_seq, q_mask], 2)
+    p, q = _accurate(p_seq), _accurate(q_seq)[:, None]  # [N, 2, K, D], [N, 1, L, D]
+    p_hat = _visual_words(p, q, pooling)  # [N, 2, L, D]
+    scores = similarity(q, p_hat, temperature)  # [N, 2, L, M]: q^l against phat^m
+    valid = q_mask.astype(bool)[:, None]  # [N, 1, L]
+    first = _diagonal_log_softmax(scores, valid)
+    if negatives == "printed":
+        both = 2 * first
+    elif negatives == "symmetric":
+        both = first + _diagonal_log_softmax(jnp.swapaxes(scores, -1, -2), valid)
+    else:
+        raise ValueError(f'negatives is "printed" or "symmetric", not {negatives!r}')
+    words = jnp.maximum(jnp.sum(valid, axis=-1), 1)  # [N, 1]
+    per_patient = jnp.sum(jnp.where(valid, both, 0), axis=-1) / words  # [N, 2]
+    return -jnp.mean(jnp.sum(per_patient, axis=-1)) / 4
+
+
+def soft_targets(y: Array, *, label_temperature: float | Array) -> Array:
+    """The targets of Eq. 6: s_ij = softmax_j(<y_i, y_j> / tau_label). y [N, C] -> [N, N], rows sum to one."""
+    chex.assert_rank(y, 2)
+    y = _accurate(y)
+    return jax.nn.softmax(_dot(y, y) / label_temperature, axis=-1)
+
+
+def soft_semantic_loss(
+    p_cls: Array,
+    q_cls: Array,
+    y: Array,
+    *,
+    temperature: float | Array,
+    label_temperature: float | Array,
+    normalizer: Literal["printed", "batch"] = "printed",
+    axis_name: str | None = None,
+) -> Array:
+    """Eq. 6, L_soft: image and text agree as far as two patients' metadata do.
+
+    p_cls [N, 2, D], q_cls [N, D], y [N, C] (one-hot metadata, label columns times 3) -> scalar.
+    `normalizer="printed"` divides by 4 N^2 as the paper does; "batch" by 4 N, so that the loss does not shrink with N.
+    """
+    _check_pairs(p_cls, q_cls)
+    chex.assert_equal_shape_prefix([p_cls, y], 1)
+    share = p_cls.shape[0]
+    own = _own_columns(share, axis_name)
+    all_p, all_q, all_y = (_gather(x, axis_name) for x in (p_cls, q_cls, y))
+    batch = all_p.shape[0]
+    targets = soft_targets(all_y, label_temperature=label_temperature)  # [N, N]
+    rows, columns = targets[own], targets[:, own].T  # s_ij of this device's images i, and of its texts j
+    total = 0.0
+    for view in range(2):
+        to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
+        to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
+        total += jnp.sum(rows * to_text) + jnp.sum(columns * to_image)
+    if normalizer == "printed":
+        return -total / (4 * share * batch)
+    if normalizer == "batch":
+        return -total / (4 * share)
+    raise ValueError(f'normalizer is "printed" or "batch", not {normalizer!r}')
+
+
+def alignment_loss(
+    p_cls: Array,
+    p_seq: Array,
+    q_cls: Array,
+    q_seq: Array,
+    q_mask: Array,
+    y: Array,
+    *,
+    temperature: float | Array,
+    label_temperature: float | Array,
+    weights: tuple[float, float, float, float] = (0.2, 0.3, 0.2, 0.3),
+    axis_name: str | None = None,
+    anchors: Literal["printed", "both"] = "printed",
+    negatives: Literal["printed", "symmetric"] = "printed",
+    pooling: Literal["attention", "mean"] = "attention",
+    normalizer: Literal["printed", "batch"] = "printed",
+) -> tuple[Array, dict[str, Array]]:
+    """Eq. 7: the weighted sum of L_img, L_glo, L_loc and L_soft, and the four terms by name, unweighted.
+
+    p_cls [N, 2, D], p_seq [N, 2, K, D], q_cls [N, D], q_seq [N, L, D], q_mask [N, L], y [N, C].
+    """
+    parts = {
+        "image": image_consistency_loss(p_cls, temperature=temperature, anchors=anchors, axis_name=axis_name),
+        "global": global_semantic_loss(p_cls, q_cls, temperature=temperature, axis_name=axis_name),
+        "local": local_semantic_loss(
+            p_seq, q_seq, q_mask, temperature=temperature, negatives=negatives, pooling=pooling, axis_name=axis_name
+        ),
+        "soft": soft_semantic_loss(
+            p_cls,
+            q_cls,
+            y,
+            temperature=temperature,
+            label_temperature=label_temperature,
+            normalizer=normalizer,
+            axis_name=axis_name,
+        ),
+    }
+    loss = sum(weight * part for weight, part in zip(weights, parts.values(), strict=True))
+    return loss, parts
+
+
+def _view_contrast(anchor: Array, other: Array, temperature: float | Array, axis_name: str | None) -> Array:
+    own = _own_columns(anchor.shape[0], axis_name)
+    across = similarity(anchor, _gather(other, axis_name), temperature)
+    within = similarity(anchor, _gather(anchor, axis_name), temperature)
+    within = jnp.where(jax.nn.one_hot(own, within.shape[1], dtype=bool), -jnp.inf, within)  # k != i
+    log_probability = _take(across, own) - jax.nn.logsumexp(jnp.concatenate([across, within], axis=1), axis=1)
+    return -jnp.mean(log_probability)
+
+
+def _visual_words(p: Array, q: Array, pooling: str) -> Array:
+    if pooling == "attention":
+        return jnp.einsum("...lk,...kd->...ld", cross_attention(p, q), p, precision="highest")
+    if pooling == "mean":
+        mean = jnp.mean(p, axis=-2, keepdims=True)
+        return jnp.broadcast_to(mean, (*p.shape[:2], q.shape[-2], p.shape[-1]))
+    raise ValueError(f'pooling is "attention" or "mean", not {pooling!r}')
+
+
+def _diagonal_log_softmax(scores: Array, valid: Array) -> Array:
+    """log softmax over the valid last entries, on the diagonal: [..., L, L] -> [..., L]; 0 where nothing is valid."""
+    candidates = jnp.where(valid[..., None, :], scores, -jnp.inf)
+    # A row in which nothing is valid would be -inf minus -inf: it is replaced before, so that its gradient is 0 too.
+    candidates = jnp.where(jnp.any(valid, axis=-1)[..., None, None], candidates, 0)
+    diagonal = jnp.diagonal(scores, axis1=-2, axis2=-1)
+    return diagonal - jax.nn.logsumexp(candidates, axis=-1)
+
+
+def _log_softmax(scores: Array) -> Array:
+    return jax.nn.log_softmax(scores, axis=-1)
+
+
+def _take(matrix: Array, columns: Array) -> Array:
+    return jnp.take_along_axis(matrix, columns[:, None], axis=1)[:, 0]
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return jnp.einsum("...d,...d->...", a, b, precision="highest") if a.ndim == b.ndim == 1 else _pairs(a, b)
+
+
+def _pairs(a: Array, b: Array) -> Array:
+    return jnp.einsum("...nd,...md->...nm", a, b, precision="highest")
+
+
+def _accurate(x: Array) -> Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _scale(x: Array) -> Array:
+    """The largest absolute entry of each row, 1 for a zero row; a constant, since it cancels wherever it is used."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1, keepdims=True))
+    return jnp.where(largest > 0, largest, 1)
+
+
+def _unit(x: Array) -> Array:
+    """Rows of length one; scaled first, so that no square over- or underflows. A zero row stays zero."""
+    x = x / _scale(x)
+    squared = jnp.sum(x * x, axis=-1, keepdims=True)
+    return x / jnp.sqrt(jnp.where(squared > 0, squared, 1))
+
+
+def _gather(x: Array, axis_name: str | None) -> Array:
+    return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
+
+
+def _own_columns(share: int, axis_name: str | None) -> Array:
+    """Where this device's patients stand in the gathered batch."""
+    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * share
+    return first + jnp.arange(share)
+
+
+def _check_pairs(p_cls: Array, q_cls: Array) -> None:
+    chex.assert_rank([p_cls, q_cls], [3, 2])
+    chex.assert_axis_dimension(p_cls, 1, 2)
+    chex.assert_equal(p_cls.shape[::2], q_cls.shape)

@@ -1,0 +1,133 @@
+"""The command line: python -m prima_jax.main --config=configs/aqua.py[:preset] --workdir=DIR [--config.any.field=value]."""
+
+import argparse
+import importlib.util
+import inspect
+import os
+import re
+import sys
+from pathlib import Path
+
+from absl import flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from prima_jax.errors import UserError
+
+__all__ = ["main", "parse", "quiet"]
+
+_EXAMPLE = "python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the experiment that the arguments name; returns the exit code: 0, or 2 for bad input, told in one sentence."""
+    try:
+        config, workdir = parse(arguments[1:])
+        quiet()
+        from prima_jax import experiment  # after the flags: a wrong one should not wait for JAX
+        from prima_jax.evaluation.tables import terminal_table
+        from prima_jax.training.loop import Stopped
+
+        try:
+            results = experiment.run(config, workdir)
+        except Stopped:
+            print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
+            return 143
+        print(terminal_table(results))
+        print(f"\nWritten to {workdir}: results.json, table.md, predictions.csv, report.html, curves/.")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
+    """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
+    parser = argparse.ArgumentParser(prog="python -m prima_jax.main", allow_abbrev=False, epilog=f"For example: {_EXAMPLE}")
+    parser.add_argument("--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields")
+    parser.add_argument("--workdir", metavar="DIR", help="where everything is written; give the same one again to go on")
+    options, overrides = parser.parse_known_args(arguments)
+    for name in ("config", "workdir"):
+        if not getattr(options, name):
+            raise UserError(f"--{name} is missing: {_EXAMPLE}.")
+    config = load_recipe(options.config)
+    override(config, overrides, options.config)
+    return config, Path(options.workdir)
+
+
+def load_recipe(named: str) -> ConfigDict:
+    """The ConfigDict that get_config of `FILE[:PRESET]` returns."""
+    file, colon, preset = named.partition(":")
+    if not Path(file).is_file():
+        raise UserError(f"There is no config file {file}: give --config one, such as configs/aqua.py:demo.")
+    specification = importlib.util.spec_from_file_location("recipe", file)
+    if specification is None or specification.loader is None:
+        raise UserError(f"{file} is no Python file: a config is one that defines get_config().")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"{error.filename}, line {error.lineno}: {error.msg}; mend the config.") from error
+    except ImportError as error:
+        raise UserError(f"{file} cannot be loaded ({error}); run from the repository's own folder.") from error
+    if not hasattr(module, "get_config"):
+        raise UserError(f"{file} does not define get_config(), as configs/aqua.py does.")
+    if colon and not inspect.signature(module.get_config).parameters:
+        raise UserError(f"{file} has no preset {preset!r}: its get_config() takes none.")
+    try:
+        config = module.get_config(*([preset] if colon else []))
+    except ValueError as error:
+        raise UserError(one_line(error)) from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"get_config() of {file} should return a ConfigDict, not {type(config).__name__}.")
+    return config.lock()
+
+
+def override(config: ConfigDict, arguments: list[str], named: str) -> None:
+    """Changes the fields that `--config.any.field=value` name. Raises UserError for anything else among the arguments."""
+    for argument in arguments:
+        field = re.match(r"--?(?:no)?config\.([^=]+)", argument)
+        if field:
+            _check_field(config, field[1], named)
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
+        rest = values(["main", *arguments])[1:]
+    except (flags.Error, config_flags.UnsupportedOperationError, TypeError, ValueError) as error:
+        raise UserError(one_line(error)) from error
+    if rest:
+        raise UserError(f"{rest[0]!r} is not a flag; flags look like --config.align.epochs=10.")
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message as one sentence."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def quiet() -> None:
+    """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once."""
+    logging.set_verbosity(logging.ERROR)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _check_field(config: ConfigDict, field: str, named: str) -> None:
+    section, path = config, ""
+    for name in field.split("."):
+        if not isinstance(section, ConfigDict) or name not in section:
+            known = ", ".join(section) if isinstance(section, ConfigDict) else "a value and no fields"
+            raise UserError(f"--config.{field}: {named} has no such field; {path or 'it'} has {known}.")
+        section, path = section[name], f"{path}.{name}" if path else name
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,112 @@
+"""What stands between the two frozen encoders and the LLM (section 2.3 of the paper).
+
+Global tokens pass an MLP, local text tokens a 1-D and local image tokens a 2-D convolution block that downsample; the
+results are laid into one sequence, fenced by learnable special tokens, that ends with `<|diagnosis|>`. The LLM's hidden
+state there, scored against the class tokens alone, is the diagnosis.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+__all__ = ["Features", "Projector", "Sequence", "positions", "special_tokens"]
+
+
+def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
+    """The learnable special tokens, and the words whose mean embedding in the LLM each one starts from.
+
+    Every kind of photograph has a start token of its own, which tells the LLM what it is looking at.
+    """
+    return {
+        **{f"<|img_start_{i}|>": f"start of the {view} image" for i, view in enumerate(views)},
+        "<|img_end|>": "end of the image",
+        "<|text_start|>": "start of the clinical record",
+        "<|text_end|>": "end of the clinical record",
+        "<|diagnosis|>": "the diagnosis is",
+    }
+
+
+class Features(NamedTuple):
+    """What both encoders say about B cases of up to S scans."""
+
+    image_tokens: jax.Array
+    """[B, S, 1 + K, d_image]: class token, then K = H x W patches, row by row; registers are left out."""
+    scan_mask: jax.Array
+    """[B, S]: True where the case has that scan."""
+    text_tokens: jax.Array
+    """[B, 1 + L, d_text]: class token, then the others."""
+    text_mask: jax.Array
+    """[B, L]: True for words."""
+
+
+class Sequence(NamedTuple):
+    """The LLM's input: embeddings [B, T, D] and what of it there is to see [B, T]; the last token is always seen."""
+
+    embeddings: jax.Array
+    mask: jax.Array
+
+
+class Projector(nn.Module):
+    """Projects Features into the LLM's width and lays them out as one Sequence."""
+
+    width: int
+    """The LLM's."""
+    hidden: int
+    grid: tuple[int, int]
+    """Rows and columns of patches."""
+    image_stride: int = 2
+    text_stride: int = 2
+
+    @nn.compact
+    def __call__(self, features: Features) -> Sequence:
+        batch, scans = features.scan_mask.shape
+        special = self.param("special_tokens", nn.initializers.normal(0.02), (scans + 4, self.width))
+
+        def token(index: int) -> jax.Array:
+            return jnp.broadcast_to(special[index], (batch, 1, self.width))
+
+        image_global = self._global("image_global", features.image_tokens[:, :, 0])  # [B, S, D]
+        image_local = self._image_local(features.image_tokens[:, :, 1:])  # [B, S, K', D]
+        text_global = self._global("text_global", features.text_tokens[:, :1])  # [B, 1, D]
+        text_local, text_mask = self._text_local(features.text_tokens[:, 1:], features.text_mask)
+
+        parts, masks = [], []
+        for scan in range(scans):
+            block = jnp.concatenate(
+                [token(scan), image_global[:, scan : scan + 1], image_local[:, scan], token(scans)], axis=1
+            )
+            parts.append(block)
+            masks.append(jnp.broadcast_to(features.scan_mask[:, scan : scan + 1], block.shape[:2]))
+        seen = jnp.ones((batch, 1), bool)
+        parts += [token(scans + 1), text_global, text_local, token(scans + 2), token(scans + 3)]
+        masks += [seen, seen, text_mask, seen, seen]
+        return Sequence(jnp.concatenate(parts, axis=1), jnp.concatenate(masks, axis=1))
+
+    def _global(self, name: str, tokens: jax.Array) -> jax.Array:
+        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(tokens.astype(jnp.float32))
+        x = nn.gelu(nn.Dense(self.hidden, name=f"{name}_hidden")(x), approximate=False)
+        return nn.Dense(self.width, name=f"{name}_output")(x)
+
+    def _image_local(self, patches: jax.Array) -> jax.Array:
+        batch, scans, count, depth = patches.shape
+        x = patches.astype(jnp.float32).reshape(batch * scans, *self.grid, depth)
+        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="image_local_norm")(x)
+        x = nn.Conv(self.hidden, (3, 3), strides=self.image_stride, name="image_local_hidden")(x)
+        x = nn.Conv(self.width, (1, 1), name="image_local_output")(nn.gelu(x, approximate=False))
+        return x.reshape(batch, scans, -1, self.width)
+
+    def _text_local(self, tokens: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="text_local_norm")(tokens.astype(jnp.float32))
+        x = x * mask[..., None]  # what is not a word must not reach its neighbours
+        x = nn.Conv(self.hidden, (3,), strides=self.text_stride, name="text_local_hidden")(x)
+        x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
+        padding = -mask.shape[1] % self.text_stride
+        windows = jnp.pad(mask, ((0, 0), (0, padding))).reshape(mask.shape[0], -1, self.text_stride)
+        return x, windows.any(axis=-1)
+
+
+def positions(mask: jax.Array) -> jax.Array:
+    """Positions that count only what is seen, so that neither padding nor a missing scan shifts the rest. [B, T] -> [B, T]."""
+    return jnp.maximum(jnp.cumsum(mask.astype(jnp.int32), axis=1) - 1, 0)

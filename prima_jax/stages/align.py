@@ -1,0 +1,120 @@
+"""Stage 2, alignment (section 2.2): projection heads and LoRA in the image encoder, under Eq. 7.
+
+The text encoder is frozen, so each unit's sentence is encoded once, before training, and the step looks it up.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prima_jax.data import loader
+from prima_jax.data.images import normalize
+from prima_jax.losses import alignment_loss
+from prima_jax.models.dual_encoder import SharedSpace
+from prima_jax.stages.context import Context, Fold, Stage, adapt, join
+from prima_jax.stages.features import TextTokens
+from prima_jax.training.loop import Objective
+from prima_jax.training.parallel import AXIS
+
+__all__ = ["alignment", "run"]
+
+
+def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[str, Any]:
+    """The image encoder's variables after alignment.
+
+    texts: the tokens of every record's visible attributes; y [R, C]: one-hot metadata with labels. Both are empty for
+    held-out records. Returns the variables as they were where `align.epochs` is 0.
+    """
+    settings = context.config.align
+    module = context.image_encoder.module
+    adapted = adapt(context, settings, context.image_encoder, "align", fold.index)
+    if not settings.epochs:
+        return join(adapted.frozen, adapted.trainable)
+    space = SharedSpace(settings.projection_width)
+    stage = Stage("align", context, fold.folder / "align", settings)
+
+    def initial() -> dict[str, Any]:
+        image = jnp.zeros((1, 2, 1, module.config.hidden_size))
+        heads = space.init(context.key("align", "heads", fold.index), image, jnp.zeros((1, 1, texts.tokens.shape[-1])))
+        return {"image_encoder": adapted.trainable, "heads": heads["params"]}
+
+    def prepare() -> Objective:
+        units = training_units(context, fold)
+        steps = context.steps(settings.epochs, settings.batch_size, len(context.units))
+        first = pad_rows(np.array([positions[0] for positions in units]), len(context.units))
+        table = {"tokens": texts.tokens, "words": texts.words}
+        return Objective(
+            name=f"2 align fold {fold.index}",
+            loss=alignment(module, space, settings),
+            trainable=initial(),
+            frozen={
+                "image_encoder": adapted.frozen,
+                "texts": table,
+                "index": texts.index.astype(np.int32),
+                "y": pad_columns(y),
+                "first": first,
+            },
+            optimizer=stage.optimizer(steps),
+            steps=steps,
+            batches=loader.pair_batches(
+                context.prepared,
+                units,
+                image_size=context.config.image.size,
+                augmentation=context.augmentation,
+                batch_size=settings.batch_size,
+                seed=context.seed("align", "batches", fold.index),
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            ),
+        )
+
+    trained = stage.run(prepare, initial)
+    return join(adapted.frozen, trained["image_encoder"])
+
+
+def alignment(module: Any, space: SharedSpace, settings: Any) -> Any:
+    """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3], batch["unit"] [N]."""
+    registers = module.config.num_register_tokens
+    options = {
+        "temperature": settings.temperature,
+        "label_temperature": settings.label_temperature,
+        "weights": tuple(settings.weights),
+        "anchors": settings.image.anchors,
+        "negatives": settings.local.negatives,
+        "pooling": settings.local.pooling,
+        "normalizer": settings.soft.normalizer,
+    }
+
+    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+        views = batch["views"]
+        images = normalize(views.reshape(-1, *views.shape[2:]))
+        encoder = join(frozen["image_encoder"], trainable["image_encoder"])
+        tokens = module.apply(encoder, images).last_hidden_state
+        tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + registers :]], axis=1)
+        records = frozen["first"][batch["unit"]]
+        text = jax.tree.map(lambda table: table[frozen["index"][records]], frozen["texts"])
+        image_tokens = tokens.reshape(*views.shape[:2], *tokens.shape[1:])
+        p, q = space.apply({"params": trainable["heads"]}, image_tokens, text["tokens"])
+        return alignment_loss(
+            p[:, :, 0], p[:, :, 1:], q[:, 0], q[:, 1:], text["words"], frozen["y"][records], axis_name=AXIS, **options
+        )
+
+    return loss
+
+
+def training_units(context: Context, fold: Fold) -> list[list[int]]:
+    """The positions of each training unit's records."""
+    train = set(fold.train.tolist())
+    return [positions for positions in context.units.values() if positions[0] in train]
+
+
+def pad_columns(y: np.ndarray, multiple: int = 64) -> np.ndarray:
+    """Zero columns change no inner product, and the same width in every fold means one compilation."""
+    return np.pad(y, ((0, 0), (0, -y.shape[1] % multiple)))
+
+
+def pad_rows(values: np.ndarray, rows: int) -> np.ndarray:
+    """The same length in every fold, for the same reason."""
+    return np.pad(values, (0, rows - len(values))).astype(np.int32)

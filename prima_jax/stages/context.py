@@ -1,0 +1,209 @@
+"""What every stage is handed: the study, the fold, the encoders as they start out, and a place to write."""
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from prima_jax.data.images import Augmentation
+from prima_jax.data.prepare import Prepared
+from prima_jax.models import lora, pretrained
+from prima_jax.training.checkpoint import load_tree, save_tree
+from prima_jax.training.loop import Objective, Trained, make_step, train
+from prima_jax.training.optimizer import adamw
+from prima_jax.training.parallel import Parallel
+
+__all__ = ["Backbone", "Context", "Fold", "Stage", "adapt", "join", "read_done"]
+
+
+class Backbone(NamedTuple):
+    """A Linen module and its variables, as read from a checkpoint or drawn at random."""
+
+    module: nn.Module
+    variables: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of the records that may train and of those that are held out, and where this fold writes."""
+
+    index: int
+    train: np.ndarray
+    test: np.ndarray
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Context:
+    """One experiment. Backbones are read when first asked for, since the LLM is only needed at the end."""
+
+    config: ConfigDict
+    prepared: Prepared
+    study_folder: Path
+    """Where the study's own files are read from."""
+    folder: Path
+    """Where everything is written."""
+    parallel: Parallel
+    compiled: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+    """Compiled steps by name, which serve in every fold."""
+
+    @cached_property
+    def image_encoder(self) -> Backbone:
+        return self._load("image")
+
+    @cached_property
+    def text_encoder(self) -> Backbone:
+        return self._load("text")
+
+    @cached_property
+    def llm(self) -> Backbone:
+        return self._load("llm")
+
+    @cached_property
+    def units(self) -> dict[str, list[int]]:
+        """Unit -> the positions of its records, in the order of the study's file."""
+        units: dict[str, list[int]] = {}
+        for position, record in enumerate(self.prepared.records):
+            units.setdefault(record.unit, []).append(position)
+        return units
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(**self.config.image.augmentation.to_dict())
+
+    def seed(self, *names: str | int) -> int:
+        """A seed that depends on the run's seed and on what it is for (stage, fold, ...), and on nothing else."""
+        words = [n if isinstance(n, int) else zlib.crc32(n.encode()) for n in names]
+        return int(np.random.SeedSequence([self.config.seed, *words]).generate_state(1)[0] >> 1)
+
+    def key(self, *names: str | int) -> jax.Array:
+        return jax.random.key(self.seed(*names))
+
+    def steps(self, epochs: float, batch_size: int, items: int) -> int:
+        """Steps of `epochs` over a fold's training share of `items`: the same number in every fold."""
+        share = items * (self.config.folds - 1) // self.config.folds
+        return max(1, round(epochs * max(1, share // batch_size)))
+
+    def _load(self, name: str) -> Backbone:
+        settings = self.config.models[name]
+        dtype = jnp.dtype(self.config.dtype)
+        if settings.weights:
+            return Backbone(*pretrained.from_pretrained(settings.weights, dtype=dtype, remat=self.config.remat))
+        module = pretrained.build(settings.architecture.to_dict(), dtype=dtype, remat=self.config.remat)
+        return Backbone(module, pretrained.init_random(module, self.seed(name)))
+
+
+class Adapted(NamedTuple):
+    """A backbone's variables, split into the collections that are trained and those that are not."""
+
+    trainable: dict[str, Any]
+    frozen: dict[str, Any]
+
+
+def adapt(context: Context, settings: ConfigDict, backbone: Backbone, *seed: str | int) -> Adapted:
+    """Adds LoRA adapters of `settings.rank`, or, at rank 0, trains the whole backbone (for runs without weights).
+
+    `settings.targets` names the layers that get one; none named means every linear layer.
+    """
+    variables = backbone.variables
+    if settings.rank == 0:
+        return Adapted({"params": variables["params"]}, {k: v for k, v in variables.items() if k != "params"})
+    if "lora" not in variables:
+        alpha = settings.rank * settings.alpha_over_rank
+        targets = tuple(settings.targets) or lora.all_linears(backbone.module.config)
+        key = context.key(*seed)
+        adapters = lora.init_adapters(key, variables["params"], rank=settings.rank, alpha=alpha, targets=targets)
+        variables = {**variables, **adapters}
+    return Adapted({"lora": variables["lora"]}, {k: v for k, v in variables.items() if k != "lora"})
+
+
+def join(frozen: dict[str, Any], trainable: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a backbone from its two parts."""
+    return {**frozen, **trainable}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one fold (or of all folds): a folder that is either finished or can be gone on with."""
+
+    name: str
+    context: Context
+    folder: Path
+    settings: ConfigDict
+
+    def run(self, prepare: Callable[[], Objective], template: Callable[[], Any]) -> Any:
+        """Returns the trained tree: read back if the stage is finished, else trained, saved and marked finished.
+
+        `template` gives the tree's structure; `prepare` builds the objective and is called only where needed.
+        """
+        result = self.folder / "trained"
+        if read_done(self.folder) is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            trained = self._train(prepare())
+            save_tree(result, trained.tree)
+            write_done(self.folder, seconds=trained.seconds)
+            return trained.tree
+        return jax.device_get(load_tree(result, template()))
+
+    def optimizer(self, steps: int) -> Any:
+        s = self.settings
+        return adamw(
+            learning_rate=s.learning_rate,
+            weight_decay=s.weight_decay,
+            steps=steps,
+            warmup_fraction=self.context.config.warmup_fraction,
+        )
+
+    def _train(self, objective: Objective) -> Trained:
+        compiled, parallel = self.context.compiled, self.context.parallel
+        key = (self.name, objective.steps)
+        if key not in compiled:
+            compiled[key] = parallel.map_step(make_step(objective.loss, objective.optimizer))
+        return train(
+            objective,
+            self.folder,
+            parallel=parallel,
+            checkpoint_seconds=self.context.config.checkpoint_seconds,
+            mapped_step=compiled[key],
+        )
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished piece of work noted about itself, None if it is not finished."""
+    path = folder / "done.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_done(folder: Path, **notes: Any) -> None:
+    """Marks a folder as finished, all or nothing."""
+    temporary = folder / "done.json.part"
+    temporary.write_text(json.dumps(notes, sort_keys=True))
+    os.replace(temporary, folder / "done.json")
+
+
+def tree_hash(*trees: Any) -> str:
+    """A hash of every array of the trees, by name and value."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(trees):
+        array = np.asarray(jax.device_get(leaf))
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def stopwatch() -> Callable[[], float]:
+    """Seconds since now."""
+    started = time.monotonic()
+    return lambda: time.monotonic() - started

@@ -1,0 +1,104 @@
+"""Stage 1, knowledge injection (section 2.1): masked-language LoRA training of the text encoder on a corpus.
+
+The corpus is a JSONL file, one object a line; `knowledge.field` names the one that holds the text (default `text`).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from transformers import PreTrainedTokenizerBase
+
+from prima_jax.data import loader, text
+from prima_jax.errors import UserError
+from prima_jax.stages.context import Context, Fold, Stage, adapt, join
+from prima_jax.training.loop import Objective
+from prima_jax.training.parallel import AXIS
+
+__all__ = ["corpus_texts", "masked_language_loss", "read_corpus", "run"]
+
+
+def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> dict[str, Any]:
+    """The text encoder's variables after training on `texts`; as they were where the config gives nothing to train on."""
+    settings = context.config.knowledge
+    encoder = context.text_encoder
+    if not settings.epochs or not (settings.corpus or settings.include_sentences):
+        return encoder.variables
+    shared = bool(context.config.models.text.weights) and not settings.include_sentences
+    folder = (context.folder if shared else fold.folder) / "knowledge"
+    name = () if shared else (fold.index,)
+    adapted = adapt(context, settings, encoder, "knowledge", *name)
+    stage = Stage("knowledge", context, folder, settings)
+
+    def prepare() -> Objective:
+        tokens = text.tokenize(tokenizer, texts, settings.max_length)
+        steps = max(1, round(settings.epochs * max(1, len(texts) // settings.batch_size)))
+        batches = loader.masked_token_batches(
+            tokens,
+            batch_size=settings.batch_size,
+            seed=context.seed("knowledge", "batches", *name),
+            mask_token_id=tokenizer.mask_token_id,
+            vocabulary_size=len(tokenizer),
+            probability=settings.mask_probability,
+        )
+        return Objective(
+            name=f"1 knowledge {folder.parent.name}",
+            loss=masked_language_loss(encoder.module),
+            trainable=adapted.trainable,
+            frozen=adapted.frozen,
+            optimizer=stage.optimizer(steps),
+            steps=steps,
+            batches=batches,
+        )
+
+    return join(adapted.frozen, stage.run(prepare, lambda: adapted.trainable))
+
+
+def masked_language_loss(module: Any) -> Any:
+    """Cross-entropy over the masked tokens of the whole batch, whatever their number on each device."""
+
+    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+        output = module.apply(join(frozen, trainable), batch["input_ids"], batch["attention_mask"])
+        logits = output.logits.astype(jnp.float32)
+        errors = optax.softmax_cross_entropy_with_integer_labels(logits, batch["labels"])
+        masked = batch["loss_mask"].astype(jnp.float32)
+        mean_count = jnp.maximum(jax.lax.pmean(masked.sum(), AXIS), 1e-6)
+        correct = (masked * (logits.argmax(-1) == batch["labels"])).sum() / mean_count
+        return (errors * masked).sum() / mean_count, {"masked_accuracy": correct}
+
+    return loss
+
+
+def corpus_texts(context: Context) -> list[str]:
+    """The texts of the config's corpus: a path, or the name of a file in the study's own folder; '' for none."""
+    settings = context.config.knowledge
+    if not settings.corpus:
+        return []
+    beside_study = context.study_folder / settings.corpus
+    return read_corpus(beside_study if beside_study.is_file() else Path(settings.corpus), settings.field)
+
+
+def read_corpus(file: Path, field: str) -> list[str]:
+    """The texts of a corpus file, in its order. Raises UserError with the line that is wrong."""
+    if not file.is_file():
+        raise UserError(
+            f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none."
+        )
+    texts = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
+        if not isinstance(row, dict) or not isinstance(row.get(field), str):
+            found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+            raise UserError(
+                f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field."
+            )
+        texts.append(row[field])
+    return texts

@@ -1,0 +1,116 @@
+"""The stages in the order of the paper, for one fold: what each hands to the next."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from prima_jax.data import text
+from prima_jax.data.metadata import OneHot, soft_label_vectors
+from prima_jax.stages import align, diagnose, features, knowledge, refine
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.features import TextTokens
+
+__all__ = ["Encoders", "Tokenizers", "diagnose_fold", "finished_encoders", "make_tokenizers", "train_encoders"]
+
+
+class Tokenizers(NamedTuple):
+    """The text encoder's and the LLM's; one and the same in runs without weights."""
+
+    text: PreTrainedTokenizerBase
+    llm: PreTrainedTokenizerBase
+
+
+class Encoders(NamedTuple):
+    """Both encoders' variables after stages 1 to 2b."""
+
+    text: dict[str, Any]
+    image: dict[str, Any]
+
+
+def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
+    """The published tokenizers that stand beside the weights, or a small one trained on this fold's training texts."""
+    models, folder = context.config.models, fold.folder / "tokenizer"
+    if not (models.text.weights and models.llm.weights) and not (folder / "done").exists():
+        texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
+        study = context.prepared.study
+        text.train_tokenizer(
+            texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes)
+        )
+        (folder / "done").touch()
+    return Tokenizers(*(text.load_tokenizer(models[name].weights or folder) for name in ("text", "llm")))
+
+
+def train_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:
+    """Stages 1, 2 and 2b: the text encoder reads the corpus, the image encoder is aligned with it and refined."""
+    settings = context.config.knowledge
+    texts = knowledge.corpus_texts(context)
+    if settings.include_sentences:
+        texts = texts + training_sentences(context, fold)
+    text_variables = knowledge.run(context, fold, tokenizers.text, texts)
+    visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
+    tokens = features.text_tokens(context, text_variables, tokenizers.text, visible).only(fold.train)
+    image_variables = align.run(context, fold, tokens, metadata_vectors(context, fold))
+    if context.config.refine.epochs:
+        image_variables, _ = refine.run(context, fold, image_variables)
+    return Encoders(text_variables, image_variables)
+
+
+def finished_encoders(context: Context, fold: Fold) -> Encoders:
+    """What `train_encoders` left on disk, without the study."""
+    text_variables = knowledge.run(context, fold, None, [])
+    tokens = np.zeros((1, 1, context.text_encoder.module.config.hidden_size))
+    nothing = TextTokens(tokens, np.zeros((1, 0), bool), np.zeros(0, int))
+    image_variables = align.run(context, fold, nothing, np.zeros((0, 0)))
+    if context.config.refine.epochs:
+        image_variables, _ = refine.run(context, fold, image_variables)
+    return Encoders(text_variables, image_variables)
+
+
+def diagnose_fold(
+    context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders, train: list[Case], test: list[Case]
+) -> np.ndarray:
+    """Stage 3: probabilities [len(test), C]."""
+    images = features.image_tokens(
+        context, encoders.image, fold.folder / "features", seed=context.seed("features", fold.index)
+    )
+    texts = record_texts(context, encoders, tokenizers)
+    model = diagnose.run(context, fold, tokenizers.llm, train, images, texts)
+    return diagnose.predict(context, model, test, images, texts)
+
+
+def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:
+    """Every record's sentence, of all attributes that a model may see, through the text encoder.
+
+    Version 0 says all that is known; versions 1 to V - 1, for training, leave out each attribute at random, more of them
+    from one version to the next, up to `features.text_dropout`.
+    """
+    settings, study = context.config.features, context.prepared.study
+    sentences = []
+    for position, record in enumerate(context.prepared.records):
+        generator = np.random.default_rng([context.seed("text views"), position])
+        kept = [
+            {name: value for name, value in record.fields.items() if generator.random() >= rate}
+            for rate in np.linspace(0, settings.text_dropout, settings.text_views)[1:]
+        ]
+        sentences.append([text.sentence(study, fields) for fields in (record.fields, *kept)])
+    return features.text_tokens(context, encoders.text, tokenizers.text, sentences)
+
+
+def training_sentences(context: Context, fold: Fold) -> list[str]:
+    """The distinct sentences of the fold's training records, in the order of the study's file."""
+    study, records = context.prepared.study, context.prepared.records
+    sentences = (text.sentence(study, records[i].fields) for i in sorted(fold.train.tolist()))
+    return list(dict.fromkeys(s for s in sentences if s))
+
+
+def metadata_vectors(context: Context, fold: Fold) -> np.ndarray:
+    """y of Eq. 6 for every record, zero for those held out: [R, C]."""
+    study, records = context.prepared.study, context.prepared.records
+    train = [records[i] for i in fold.train]
+    one_hot = OneHot.fit(study, train)
+    vectors = soft_label_vectors(one_hot, train, len(study.classes), label_weight=context.config.align.label_weight)
+    y = np.zeros((len(records), vectors.shape[1]), np.float32)
+    y[fold.train] = vectors
+    return y

@@ -1,0 +1,200 @@
+"""Reads a study's CSV file and finds its photographs: a raw folder becomes records with named fields."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prima_jax.errors import UserError
+from prima_jax.studies.photographs import identical_groups
+from prima_jax.studies.study import Attribute, Record, Study, Value
+
+__all__ = ["Reading", "parse_fields", "read"]
+
+YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A study as it stands in a folder: its records in the order of the file, and what was found on the way."""
+
+    study: Study
+    folder: Path
+    records: tuple[Record, ...]
+    missing_images: tuple[str, ...]
+    """Ids of rows left out because their photograph is not there (only where the study allows it)."""
+    identical: tuple[tuple[str, ...], ...]
+    """Groups of record ids whose photographs are the same in every pixel, or but for size and compression."""
+
+
+def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Reading:
+    """Reads the manifest, checks every row and decodes every photograph, once where `cache` names a folder to note it in.
+
+    Raises UserError for: no folder or manifest, missing columns, an unknown class, view or category, a number that is
+    none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands in two rows, a unit
+    with two diagnoses or two subjects.
+    """
+    folder = Path(folder)
+    path = study.manifest_path(folder)
+    records: list[Record] = []
+    missing: list[str] = []
+    lines: dict[str, int] = {}
+    for line, row in _rows(study, folder):
+        where = f"{path}, line {line}"
+        record = _record(study, folder, row, where)
+        if record is None:
+            missing.append(row[study.image_column])
+            continue
+        if record.image in lines:
+            raise UserError(
+                f"{where}: the photograph {record.id!r} already stands in line {lines[record.image]}; "
+                f"keep one row for each photograph."
+            )
+        lines[record.image] = line
+        records.append(record)
+    if not records:
+        searched = ", ".join(str(folder / name) for name in study.image_folders)
+        raise UserError(f"{path}: none of its {len(missing)} rows has a photograph in {searched}; put them there.")
+    _check_units(records, lines, path, study)
+    groups = identical_groups(
+        [str(folder / record.image) for record in records],
+        [f"{path}, line {lines[r.image]}" for r in records],
+        cache=cache,
+    )
+    identical = tuple(tuple(records[n].id for n in group) for group in groups)
+    return Reading(study, folder, tuple(records), tuple(missing), identical)
+
+
+def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[str, Value]:
+    """Turns raw texts by attribute name into fields, leaving out what is missing; UserError starts with `where`."""
+    fields = {}
+    for name, text in values.items():
+        attribute = study.attribute(name)
+        if text.strip() not in study.missing:
+            fields[name] = _value(attribute, text.strip(), where)
+    return fields
+
+
+def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
+    """Every row with its line number; cells are stripped."""
+    path = study.manifest_path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"No data folder for {study.title}: looked for {folder.absolute()}, which should hold {study.manifest} and "
+            f"the photographs; set config.data.dir to it."
+        )
+    if not path.is_file():
+        raise UserError(f"No {study.manifest} for {study.title} in {folder.absolute()}; put it there.")
+    try:
+        # utf-8-sig also reads the byte order mark that spreadsheets write.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_columns(study, path, reader.fieldnames or ())
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a CSV file in UTF-8 ({error}); save it as one.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    if not rows:
+        raise UserError(f"{path} has a header but no rows.")
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise UserError(f"{path}, line {line}: not as many cells as the header has columns; mend the row.")
+    return [(line, {column: cell.strip() for column, cell in row.items()}) for line, row in rows]
+
+
+def _check_columns(study: Study, path: Path, found: Sequence[str]) -> None:
+    expected = [study.image_column, study.label_column, *study.subject_columns, *study.unit_columns]
+    expected += [study.view_column] if study.view_column else []
+    expected += [attribute.column for attribute in study.attributes]
+    absent = [column for column in dict.fromkeys(expected) if column not in found]
+    if absent:
+        raise UserError(
+            f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(found) or 'none'}: "
+            f"add them, or change the column names of the study."
+        )
+
+
+def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> Record | None:
+    """One row as a record; None where its photograph is missing and the study allows that."""
+    for column in (study.image_column, *study.subject_columns, *study.unit_columns):
+        if not row[column]:
+            raise UserError(f"{where}: the column {column} is empty; every photograph needs a value there.")
+    label = _known(row[study.label_column], study.classes, where, study.label_column, "class")
+    view = row[study.view_column] if study.view_column else ""
+    if study.views:
+        _known(view, study.views, where, study.view_column, "view")
+    fields = parse_fields(study, {a.name: row[a.column] for a in study.attributes}, where)
+    image = _find_image(study, folder, row[study.image_column])
+    if image is None:
+        if study.skip_missing_images:
+            return None
+        searched = ", ".join(study.image_folders)
+        raise UserError(
+            f"{where}: the photograph {row[study.image_column]!r} does not exist; looked in {searched} of {folder}."
+        )
+    return Record(
+        id=row[study.image_column],
+        image=image,
+        unit="/".join(row[column] for column in study.unit_columns),
+        subject="/".join(row[column] for column in study.subject_columns),
+        label=label,
+        view=view,
+        fields=fields,
+    )
+
+
+def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: str) -> int:
+    """The position of a raw value among the known ones."""
+    if text not in known:
+        raise UserError(f"{where}: unknown {kind} {text!r} in column {column}; known are {', '.join(known)}.")
+    return list(known).index(text)
+
+
+def _value(attribute: Attribute, text: str, where: str) -> Value:
+    if attribute.kind == "yes_no":
+        if text.lower() not in YES_NO:
+            raise UserError(f"{where}: {attribute.column} should be yes or no, true or false, 1 or 0, not {text!r}.")
+        return YES_NO[text.lower()]
+    if attribute.kind == "number":
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(f"{where}: {attribute.column} should be a number, not {text!r}.")
+        return number
+    if not attribute.values or text in attribute.values.values():
+        return text
+    _known(text, attribute.values, where, attribute.column, "value")
+    return attribute.values[text]
+
+
+def _find_image(study: Study, folder: Path, name: str) -> str | None:
+    """The photograph's path relative to the study's folder, or None."""
+    names = [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes] or [name]
+    for directory in study.image_folders:
+        for candidate in names:
+            if (folder / directory / candidate).is_file():
+                return (Path(directory) / candidate).as_posix()
+    return None
+
+
+def _check_units(records: list[Record], lines: Mapping[str, int], path: Path, study: Study) -> None:
+    """A unit has one diagnosis and one subject, else folds and labels would be undefined."""
+    first: dict[str, Record] = {}
+    for record in records:
+        other = first.setdefault(record.unit, record)
+        where = f"{path}, lines {lines[other.image]} and {lines[record.image]}"
+        if record.label != other.label:
+            names = study.class_names
+            raise UserError(
+                f"{where}: the unit {record.unit} has two diagnoses, {names[other.label]} and {names[record.label]}; "
+                f"correct one, or give them different {', '.join(study.unit_columns)}."
+            )
+        if record.subject != other.subject:
+            raise UserError(
+                f"{where}: the unit {record.unit} belongs to two subjects, {other.subject} and {record.subject}; "
+                f"add the subject's column to unit_columns."
+            )

@@ -1,0 +1,89 @@
+"""Checkpoints by orbax: where training stands (state, data position) and what a finished stage leaves behind.
+
+Orbax's interface lives in this file alone. Everything is restored into an abstract target, so that a checkpoint of
+another shape is an error and never a silently different model.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from prima_jax.errors import UserError
+
+__all__ = ["Progress", "load_tree", "save_tree"]
+
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax narrates every save; what fails is raised here as well
+# Where a folder cannot be made in the background, orbax's threads wait for it for minutes and keep the process from ending.
+_FOLDERS_FIRST = ocp.AsyncOptions(create_directories_asynchronously=False)
+
+
+class Progress:
+    """The newest training checkpoint of one stage; a half-written one is never seen by `latest`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        try:
+            self._manager = ocp.CheckpointManager(
+                self._folder,
+                options=ocp.CheckpointManagerOptions(
+                    max_to_keep=1, enable_async_checkpointing=True, async_options=_FOLDERS_FIRST
+                ),
+                item_names=("state", "data"),
+            )
+        except OSError as error:
+            raise _disk_error(self._folder, error) from error
+
+    def latest(self) -> int | None:
+        """The step of the newest checkpoint, None where there is none."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
+        """Saves in the background; `data` is what the batch iterator returns as its position."""
+        try:
+            self._manager.save(
+                step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data))
+            )
+        except (OSError, ValueError) as error:
+            raise _disk_error(self._folder, error) from error
+
+    def restore(self, step: int, target: Any) -> tuple[Any, dict[str, Any]]:
+        """The state, laid out on devices as `target` is, and the data position."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, target)
+        restored = self._manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
+        )
+        return restored["state"], restored["data"]
+
+    def wait(self) -> None:
+        """Returns when what was saved is on disk."""
+        try:
+            self._manager.wait_until_finished()
+        except (OSError, ValueError) as error:
+            raise _disk_error(self._folder, error) from error
+
+    def close(self) -> None:
+        """Frees the manager's threads; the checkpoints stay."""
+        self._manager.close()
+
+
+def save_tree(folder: Path, tree: Any) -> None:
+    """Writes a tree of arrays, all or nothing."""
+    try:
+        with ocp.StandardCheckpointer(async_options=_FOLDERS_FIRST) as checkpointer:
+            checkpointer.save(folder.absolute(), tree, force=True)
+    except (OSError, ValueError) as error:
+        raise _disk_error(folder, error) from error
+
+
+def load_tree(folder: Path, target: Any) -> Any:
+    """Reads what `save_tree` wrote into the shapes, types and devices of `target`."""
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(folder.absolute(), jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
+
+
+def _disk_error(folder: Path, error: Exception) -> UserError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UserError(f"Cannot write a checkpoint to {folder}: {reason}; free some space or choose another --workdir.")

@@ -1,0 +1,181 @@
+"""The one loop that runs every stage: step, log, checkpoint, resume, stop when asked to."""
+
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import optax
+from tqdm import tqdm
+
+from prima_jax.errors import UserError
+from prima_jax.training.checkpoint import Progress
+from prima_jax.training.parallel import AXIS, Parallel
+from prima_jax.training.state import TrainState, create
+
+__all__ = ["BatchIterator", "Loss", "Objective", "Stopped", "Trained", "make_step", "train"]
+
+Loss = Callable[[Any, Any, dict[str, jax.Array]], tuple[jax.Array, dict[str, jax.Array]]]
+"""loss(trainable, frozen, batch) -> (loss, parts), inside the named axis `data`."""
+
+_FLUSH_EVERY = 50  # steps between two readings of the losses; reading waits for the devices
+
+
+class BatchIterator(Protocol):
+    """What grain's iterators are: endless batches with a position that can be saved."""
+
+    def __next__(self) -> dict[str, Any]: ...
+    def get_state(self) -> dict[str, Any]: ...
+    def set_state(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a stage minimises, over what, for how long."""
+
+    name: str
+    loss: Loss
+    trainable: Any
+    frozen: Any
+    optimizer: optax.GradientTransformation
+    steps: int
+    batches: BatchIterator = field(repr=False)
+
+
+class Trained(NamedTuple):
+    """What a stage leaves: the trained tree, on the host, and the seconds it took over all its starts."""
+
+    tree: Any
+    seconds: float
+
+
+class Stopped(BaseException):
+    """The run was asked to stop (SIGTERM) and has saved where it stands."""
+
+
+def make_step(loss: Loss, optimizer: optax.GradientTransformation) -> Callable[[TrainState, Any, Any], Any]:
+    """One optimiser step for one device: step(state, frozen, batch) -> (state, metrics).
+
+    The mean of the loss is taken inside the differentiated function and that of the gradients outside, which gives
+    the gradient of the mean under pmap and shard_map alike.
+    """
+
+    def step(state: TrainState, frozen: Any, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        def objective(trainable: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+            value, parts = loss(trainable, frozen, batch)
+            return jax.lax.pmean(value, AXIS), parts
+
+        (value, parts), gradients = jax.value_and_grad(objective, has_aux=True)(state.trainable)
+        gradients, parts = jax.lax.pmean((gradients, parts), AXIS)
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.trainable)
+        metrics = {"loss": value, **parts, "gradient_norm": optax.global_norm(gradients)}
+        return TrainState(state.step + 1, optax.apply_updates(state.trainable, updates), optimizer_state), metrics
+
+    return step
+
+
+def train(
+    objective: Objective,
+    folder: Path,
+    *,
+    parallel: Parallel,
+    checkpoint_seconds: float = 60.0,
+    mapped_step: Callable[..., Any] | None = None,
+) -> Trained:
+    """Runs an objective to its last step, from its newest checkpoint if there is one.
+
+    `folder` gets `history.jsonl` (a line a step: step, loss, its parts, gradient_norm). `mapped_step` is a compiled
+    step of an earlier fold, where the same one serves again.
+    """
+    step_function = mapped_step or parallel.map_step(make_step(objective.loss, objective.optimizer))
+    frozen = parallel.replicate(objective.frozen)
+    state = parallel.replicate(create(objective.trainable, objective.optimizer))
+    progress = Progress(folder / "checkpoint")
+    done, started = progress.latest() or 0, time.monotonic()
+    if done:
+        state, position = progress.restore(done, state)
+        objective.batches.set_state(position["batches"])
+        started -= position["seconds"]
+    history = _History(folder / "history.jsonl", done)
+    saved = time.monotonic()
+    with _stop_requests() as stop_requested, _bar(objective, done) as bar:
+        for number in range(done + 1, objective.steps + 1):
+            batch = parallel.share(next(objective.batches))
+            state, metrics = step_function(state, frozen, batch)
+            history.add(number, metrics)
+            bar.update()
+            if number % _FLUSH_EVERY == 0 or number == objective.steps:
+                bar.set_postfix(loss=f"{history.flush():.4f}", refresh=False)
+            if stop_requested() or time.monotonic() - saved > checkpoint_seconds:
+                history.flush()
+                seconds = time.monotonic() - started
+                progress.save(number, state, {"batches": objective.batches.get_state(), "seconds": seconds})
+                saved = time.monotonic()
+            if stop_requested():
+                progress.wait()
+                raise Stopped
+    progress.wait()
+    progress.close()
+    return Trained(jax.device_get(state.trainable), time.monotonic() - started)
+
+
+class _History:
+    """Losses on disk, a line a step; lines after the checkpoint that a run goes on from are dropped."""
+
+    def __init__(self, path: Path, done: int) -> None:
+        self._path = path
+        self._waiting: list[tuple[int, dict[str, jax.Array]]] = []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        with path.open("ab") as file:
+            file.truncate(sum(map(len, lines[:done])))  # in place: were it written anew, a kill could leave it empty
+
+    def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
+        self._waiting.append((step, metrics))
+
+    def flush(self) -> float:
+        """Writes what is waiting; returns the newest loss. Raises UserError once a loss is not a number."""
+        rows = [{"step": s, **{k: float(v) for k, v in m.items()}} for s, m in jax.device_get(self._waiting)]
+        self._waiting.clear()
+        bad = next((row for row in rows if not math.isfinite(row["loss"])), None)
+        if bad:
+            raise UserError(
+                f"The loss in {self._path.parent} is {bad['loss']} at step {bad['step']}: "
+                "lower the learning rate or raise the temperature of this stage."
+            )
+        with self._path.open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        return rows[-1]["loss"] if rows else math.nan
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _bar(objective: Objective, done: int) -> Any:
+    return tqdm(
+        total=objective.steps,
+        initial=done,
+        desc=objective.name,
+        unit="step",
+        file=sys.stderr,
+        mininterval=1.0 if sys.stderr.isatty() else 20.0,
+        leave=False,
+    )

@@ -1,0 +1,25 @@
+"""What a training step carries from one step to the next: only what is trained, and its optimiser's state."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+__all__ = ["TrainState", "create"]
+
+
+@struct.dataclass
+class TrainState:
+    """`step` counts finished steps; frozen weights live elsewhere and are passed beside this."""
+
+    step: jax.Array
+    trainable: Any
+    optimizer_state: optax.OptState
+
+
+def create(trainable: Any, optimizer: optax.GradientTransformation) -> TrainState:
+    """A state before the first step. Copies `trainable`, since a step donates its state's memory."""
+    trainable = jax.tree.map(jnp.array, trainable)
+    return TrainState(jnp.zeros((), jnp.int32), trainable, optimizer.init(trainable))

@@ -1,0 +1,110 @@
+"""The folder that an experiment writes to: one config, one process at a time."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from prima_jax.errors import UserError
+
+__all__ = ["claim", "config_hash", "load_config", "open_workdir"]
+
+_MAY_CHANGE = ("checkpoint_seconds", "data.dir", "data.prepared")
+"""Fields that a run may be continued with another value of: they say where and when, not what."""
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM)
+"""A full disk, a full quota, a disk or folder that is read-only, a file larger than allowed."""
+
+
+@contextmanager
+def open_workdir(folder: Path, config: ConfigDict) -> Iterator[Path]:
+    """Locks a folder while the context lasts.
+
+    Raises UserError if another process works in it, if it was made with another config, or if it cannot be written to,
+    now or at any time in the context.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise UserError(f"Cannot write to --workdir {folder}: {error.strerror}; choose a folder that can be written.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"Another process is working in {folder}: wait for it, or choose another --workdir.") from error
+        _compare(folder, config)
+        try:
+            yield folder
+        except OSError as error:
+            if error.errno not in _DISK_ERRORS:
+                raise
+            raise UserError(
+                f"Cannot write to {error.filename or folder}: {error.strerror}; make room or mend the permissions, then run the "
+                "same command again, which goes on from what is finished."
+            ) from error
+
+
+def claim(folder: Path, config: ConfigDict) -> None:
+    """Writes down the config that a folder belongs to from now on."""
+    path = folder / "config.json"
+    if not path.exists():
+        temporary = path.with_suffix(".part")
+        temporary.write_text(json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list))
+        os.replace(temporary, path)
+
+
+def load_config(folder: Path) -> ConfigDict:
+    """The config that a workdir was made with."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run: expected {path}, which python -m prima_jax.main --workdir={folder} writes.")
+    try:
+        return ConfigDict(_tuples(json.loads(path.read_text(encoding="utf-8"))))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); delete it, then give the very command that made it again.") from error
+
+
+def config_hash(config: ConfigDict) -> str:
+    """A hash of everything in a config that bears on the results."""
+    return hashlib.sha256(json.dumps(_flat(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _compare(folder: Path, config: ConfigDict) -> None:
+    if not (folder / "config.json").exists():
+        return
+    before, now = _flat(load_config(folder)), _flat(config)
+    different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    if different:
+        told = "; ".join(f"{k} was {before.get(k)!r} and is now {now.get(k)!r}" for k in different[:5])
+        more = f" (and {len(different) - 5} more)" if len(different) > 5 else ""
+        raise UserError(f"{folder} was made with another config: {told}{more}; choose another --workdir.")
+
+
+def _flat(config: ConfigDict) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, item)
+        elif prefix not in _MAY_CHANGE:
+            flat[prefix] = json.loads(json.dumps(value, default=list))
+
+    walk("", config.to_dict())
+    return flat
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists where configs have tuples."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value

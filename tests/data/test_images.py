@@ -1,0 +1,116 @@
+import io
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from prima_jax.data.images import Augmentation, center_view, decode, normalize, random_view
+from prima_jax.errors import UserError
+
+STILL = Augmentation(scale=(1, 1), ratio=(1, 1), horizontal_flip=False, brightness=0, contrast=0, saturation=0)
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+SQUARE = NOISE[:, :40]
+
+
+def encoded(image: np.ndarray, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_decoding_gives_the_pixels_upright():
+    assert np.array_equal(decode(encoded(NOISE)), NOISE)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held a quarter turn to the left
+    assert np.array_equal(decode(encoded(NOISE, exif=exif)), np.rot90(NOISE, -1))
+    assert decode(encoded(NOISE[..., 0])).shape == NOISE.shape
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", encoded(NOISE)[:-300], encoded(NOISE, "JPEG")[:-300]])
+def test_a_broken_file_is_named(data):
+    with pytest.raises(UserError, match=r"The photograph p7\.png cannot be decoded"):
+        decode(data, "p7.png")
+
+
+def test_the_center_view_shows_the_whole_photograph():
+    image = np.zeros((40, 80, 3), np.uint8)
+    image[:, 40:] = 200
+    view = center_view(image, 20)
+    assert view.shape == (20, 20, 3) and view.dtype == np.uint8
+    # Squashed, not cropped: the border stays in the middle.
+    assert (view[:, :9] == 0).all() and (view[:, 11:] == 200).all()
+    # Antialiased: a chequerboard averages out instead of turning into one of its colours.
+    board = np.uint8(255 * (np.indices((64, 64)).sum(0) % 2))[..., None].repeat(3, 2)
+    assert abs(center_view(board, 16).astype(int) - 127).max() <= 2
+
+
+def test_normalize_is_that_of_imagenet():
+    images = jnp.array([[[0, 128, 255]]], jnp.uint8)
+    expected = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    np.testing.assert_allclose(normalize(images)[0, 0], expected, rtol=1e-6)
+    assert normalize(images).dtype == jnp.float32
+
+
+def test_a_random_view_without_changes_is_the_photograph():
+    assert np.array_equal(random_view(SQUARE, 40, np.random.default_rng(0), STILL), SQUARE)
+
+
+def test_a_random_view_follows_its_generator_alone():
+    views = [random_view(NOISE, 16, np.random.default_rng(seed), Augmentation()) for seed in (1, 1, 2)]
+    assert views[0].shape == (16, 16, 3) and views[0].dtype == np.uint8
+    assert np.array_equal(views[0], views[1]) and not np.array_equal(views[0], views[2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"horizontal_flip": True}, [SQUARE, SQUARE[:, ::-1]]),
+        ({"vertical_flip": True}, [SQUARE, SQUARE[::-1]]),
+        ({"quarter_turns": True}, [np.rot90(SQUARE, turns) for turns in range(4)]),
+    ],
+)
+def test_flips_and_turns_give_each_of_their_outcomes_and_no_other(changes, expected):
+    augmentation = Augmentation(**{**vars(STILL), **changes})
+    seen = {random_view(SQUARE, 40, np.random.default_rng(seed), augmentation).tobytes() for seed in range(40)}
+    # 40 draws miss one of four outcomes with a chance of 4 * 0.75^40 < 1e-4, and the seeds are fixed.
+    assert seen == {np.ascontiguousarray(image).tobytes() for image in expected}
+
+
+def test_switching_one_change_off_leaves_the_others_as_they_were():
+    both = Augmentation(**{**vars(STILL), "horizontal_flip": True, "brightness": 0.5})
+    bright = Augmentation(**{**vars(STILL), "brightness": 0.5})
+    for seed in range(8):
+        one = random_view(SQUARE, 40, np.random.default_rng(seed), both)
+        other = random_view(SQUARE, 40, np.random.default_rng(seed), bright)
+        assert np.array_equal(one, other) or np.array_equal(one, other[:, ::-1])
+
+
+def test_the_cut_has_the_area_asked_for_and_stays_inside():
+    # Columns count up, so the range of values tells the width of the cut; a ratio of 1 tells its area.
+    image = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, :, None], (200, 200, 3))
+    augmentation = Augmentation(**{**vars(STILL), "scale": (0.25, 0.25)})
+    starts = []
+    for seed in range(20):
+        view = random_view(image, 100, np.random.default_rng(seed), augmentation).astype(int)
+        assert abs((view.max() - view.min()) - 99) <= 2
+        starts.append(view.min())
+    assert min(starts) < 30 and max(starts) > 70
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
+def test_colours_change_as_named(name):
+    image = np.clip(SQUARE, 60, 180)  # far enough from 0 and 255 that a fifth more or less is not clipped
+    augmentation = Augmentation(**{**vars(STILL), name: 0.2})
+    changed = random_view(image, 40, np.random.default_rng(5), augmentation).astype(float)
+    luma = np.array([0.299, 0.587, 0.114])
+    grey = {
+        "brightness": np.zeros(1),
+        "contrast": (image.reshape(-1, 3).mean(0) @ luma)[None, None, None],
+        "saturation": (image @ luma)[..., None],
+    }[name]
+    away = image - grey
+    factor = float((away * (changed - grey)).sum() / (away**2).sum())
+    assert 0.8 <= factor <= 1.2 and abs(factor - 1) > 0.01
+    # Half a level for rounding, half for the mean grey, which is rounded too.
+    assert np.abs(changed - (grey + factor * away)).max() <= 1.0

@@ -1,0 +1,152 @@
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prima_jax.data import builder
+from prima_jax.data.folders import whole_folder
+from prima_jax.data.images import decode
+from prima_jax.data.prepare import fingerprint, prepare
+from prima_jax.errors import UserError
+from prima_jax.studies.manifest import read
+from tests.data.cohort import STUDY, UNITS, prepared_cohort, write_cohort, write_photograph
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("prepare")
+
+
+@pytest.fixture(scope="module")
+def prepared(folder):
+    return prepared_cohort(folder, size=24)
+
+
+def test_the_source_follows_the_records(prepared):
+    assert len(prepared.source) == len(prepared.records) == 6
+    for position, record in enumerate(prepared.records):
+        stored = prepared.source[position]
+        assert stored["record"].decode() == record.id and stored["unit"].decode() == record.unit
+        assert stored["label"] == record.label and stored["view"].decode() == record.view
+    assert [[r.id for r in prepared.records].index(f"p{n}.png") for unit in UNITS for n in unit] == list(range(6))
+
+
+def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared, folder):
+    for position, record in enumerate(prepared.records):
+        image = decode(prepared.source[position]["image"])
+        assert image.shape == (24, 32, 3)  # 30 x 40, the shorter side at 24
+        original = decode((folder / "raw" / record.image).read_bytes())
+        # Means over quarters survive resampling and JPEG; measured 1.5 levels at most.
+        for half in (np.s_[:12, :16], np.s_[12:, 16:]):
+            whole = np.s_[:15, :20] if half == np.s_[:12, :16] else np.s_[15:, 20:]
+            assert abs(image[half].mean() - original[whole].mean()) < 4
+
+
+def test_decoded_photographs_are_kept(prepared):
+    assert prepared.image(2) is prepared.image(2)
+    assert np.array_equal(prepared.image(2), decode(prepared.source[2]["image"]))
+
+
+def test_the_report_counts(prepared):
+    assert prepared.report == {
+        "records": 6,
+        "units": 5,
+        "subjects": 4,
+        "images_per_class": {"a": 3, "b": 3},
+        "missing_images": [],
+        "identical": [],
+    }
+
+
+def test_it_is_prepared_once(folder, prepared, monkeypatch):
+    monkeypatch.setattr(builder, "resample", None)  # would be called to write again
+    again = prepare(read(STUDY, folder / "raw"), folder / "cache", size=24)
+    assert again.source[5]["image"] == prepared.source[5]["image"]
+    assert len(list((folder / "cache").iterdir())) == 1
+
+
+def test_the_fingerprint_follows_all_that_it_should(tmp_path):
+    reading = read(STUDY, write_cohort(tmp_path))
+    prints = [fingerprint(reading, 24), fingerprint(reading, 32)]
+    prints.append(fingerprint(replace(reading, study=STUDY.hide("form")), 24))
+    write_photograph(tmp_path / "images" / "p0.png", seed=99)
+    prints.append(fingerprint(reading, 24))
+    with (tmp_path / "manifest.csv").open("a") as file:
+        file.write("\n")
+    prints.append(fingerprint(reading, 24))
+    assert len(set(prints)) == 5 and prints[-1] == fingerprint(reading, 24)
+
+
+def test_a_preparation_that_fails_leaves_nothing(tmp_path):
+    reading = read(STUDY, write_cohort(tmp_path / "raw"))
+    path = tmp_path / "raw" / "images" / "p4.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])
+    with pytest.raises(UserError, match=r"The photograph .*p4\.png cannot be decoded"):
+        prepare(reading, tmp_path / "cache", size=24)
+    assert list((tmp_path / "cache").iterdir()) == []
+    path.write_bytes(whole)
+    assert len(prepare(reading, tmp_path / "cache", size=24).source) == 6
+
+
+def test_a_damaged_folder_is_told(tmp_path):
+    prepared_cohort(tmp_path)
+    (folder,) = (tmp_path / "cache").iterdir()
+    (data,) = folder.rglob("*.array_record*")
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"is damaged .* delete it and start again"):
+        prepare(read(STUDY, tmp_path / "raw"), tmp_path / "cache", size=24)
+    shutil.rmtree(folder / "study_builder")
+    with pytest.raises(UserError, match=r"is damaged .* delete it and start again"):
+        prepare(read(STUDY, tmp_path / "raw"), tmp_path / "cache", size=24)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    reading = read(STUDY, write_cohort(tmp_path / "raw"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written .* choose another folder"):
+        prepare(reading, tmp_path / "file" / "cache", size=24)
+
+
+def test_a_full_disk_is_told(tmp_path):
+    # A limit on the size of files stands in for the full disk: the writers see their bytes refused.
+    write_cohort(tmp_path / "raw")
+    code = f"""
+import resource, signal
+from prima_jax.data.prepare import prepare
+from prima_jax.errors import UserError
+from prima_jax.studies.manifest import read
+from tests.data.cohort import STUDY
+reading = read(STUDY, {str(tmp_path / "raw")!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    prepare(reading, {str(tmp_path / "cache")!r}, size=64)
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert "cannot be written" in done.stdout and "free space there" in done.stdout
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_tensorflow_is_not_needed(prepared):
+    assert "tensorflow" not in sys.modules
+
+
+def test_a_whole_folder_appears_at_the_end_or_not_at_all(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a") as temporary:
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(tmp_path / "a") as temporary:
+        (temporary / "one").touch()
+        assert not (tmp_path / "a").exists()
+    # A second writer that comes late leaves the first one's folder.
+    with whole_folder(tmp_path / "a") as temporary:
+        (temporary / "two").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["one"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]

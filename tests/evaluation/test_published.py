@@ -1,0 +1,57 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from prima_jax.evaluation.published import ABLATION, PUBLISHED, PublishedRow, as_json
+
+ROWS = [(study, row) for study, table in PUBLISHED.items() for row in table.rows]
+
+
+def figures(row: PublishedRow) -> list[tuple[float, float]]:
+    return [*row.f1.values(), row.macro_f1, row.accuracy, row.balanced_accuracy]
+
+
+def test_figures_read_by_eye():
+    pad = {row.method: row for row in PUBLISHED["pad_ufes_20"].rows}
+    aqua = {row.method: row for row in PUBLISHED["aqua"].rows}
+    assert list(pad) == ["DINOv3, LoRA", "DINOv3 + metadata via MLP", "MedKLIP", "KnoBo", "MedBLIP", "MLRG", "PRIMA"]
+    assert list(aqua) == ["DINOv3, LoRA", "DINOv3 + metadata via MLP", "DeepIK", "KnoBo", "MedBLIP", "MLRG", "PRIMA"]
+    assert pad["PRIMA"].f1["MEL"] == (85.84, 8.35)
+    assert pad["PRIMA"].f1["SEK"] == (73.10, 5.77)
+    assert (pad["PRIMA"].macro_f1, pad["PRIMA"].accuracy) == ((73.75, 3.40), (78.27, 1.78))
+    assert pad["MLRG"].balanced_accuracy == (60.28, 4.79)
+    assert aqua["PRIMA"].f1 == {"fungal": (88.66, 1.22), "bacterial": (81.78, 3.21)}
+    assert aqua["DeepIK"].balanced_accuracy == (81.11, 2.38)
+
+
+def test_every_figure_is_the_papers():
+    paper = Path(__file__).parents[2].parent / "shared" / "paper" / "prima_paper.txt"
+    if not paper.exists():
+        pytest.skip(f"the paper's text is not at {paper}")
+    text = paper.read_text()
+    tables = text[text.index("Table 1: ") : text.index("3.2 Ablation Study")]
+    lines = [re.findall(r"(\d+\.\d+) \((\d+\.\d+)\)", line) for line in tables.splitlines()]
+    found = [[(float(mean), float(sd)) for mean, sd in line] for line in lines if line]
+    assert found == [*(figures(row) for _, row in ROWS), *(list(row) for row in ABLATION)]
+
+
+@pytest.mark.parametrize(("study", "row"), ROWS, ids=lambda value: getattr(value, "method", value))
+def test_macro_f1_is_the_mean_of_the_class_f1s(study: str, row: PublishedRow):
+    mean = sum(figure[0] for figure in row.f1.values()) / len(row.f1)
+    # Both sides are rounded to two decimals: half a hundredth each, and the float arithmetic of the mean.
+    assert abs(mean - row.macro_f1[0]) <= 0.01 + 1e-9
+
+
+def test_the_last_row_of_the_ablation_is_prima_itself():
+    prima = PUBLISHED["pad_ufes_20"].rows[-1]
+    assert ABLATION[-1] == (prima.macro_f1, prima.accuracy, prima.balanced_accuracy)
+
+
+def test_json_has_the_table_of_a_real_study_and_none_of_a_synthetic_or_unknown_one():
+    found = as_json("aqua", synthetic=False)
+    assert found["table"] == 2
+    assert found["methods"]["PRIMA"]["macro_f1"] == [85.22, 2.17]
+    assert "2602.23297" in found["citation"]
+    assert as_json("aqua", synthetic=True) == {}
+    assert as_json("my_cohort", synthetic=False) == {}

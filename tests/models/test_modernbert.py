@@ -1,0 +1,88 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prima_jax.errors import UserError
+from prima_jax.models.modernbert import ModernBert, ModernBertConfig
+
+
+@pytest.fixture(scope="module")
+def case(golden):
+    """16 wide, 4 layers of which the second and third are local, a window of 4; texts of 13 and 9 tokens."""
+    return golden("modernbert")
+
+
+@pytest.fixture(scope="module")
+def apply(case):
+    return jax.jit(case.module.apply)
+
+
+def test_padding_changes_no_token(case, apply):
+    ids, mask = case.inputs["input_ids"], case.inputs["attention_mask"]
+    other = np.where(mask, ids, 7)
+    assert (ids != other).any()
+    first, second = (apply(case.variables, x, mask).last_hidden_state for x in (ids, other))
+    np.testing.assert_array_equal(case.seen(first), case.seen(second))
+
+
+def test_local_layers_see_half_a_window_on_each_side(case):
+    """One local layer, a window of 4: token 6 hears of tokens 4 to 8, and of no other."""
+    one = {**vars(case.module.config), "num_hidden_layers": 1, "layer_types": ("sliding_attention",)}
+    module = ModernBert(ModernBertConfig(**one))
+    ids = jnp.tile(case.inputs["input_ids"][:1], (14, 1))
+    ids = ids.at[jnp.arange(13), jnp.arange(13)].set(0)  # row t has another token t; the last row is as it was
+    found = jax.jit(module.apply)(case.variables, ids).last_hidden_state[:, 6]
+    assert [t for t in range(13) if (found[t] != found[-1]).any()] == [4, 5, 6, 7, 8]
+
+
+def test_head_on_selected_positions(case, apply):
+    output = apply(case.variables, case.inputs["input_ids"])
+    rows, columns = jnp.array([0, 1]), jnp.array([3, 5])
+    chosen = case.module.apply(case.variables, output.last_hidden_state[rows, columns], method="head")
+    assert chosen.dtype == jnp.float32
+    np.testing.assert_allclose(chosen, output.logits[rows, columns], atol=1e-5)
+
+
+def test_without_the_head(case, remat_count):
+    module = ModernBert(case.module.config, remat=True)
+    bare = {k: v for k, v in case.variables["params"].items() if k not in ("head_dense", "head_norm", "decoder_bias")}
+    assert jax.eval_shape(module.apply, {"params": bare}, case.inputs["input_ids"]).logits is None
+    assert remat_count(module, {"params": bare}, case.inputs["input_ids"]) == 4
+
+
+def test_published_config(published):
+    config = ModernBertConfig.from_dict(published("ModernBERT-base"))
+    assert config.attention_types[:4] == ("full_attention", "sliding_attention", "sliding_attention", "full_attention")
+    assert (config.global_rope_theta, config.local_rope_theta, config.norm_eps) == (160_000.0, 10_000.0, 1e-5)
+    assert ModernBertConfig.from_dict(config.to_dict()).attention_types == config.attention_types
+
+
+def test_both_forms_of_rope_theta():
+    new = {
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 7.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 5.0},
+        }
+    }
+    old = {"global_rope_theta": 7.0, "local_rope_theta": 5.0}
+    assert ModernBertConfig.from_dict(new) == ModernBertConfig.from_dict(old)
+
+
+def test_all_that_is_not_implemented_is_listed():
+    values = {
+        "model_type": "modernbert-decoder", "hidden_activation": "relu", "tie_word_embeddings": False,
+        "layer_types": ["full_attention", "chunked_attention"], "num_hidden_layers": 2, "hidden_size": 10,
+        "rope_parameters": {"full_attention": {"rope_type": "linear", "rope_theta": 1.0}},
+    }  # fmt: skip
+    with pytest.raises(UserError) as error:
+        ModernBertConfig.from_dict(values)
+    for word in (
+        "modernbert-decoder",
+        "relu",
+        "tie_word_embeddings",
+        "chunked_attention",
+        "hidden_size = 10",
+        "linear",
+    ):
+        assert word in str(error.value)

@@ -1,0 +1,34 @@
+"""One prepared study for all tests of the stages."""
+
+from collections.abc import Iterator
+
+import jax
+import pytest
+
+from prima_jax import experiment
+from prima_jax.data.prepare import prepare
+from tests.stages.tiny import ONE_LAYER, Study, tiny_config
+
+
+@pytest.fixture(scope="package", autouse=True)
+def quick_compilation() -> Iterator[None]:
+    """Nearly all the time here is compilation, and what these tests show does not hang on how well it is done."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder, config = tmp_path_factory.mktemp("tiny"), tiny_config()
+    reading = experiment.read_study(config, folder)
+    return Study(prepare(reading, folder / "prepared", size=config.data.size), reading)
+
+
+@pytest.fixture(scope="session")
+def tokenizers(study: Study, tmp_path_factory: pytest.TempPathFactory):
+    """Those of the first fold."""
+    from prima_jax.stages.pipeline import make_tokenizers
+
+    context = study.context(tmp_path_factory.mktemp("tokenizers"), **ONE_LAYER)
+    return make_tokenizers(context, study.fold(context))

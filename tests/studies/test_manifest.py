@@ -1,0 +1,138 @@
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from prima_jax.errors import UserError
+from prima_jax.studies.manifest import parse_fields, read
+from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
+
+
+def changed(row: int, column: str, value: str) -> list[list[str]]:
+    rows = [list(cells) for cells in ROWS]
+    rows[row][HEADER.index(column)] = value
+    return rows
+
+
+def test_records_follow_the_file_and_leave_out_what_is_missing(tmp_path):
+    reading = read(STUDY, write_cohort(tmp_path))
+    assert [r.id for r in reading.records] == [row[0] for row in ROWS]
+    first, third, fourth, fifth = (reading.records[n] for n in (0, 2, 3, 4))
+    assert (first.unit, first.subject, first.label, first.view) == ("s0/L", "s0", 0, "white")
+    assert first.image == "images/p0.png"
+    assert first.fields == {"sex": "woman", "age": 35.0, "size": 1.5, "pain": True, "biopsy": False}
+    assert "size" not in third.fields and third.fields["pain"] is False
+    assert "sex" not in fourth.fields and fourth.fields["biopsy"] is True
+    assert set(fifth.fields) == {"sex", "size", "biopsy"}
+    assert reading.missing_images == () and reading.identical == ()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = write_cohort(tmp_path) / "manifest.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read(STUDY, tmp_path).records) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (changed(2, "diagnosis", "c"), ["line 4", "unknown class 'c'", "known are a, b"]),
+        (changed(1, "view", "green"), ["line 3", "unknown view 'green'", "white, blue"]),
+        (changed(0, "sex", "X"), ["line 2", "unknown value 'X'", "column sex", "F, M"]),
+        (changed(0, "age", "old"), ["line 2", "age should be a number, not 'old'"]),
+        (changed(0, "age", "nan"), ["line 2", "age should be a number, not 'nan'"]),
+        (changed(5, "pain", "maybe"), ["line 7", "pain should be yes or no", "'maybe'"]),
+        (changed(3, "subject", ""), ["line 5", "column subject is empty"]),
+        (changed(1, "image", "p0.png"), ["line 3", "'p0.png' already stands in line 2"]),
+        (changed(1, "diagnosis", "b"), ["lines 2 and 3", "s0/L has two diagnoses, a and b"]),
+        ([ROWS[0][:-1]], ["line 2", "not as many cells"]),
+        ([], ["a header but no rows"]),
+    ],
+)
+def test_a_wrong_row_is_told_in_one_sentence(tmp_path, rows, told):
+    with pytest.raises(UserError) as error:
+        read(STUDY, write_cohort(tmp_path, rows))
+    for words in told:
+        assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_folder_says_where_it_looked(tmp_path):
+    with pytest.raises(UserError, match=f"looked for {tmp_path / 'nowhere'}, which should hold manifest.csv"):
+        read(STUDY, tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"No manifest\.csv"):
+        read(STUDY, tmp_path)
+
+
+def test_missing_columns_are_all_named(tmp_path):
+    rows = [row[:5] for row in ROWS]
+    with pytest.raises(UserError, match=r"lacks the column.* sex, age, size, pain, biopsy; it has image, subject"):
+        read(STUDY, write_cohort(tmp_path, rows, HEADER[:5]))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    write_cohort(tmp_path)
+    (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00image")
+    with pytest.raises(UserError, match="not a CSV file in UTF-8"):
+        read(STUDY, tmp_path)
+
+
+def test_an_absent_photograph_is_an_error_or_counted(tmp_path):
+    write_cohort(tmp_path)
+    (tmp_path / "images" / "p3.png").unlink()
+    with pytest.raises(UserError, match=r"line 5: the photograph 'p3\.png' does not exist"):
+        read(STUDY, tmp_path)
+    reading = read(replace(STUDY, skip_missing_images=True), tmp_path)
+    assert reading.missing_images == ("p3.png",)
+    assert "p3.png" not in [r.id for r in reading.records] and len(reading.records) == len(ROWS) - 1
+
+
+def test_a_folder_without_any_photograph_is_an_error_even_where_some_may_lack(tmp_path):
+    write_cohort(tmp_path)
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="none of its 6 rows has a photograph"):
+        read(replace(STUDY, skip_missing_images=True), tmp_path)
+
+
+def test_a_truncated_photograph_is_named_with_its_row(tmp_path):
+    path = write_cohort(tmp_path) / "images" / "p4.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"line 6: the photograph .*p4\.png cannot be decoded"):
+        read(STUDY, tmp_path)
+
+
+def test_a_unit_belongs_to_one_subject(tmp_path):
+    # Eyes are called L and R by every subject: eye alone would mix subjects up.
+    study = replace(STUDY, unit_columns=("eye",), classes={"a": "x", "b": "y"})
+    rows = [row for row in ROWS if row[4] == "b"]
+    with pytest.raises(UserError, match="unit L belongs to two subjects, s1 and s3"):
+        read(study, write_cohort(tmp_path, rows))
+
+
+def test_copies_of_a_photograph_are_found_whatever_their_bytes_or_size(tmp_path):
+    folder = write_cohort(tmp_path) / "images"
+    (folder / "p3.png").write_bytes((folder / "p0.png").read_bytes())
+    Image.open(folder / "p1.png").save(folder / "p4.png", compress_level=0)
+    write_photograph(folder / "p2.png", seed=2, height=120, width=160)
+    Image.open(folder / "p2.png").resize((128, 96), Image.Resampling.LANCZOS).save(folder / "p5.png")
+    assert (folder / "p1.png").read_bytes() != (folder / "p4.png").read_bytes()
+    assert set(read(STUDY, tmp_path).identical) == {("p0.png", "p3.png"), ("p1.png", "p4.png"), ("p2.png", "p5.png")}
+
+
+def test_photographs_are_found_in_other_folders_and_under_other_suffixes(tmp_path):
+    write_cohort(tmp_path)
+    (tmp_path / "images" / "p0.png").unlink()
+    (tmp_path / "part" / "two").mkdir(parents=True)
+    write_photograph(tmp_path / "part" / "two" / "p0.jpg", seed=0)
+    study = replace(STUDY, image_folders=("images", "part/two"), image_suffixes=(".png", ".jpg"))
+    record = read(study, tmp_path).records[0]
+    assert (record.id, record.image) == ("p0.png", "part/two/p0.jpg")
+
+
+def test_parse_fields_knows_values_by_name_and_lists_the_known_ones():
+    assert parse_fields(STUDY, {"sex": "man", "age": "50", "pain": "UNK"}, "here") == {"sex": "man", "age": 50.0}
+    with pytest.raises(UserError, match="tiny has no attribute 'gender'; it has sex, age, size, pain"):
+        parse_fields(STUDY, {"gender": "M"}, "here")
+    with pytest.raises(UserError, match="here: unknown value 'male' in column sex; known are F, M"):
+        parse_fields(STUDY, {"sex": "male"}, "here")

@@ -1,0 +1,171 @@
+"""What README.md and docs/ promise is there: files, commands, config fields, rooms, equations, examples."""
+
+import ast
+import csv
+import importlib.util
+import io
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+from PIL import Image
+
+from prima_jax.stages.knowledge import read_corpus
+from prima_jax.studies.manifest import read
+from prima_jax.studies.study import Attribute, Study
+from prima_jax.studies.study_config import study_from_config
+from tests.test_house import FLOORS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "prima_jax"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+EVERYTHING = "\n".join(TEXTS.values())
+NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::\w+)?)", EVERYTHING)))
+FIELDS = sorted(set(re.findall(r"--config\.([a-z_.]*[a-z_])", EVERYTHING)))
+FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
+
+
+def load(named: str) -> ConfigDict:
+    """The config that `configs/NAME.py[:preset]` is."""
+    path, _, preset = named.partition(":")
+    specification = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.get_config(preset) if preset else module.get_config()
+
+
+def block(page: str, language: str, number: int) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", TEXTS[page], re.DOTALL)[number]
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.is_file(), f"{page.name} links to {link}"
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_file_that_is_named_exists(page):
+    for path in re.findall(r"`((?:configs|prima_jax|tests|docs)/[\w/]+\.\w+)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).is_file(), f"{page.name} names {path}"
+
+
+@pytest.mark.parametrize("named", NAMED_CONFIGS)
+def test_every_config_that_is_named_loads(named):
+    assert isinstance(load(named), ConfigDict)
+
+
+def test_commands_run_modules_and_make_targets_that_exist():
+    modules = set(re.findall(r"-m (prima_jax\.\w+)", EVERYTHING))
+    assert {"prima_jax.main", "prima_jax.predict"} <= modules
+    for module in modules:
+        assert importlib.util.find_spec(module), module
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|    )make ([\w-]+)", EVERYTHING)) <= targets
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_that_is_named_exists(field):
+    for named in (*FULL_RECIPES, "configs/my_cohort.py"):
+        value = load(named)
+        for key in field.split("."):
+            assert key in value, f"{named} has no {field}"
+            value = value[key]
+
+
+def test_the_ambiguities_give_the_default_of_every_field_they_name():
+    found: dict[str, set] = {}
+    for field, value in re.findall(r"--config\.([a-z_.]+)=([^`\s]*)", TEXTS["ambiguities.md"]):
+        found.setdefault(field, set()).add(plain(value))
+    assert len(found) > 40
+    defaults = {field: {get(load(named), field) for named in FULL_RECIPES} for field in found}
+    assert not {field: (found[field], defaults[field]) for field in found if not found[field] & defaults[field]}
+
+
+def plain(text: str):
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def get(config: ConfigDict, field: str):
+    for key in field.split("."):
+        config = config[key]
+    return config
+
+
+def test_the_rooms_are_the_folders():
+    rows = re.findall(r"^\| (\d) \| `([\w.]+)/?` \|", TEXTS["architecture.md"], re.MULTILINE)
+    rooms = {path.name for path in PACKAGE.iterdir() if path.name not in ("__init__.py", "__pycache__")}
+    assert sorted(room for _, room in rows) == sorted(rooms)
+    assert {room.removesuffix(".py"): int(floor) for floor, room in rows} == FLOORS
+
+
+def test_every_equation_lives_where_the_page_says():
+    places = re.findall(r"`([\w/]+\.py):(\w+)`", TEXTS["architecture.md"])
+    assert len(places) > 15
+    for path, name in places:
+        tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+        defined = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        assert name in defined, f"{path} has no {name}"
+
+
+@pytest.mark.parametrize(("number", "config"), [(0, "configs/aqua.py"), (1, "configs/my_cohort.py")])
+def test_the_example_of_a_manifest_can_be_read(tmp_path, number, config):
+    manifest = block("your_own_cohort.md", "csv", number)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "manifest.csv").write_text(manifest)
+    rows = list(csv.DictReader(io.StringIO(manifest)))
+    for shade, row in enumerate(rows):
+        Image.new("RGB", (8, 8), (40 * shade, 0, 0)).save(tmp_path / "images" / row["image"])
+    study = study_from_config(load(config).study.definition)
+    assert len(read(study, tmp_path).records) == len(rows) == 5
+    columns = {study.image_column, study.label_column, study.view_column, *study.subject_columns, *study.unit_columns}
+    assert set(rows[0]) == {*columns, *(a.column for a in study.attributes)} - {""}
+
+
+def test_every_column_of_aqua_is_explained():
+    header = block("your_own_cohort.md", "csv", 0).splitlines()[0].split(",")
+    explained = re.findall(r"^\| `(\w+)` \|", TEXTS["your_own_cohort.md"], re.MULTILINE)
+    assert explained[: len(header)] == header
+
+
+def test_every_key_of_a_study_is_explained():
+    table = TEXTS["your_own_cohort.md"].partition("## Any other cohort")[2]
+    cells = " ".join(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table, re.MULTILINE))
+    assert set(re.findall(r"\w+", cells)) == {field.name for kind in (Study, Attribute) for field in fields(kind)}
+
+
+def test_the_example_of_a_corpus_can_be_read(tmp_path):
+    file = tmp_path / "corpus.jsonl"
+    file.write_text(block("corpus.md", "jsonl", 0))
+    assert len(read_corpus(file, "text")) == 3
+
+
+@pytest.mark.parametrize("preset", ["", ":small"])
+def test_a_cohort_of_ones_own_is_a_config_and_no_more(preset):
+    config = load(f"configs/my_cohort.py{preset}")
+    study = study_from_config(config.study.definition)
+    assert study.class_names == ("benign", "malignant")  # the order of the file, not of the alphabet
+    assert any(attribute.visual for attribute in study.attributes)
+    assert set(config) == set(load("configs/pad_ufes_20.py"))  # else experiment.py would miss a section
+    assert (config.models.image.weights is None) == bool(preset)
+
+
+def test_an_unknown_preset_of_the_example_is_refused():
+    with pytest.raises(ValueError, match="tiny"):
+        load("configs/my_cohort.py:tiny")

@@ -1,0 +1,71 @@
+"""The house rules that a machine can check: imports run down only, and files stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "prima_jax"
+FLOORS = {
+    "errors": 0,
+    "losses": 1,
+    "models": 1,
+    "studies": 1,
+    "training": 1,
+    "data": 2,
+    "evaluation": 2,
+    "baselines": 3,
+    "stages": 3,
+    "checks": 4,
+    "workdir": 4,
+    "experiment": 5,
+    "main": 6,
+    "predict": 7,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(name: str) -> str:
+    """prima_jax.data.text -> data"""
+    return name.split(".")[1]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prima_jax"):
+            names |= {f"{node.module}.{a.name}" for a in node.names} if node.module == "prima_jax" else {node.module}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("prima_jax")}
+    return {name for name in names if name.count(".")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_down_only(path):
+    relative = path.relative_to(PACKAGE)
+    own = relative.parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for name in imported(path):
+        other = room(name)
+        assert other == own or FLOORS[other] < FLOORS[own], f"{relative} (floor {FLOORS[own]}) imports {name}"
+
+
+def test_every_room_has_a_floor():
+    rooms = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} - {"__init__"}
+    assert rooms == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_one_room(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_importing_the_package_needs_neither_torch_nor_tensorflow():
+    for path in MODULES:
+        tree = ast.parse(path.read_text())
+        tops = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {
+            a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+        }
+        assert not {t.split(".")[0] for t in tops if t} & {"torch", "tensorflow"}, path

@@ -1,0 +1,63 @@
+"""The schedule and AdamW against their closed forms."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from prima_jax.training.optimizer import adamw, cosine_with_warmup
+
+PEAK = 3e-5
+
+
+@pytest.mark.parametrize("steps", [10, 80, 1000])
+def test_the_schedule_is_a_tenth_of_warm_up_and_then_a_cosine_to_zero(steps):
+    schedule = cosine_with_warmup(PEAK, steps, 0.1)
+    warm = steps // 10
+    count = np.arange(steps + 1)
+    after = 0.5 * PEAK * (1 + np.cos(np.pi * (count - warm) / (steps - warm)))
+    expected = np.where(count < warm, PEAK * count / warm, after)
+    found = np.array([schedule(c) for c in count])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * PEAK)  # float32
+    assert found[0] == 0
+    assert found.argmax() == warm and found[warm] == pytest.approx(PEAK, rel=1e-6)
+    assert found[-1] == pytest.approx(0, abs=1e-7 * PEAK)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_even_the_shortest_training_moves(steps):
+    """Rates are read before a step is counted: where all those read are zero nothing is trained."""
+    schedule = cosine_with_warmup(PEAK, steps, 0.1)
+    rates = [float(schedule(c)) for c in range(steps)]
+    assert np.isfinite(rates).all()
+    assert steps == 1 or max(rates) > 0
+
+
+def test_three_steps_of_adamw_follow_the_formula():
+    """m, v, their bias corrections, the decay taken off the parameter itself: Loshchilov & Hutter 2019, Algorithm 2."""
+    rate, decay, b1, b2, epsilon, steps = 0.1, 0.03, 0.9, 0.999, 1e-8, 10
+    optimizer = adamw(learning_rate=rate, weight_decay=decay, steps=steps, warmup_fraction=0.1)
+    schedule = [0.0, rate, rate * 0.5 * (1 + np.cos(np.pi / 9))]
+    parameter = {"w": jnp.array([1.0, -2.0, 0.5])}
+    state = optimizer.init(parameter)
+    expected, m, v = np.array([1.0, -2.0, 0.5]), 0.0, 0.0
+    for t, (lr, gradient) in enumerate(zip(schedule, ([0.1, -3.0, 0.0], [1.0, 2.0, 0.0], [-1.0, 0.5, 0.0]), strict=True)):
+        updates, state = optimizer.update({"w": jnp.array(gradient)}, state, parameter)
+        parameter = optax.apply_updates(parameter, updates)
+        g = np.array(gradient)
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        direction = (m / (1 - b1 ** (t + 1))) / (np.sqrt(v / (1 - b2 ** (t + 1))) + epsilon)
+        expected = expected - lr * (direction + decay * expected)
+        np.testing.assert_allclose(parameter["w"], expected, rtol=2e-6)  # a few float32 roundings
+
+
+def test_weight_decay_is_decoupled():
+    """With no gradient a parameter shrinks by rate x decay, whatever the moments; as an L2 term it would move by the rate."""
+    optimizer = adamw(learning_rate=0.1, weight_decay=0.01, steps=10, warmup_fraction=0.1)
+    parameter = {"w": jnp.array([2.0])}
+    state = optimizer.init(parameter)
+    for lr in (0.0, 0.1):
+        before = float(parameter["w"][0])
+        updates, state = optimizer.update({"w": jnp.zeros(1)}, state, parameter)
+        parameter = optax.apply_updates(parameter, updates)
+        assert float(parameter["w"][0]) == pytest.approx(before * (1 - lr * 0.01), rel=1e-6)
