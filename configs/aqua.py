@@ -45,7 +45,9 @@ def demo(config: ConfigDict) -> ConfigDict:
     config.data.dir = ""
     config.data.size = 72
     config.text.max_length = 136
-    config.knowledge.update({"corpus": "corpus.jsonl", "epochs": 10.0, "batch_size": 32, "learning_rate": 1e-3, "max_length": 136})
+    config.knowledge.update(
+        {"corpus": "corpus.jsonl", "epochs": 10.0, "batch_size": 32, "learning_rate": 1e-3, "max_length": 136}
+    )
     config.align.update({"epochs": 12.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
     config.refine.update({"epochs": 8.0, "batch_size": 64, "learning_rate": 1e-3})
     config.image_only.update({"epochs": 16.0, "batch_size": 64, "learning_rate": 1e-3})

@@ -9,7 +9,7 @@ __all__ = ["get_study"]
 
 
 def get_study() -> dict:
-    """The study as plain values, read by `prima_jax.studies.aqua.aqua_study`."""
+    """The study as plain values, read by `prima_jax.studies.study_config.study_from_config`."""
     return {
         "name": "aqua",
         "title": "AQUA (slit-lamp keratitis)",

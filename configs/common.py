@@ -114,7 +114,7 @@ def paper_recipe() -> ConfigDict:
             "class_weights": "none",  # or "balanced"
             "projector_width": 1024,  # silent
             "scan_dropout": 0.0,  # how often a photograph is left out of a training sequence
-        "image_stride": 2,
+            "image_stride": 2,
             "text_stride": 2,
         }
     )

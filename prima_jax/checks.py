@@ -101,7 +101,10 @@ def _check_weights(name: str, settings: ConfigDict) -> None:
     if not settings.weights:
         return
     folder = Path(settings.weights)
-    for wanted, found in (("config.json", (folder / "config.json").is_file()), ("*.safetensors", any(folder.glob("*.safetensors")))):
+    for wanted, found in (
+        ("config.json", (folder / "config.json").is_file()),
+        ("*.safetensors", any(folder.glob("*.safetensors"))),
+    ):
         if not found:
             raise UserError(
                 f"There are no weights for models.{name} at {folder} (looked for {folder}/{wanted}): download them, set "
@@ -120,7 +123,9 @@ def _check_patches(config: ConfigDict) -> None:
     else:
         patch = settings.architecture.get("patch_size")
     if patch and size % patch:
-        raise UserError(f"image.size is {size}, which is no multiple of the encoder's patch of {patch} pixels: set --config.image.size.")
+        raise UserError(
+            f"image.size is {size}, which is no multiple of the encoder's patch of {patch} pixels: set --config.image.size."
+        )
 
 
 def _check_vocabulary(config: ConfigDict) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -140,8 +139,8 @@ def check_batches(context: Context, folds: list[Fold]) -> None:
         for stage, size in sizes.items():
             if config[stage].epochs and config[stage].batch_size > size:
                 raise UserError(
-                    f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold.index} trains "
-                    f"on: set --config.{stage}.batch_size lower."
+                    f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold.index} "
+                    f"trains on: set --config.{stage}.batch_size lower."
                 )
 
 
@@ -159,7 +158,7 @@ def run_fold(context: Context, fold: Fold) -> dict[str, np.ndarray]:
     elapsed = stopwatch()
     probabilities |= plain_references(context, train, test)
     probabilities["image_only"] = image_only(context, fold, test)
-    np.savez(path, **{name: probabilities[name] for name in METHODS})
+    np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
     write_done(fold.folder, seconds=elapsed())
     return probabilities
 
@@ -191,9 +190,7 @@ def plain_references(context: Context, train: list[Case], test: list[Case]) -> d
     filled = [metadata.filled_in(study, part) for part in rows]
     return {
         "majority": plain.majority(labels, len(test), classes),
-        "metadata_only": plain.metadata_only(
-            table[: len(train)], labels, table[len(train) :], classes, categorical=categorical
-        ),
+        "metadata_only": plain.metadata_only(table[: len(train)], labels, table[len(train) :], classes, categorical=categorical),
         "missingness_only": plain.missingness_only(filled[0], labels, filled[1], classes),
     }
 
@@ -207,11 +204,9 @@ def image_only(context: Context, fold: Fold, test: list[Case]) -> np.ndarray:
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
 
 
-def finish(
-    context: Context, reading: Reading, folds: list[Fold], outcomes: list[dict[str, np.ndarray]]
-) -> dict[str, Any]:
+def finish(context: Context, reading: Reading, folds: list[Fold], outcomes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     """Scores every method on every fold and writes results.json, predictions.csv, table.md and the pictures."""
-    study, names = context.prepared.study, context.prepared.study.class_names
+    names = context.prepared.study.class_names
     methods: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     held_out = [split_cases(context, fold)[1] for fold in folds]

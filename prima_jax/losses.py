@@ -59,9 +59,7 @@ def image_consistency_loss(
     raise ValueError(f'anchors is "printed" or "both", not {anchors!r}')
 
 
-def global_semantic_loss(
-    p_cls: Array, q_cls: Array, *, temperature: float | Array, axis_name: str | None = None
-) -> Array:
+def global_semantic_loss(p_cls: Array, q_cls: Array, *, temperature: float | Array, axis_name: str | None = None) -> Array:
     """Eq. 3, L_glo: symmetric InfoNCE between the image's and the text's class tokens.
 
     p_cls [N, 2, D], q_cls [N, D] -> scalar.
@@ -69,12 +67,13 @@ def global_semantic_loss(
     _check_pairs(p_cls, q_cls)
     own = _own_columns(p_cls.shape[0], axis_name)
     all_p, all_q = _gather(p_cls, axis_name), _gather(q_cls, axis_name)
-    total = 0.0
-    for view in range(2):
+
+    def both_ways(view: int) -> Array:
         to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
         to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
-        total += _take(to_text, own) + _take(to_image, own)
-    return -jnp.mean(total) / 4
+        return _take(to_text, own) + _take(to_image, own)
+
+    return -jnp.mean(both_ways(0) + both_ways(1)) / 4
 
 
 def cross_attention(p_seq: Array, q_seq: Array) -> Array:
@@ -158,11 +157,13 @@ def soft_semantic_loss(
     batch = all_p.shape[0]
     targets = soft_targets(all_y, label_temperature=label_temperature)  # [N, N]
     rows, columns = targets[own], targets[:, own].T  # s_ij of this device's images i, and of its texts j
-    total = 0.0
-    for view in range(2):
+
+    def both_ways(view: int) -> Array:
         to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
         to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
-        total += jnp.sum(rows * to_text) + jnp.sum(columns * to_image)
+        return jnp.sum(rows * to_text) + jnp.sum(columns * to_image)
+
+    total = both_ways(0) + both_ways(1)
     if normalizer == "printed":
         return -total / (4 * share * batch)
     if normalizer == "batch":
@@ -207,7 +208,7 @@ def alignment_loss(
             axis_name=axis_name,
         ),
     }
-    loss = sum(weight * part for weight, part in zip(weights, parts.values(), strict=True))
+    loss = jnp.sum(jnp.stack([weight * part for weight, part in zip(weights, parts.values(), strict=True)]))
     return loss, parts
 
 

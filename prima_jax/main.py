@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> int:
 def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
     """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
     parser = argparse.ArgumentParser(prog="python -m prima_jax.main", allow_abbrev=False, epilog=f"For example: {_EXAMPLE}")
-    parser.add_argument("--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields")
+    parser.add_argument(
+        "--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields"
+    )
     parser.add_argument("--workdir", metavar="DIR", help="where everything is written; give the same one again to go on")
     options, overrides = parser.parse_known_args(arguments)
     for name in ("config", "workdir"):

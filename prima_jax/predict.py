@@ -57,9 +57,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     if not finished:
         raise UserError(f"No fold of {run} is finished: run python -m prima_jax.main with --workdir={run} to its end.")
     nobody = np.zeros(0, int)
-    probabilities = [
-        fold_probabilities(context, Fold(k, nobody, nobody, folders[k]), record, photographs) for k in finished
-    ]
+    probabilities = [fold_probabilities(context, Fold(k, nobody, nobody, folders[k]), record, photographs) for k in finished]
     mean = np.mean(probabilities, axis=0)
     names = study.class_names
     return {
@@ -80,15 +78,13 @@ def fold_probabilities(context: Any, fold: Any, record: Any, photographs: list[t
     from prima_jax.stages.pipeline import finished_encoders, make_tokenizers
 
     tokenizers = make_tokenizers(context, fold)
-    encoders = finished_encoders(context, fold)
+    encoders = finished_encoders(context, fold, tokenizers)
     size = context.config.image.size
     pixels = np.stack([center_view(image, size) for _, image in photographs])
     images = features.encode_images(context, encoders.image, pixels)[:, None]
     texts = features.text_tokens(context, encoders.text, tokenizers.text, [[sentence(context.prepared.study, record.fields)]])
     views = list(context.prepared.study.views) if len(case_views(context)) > 1 else [""]
-    slots = tuple(
-        tuple(i for i, (view, _) in enumerate(photographs) if view == slot or len(views) == 1) for slot in views
-    )
+    slots = tuple(tuple(i for i, (view, _) in enumerate(photographs) if view == slot or len(views) == 1) for slot in views)
     model = diagnose.run(context, fold, tokenizers.llm, [], images, texts)
     return diagnose.predict(context, model, [Case("case", "case", "case", 0, 0, slots)], images, texts)[0]
 
@@ -102,7 +98,9 @@ def case_record(study: Any, metadata: dict[str, str]) -> Any:
     shown = {a.name for a in study.shown()}
     for key in metadata:
         if names.get(key) not in shown:
-            raise UserError(f"--metadata: {study.name} has no attribute {key!r} to show a model; known: {', '.join(sorted(shown))}.")
+            raise UserError(
+                f"--metadata: {study.name} has no attribute {key!r} to show a model; known: {', '.join(sorted(shown))}."
+            )
     fields = parse_fields(study, {names[k]: v for k, v in metadata.items()}, "--metadata")
     return Record("case", "", "case", "case", 0, "", fields)
 

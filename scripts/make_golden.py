@@ -43,9 +43,7 @@ def _bert(**options: Any) -> torch.nn.Module:
 
 
 def _qwen3(**options: Any) -> torch.nn.Module:
-    return transformers.Qwen3ForCausalLM(
-        transformers.Qwen3Config(**{**TEXT, **DECODER, "num_attention_heads": 4, **options})
-    )
+    return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**{**TEXT, **DECODER, "num_attention_heads": 4, **options}))
 
 
 BUILDERS = {"dinov3": _dinov3, "modernbert": _modernbert, "bert": _bert, "qwen3": _qwen3}

@@ -171,9 +171,7 @@ def _endless(
 ) -> grain.DatasetIterator[Batch]:
     """Every epoch a new order; what is left over after its last whole batch is dropped."""
     if not 0 < batch_size <= count:
-        raise UserError(
-            f"A batch of {batch_size} cannot be drawn from {count} training examples; set batch_size lower."
-        )
+        raise UserError(f"A batch of {batch_size} cannot be drawn from {count} training examples; set batch_size lower.")
     if batch_size % process_count:
         raise UserError(f"batch_size {batch_size} cannot be shared by {process_count} processes; make it a multiple.")
     steps = count // batch_size

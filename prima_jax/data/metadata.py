@@ -33,9 +33,7 @@ class OneHot:
                 tuple(sorted({str(value) for value in values})) if a.kind == "category" else ()
                 for a, values in zip(attributes, present, strict=True)
             ),
-            tuple(
-                _edges(a, values) if a.kind == "number" else () for a, values in zip(attributes, present, strict=True)
-            ),
+            tuple(_edges(a, values) if a.kind == "number" else () for a, values in zip(attributes, present, strict=True)),
         )
 
     @property
@@ -65,9 +63,7 @@ class OneHot:
         return encoded
 
 
-def soft_label_vectors(
-    one_hot: OneHot, records: Sequence[Record], classes: int, label_weight: float = 3.0
-) -> np.ndarray:
+def soft_label_vectors(one_hot: OneHot, records: Sequence[Record], classes: int, label_weight: float = 3.0) -> np.ndarray:
     """The y of Eq. 6, float32 `[N, C + classes]`: metadata, then the one-hot label times `label_weight`."""
     labels = np.eye(classes, dtype=np.float32)[[record.label for record in records]]
     return np.concatenate([one_hot.encode(records), label_weight * labels], axis=1)

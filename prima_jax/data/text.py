@@ -49,9 +49,7 @@ def sentence(study: Study, fields: Mapping[str, Value], *, visual_only: bool = F
     return " ".join(filter(None, (_clause(attribute, fields[attribute.name]) for attribute in known)))
 
 
-def train_tokenizer(
-    texts: Iterable[str], folder: str | Path, *, vocabulary_size: int, answers: Sequence[str] = ()
-) -> None:
+def train_tokenizer(texts: Iterable[str], folder: str | Path, *, vocabulary_size: int, answers: Sequence[str] = ()) -> None:
     """Trains a byte-level BPE on `texts` and saves it in `folder` for `load_tokenizer`; the same texts give the same.
 
     Each of `answers` becomes one token. The vocabulary is smaller than asked for where the texts have no more pairs.
@@ -85,9 +83,7 @@ def load_tokenizer(folder: str | Path) -> Any:
 
     folder = Path(folder)
     if not (folder / "tokenizer.json").is_file():
-        raise UserError(
-            f"No tokenizer in {folder.absolute()}: expected tokenizer.json and tokenizer_config.json there."
-        )
+        raise UserError(f"No tokenizer in {folder.absolute()}: expected tokenizer.json and tokenizer_config.json there.")
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # a broken file raises whatever its parser raises

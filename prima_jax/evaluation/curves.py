@@ -52,8 +52,7 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
             losses.append(float(row["loss"]))
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f'{path}, line {number}: expected an object with "step" and "loss", found {line[:60]!r}; '
-                "take the line out."
+                f'{path}, line {number}: expected an object with "step" and "loss", found {line[:60]!r}; take the line out.'
             ) from error
     return np.array(steps), np.array(losses)
 

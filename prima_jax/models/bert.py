@@ -51,8 +51,7 @@ class BertConfig:
         config = read_fields(cls, values, problems, pad_token_id=values.get("pad_token_id"))
         if config.hidden_size % config.num_attention_heads:
             problems.append(
-                f"hidden_size = {config.hidden_size} (expected a multiple of the {config.num_attention_heads} "
-                "attention heads)"
+                f"hidden_size = {config.hidden_size} (expected a multiple of the {config.num_attention_heads} attention heads)"
             )
         refuse("bert", problems)
         return config

@@ -67,6 +67,4 @@ def refuse(model_type: str, problems: list[str]) -> None:
     """Raises one UserError that lists every problem, if there is one."""
     if problems:
         found = "; ".join(dict.fromkeys(problems))
-        raise UserError(
-            f"This {model_type} config asks for what is not implemented: {found}; choose another checkpoint."
-        )
+        raise UserError(f"This {model_type} config asks for what is not implemented: {found}; choose another checkpoint.")

@@ -9,9 +9,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 __all__ = ["Features", "Projector", "Sequence", "positions", "special_tokens"]
+
+
+Array = jax.Array | np.ndarray
 
 
 def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
@@ -31,13 +35,13 @@ def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
 class Features(NamedTuple):
     """What both encoders say about B cases of up to S scans."""
 
-    image_tokens: jax.Array
+    image_tokens: Array
     """[B, S, 1 + K, d_image]: class token, then K = H x W patches, row by row; registers are left out."""
-    scan_mask: jax.Array
+    scan_mask: Array
     """[B, S]: True where the case has that scan."""
-    text_tokens: jax.Array
+    text_tokens: Array
     """[B, 1 + L, d_text]: class token, then the others."""
-    text_mask: jax.Array
+    text_mask: Array
     """[B, L]: True for words."""
 
 
@@ -74,9 +78,7 @@ class Projector(nn.Module):
 
         parts, masks = [], []
         for scan in range(scans):
-            block = jnp.concatenate(
-                [token(scan), image_global[:, scan : scan + 1], image_local[:, scan], token(scans)], axis=1
-            )
+            block = jnp.concatenate([token(scan), image_global[:, scan : scan + 1], image_local[:, scan], token(scans)], axis=1)
             parts.append(block)
             masks.append(jnp.broadcast_to(features.scan_mask[:, scan : scan + 1], block.shape[:2]))
         seen = jnp.ones((batch, 1), bool)
@@ -84,20 +86,20 @@ class Projector(nn.Module):
         masks += [seen, seen, text_mask, seen, seen]
         return Sequence(jnp.concatenate(parts, axis=1), jnp.concatenate(masks, axis=1))
 
-    def _global(self, name: str, tokens: jax.Array) -> jax.Array:
+    def _global(self, name: str, tokens: Array) -> jax.Array:
         x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(tokens.astype(jnp.float32))
         x = nn.gelu(nn.Dense(self.hidden, name=f"{name}_hidden")(x), approximate=False)
         return nn.Dense(self.width, name=f"{name}_output")(x)
 
-    def _image_local(self, patches: jax.Array) -> jax.Array:
-        batch, scans, count, depth = patches.shape
+    def _image_local(self, patches: Array) -> jax.Array:
+        batch, scans, _, depth = patches.shape
         x = patches.astype(jnp.float32).reshape(batch * scans, *self.grid, depth)
         x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="image_local_norm")(x)
         x = nn.Conv(self.hidden, (3, 3), strides=self.image_stride, name="image_local_hidden")(x)
         x = nn.Conv(self.width, (1, 1), name="image_local_output")(nn.gelu(x, approximate=False))
         return x.reshape(batch, scans, -1, self.width)
 
-    def _text_local(self, tokens: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _text_local(self, tokens: Array, mask: Array) -> tuple[jax.Array, jax.Array]:
         x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="text_local_norm")(tokens.astype(jnp.float32))
         x = x * mask[..., None]  # what is not a word must not reach its neighbours
         x = nn.Conv(self.hidden, (3,), strides=self.text_stride, name="text_local_hidden")(x)

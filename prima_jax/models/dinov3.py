@@ -163,9 +163,7 @@ class DinoV3Layer(nn.Module):
     def _mlp(self, x: jax.Array) -> jax.Array:
         config = self.config
         mlp = GatedMLP if config.use_gated_mlp else PlainMLP
-        layer = mlp(
-            config.intermediate_size, config.hidden_act, config.mlp_bias, self.dtype, config.kernel_init, name="mlp"
-        )
+        layer = mlp(config.intermediate_size, config.hidden_act, config.mlp_bias, self.dtype, config.kernel_init, name="mlp")
         return layer(x)
 
 

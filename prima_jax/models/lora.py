@@ -73,9 +73,7 @@ def init_adapters(
     """
     if rank < 1:
         raise UserError(f"A LoRA rank of {rank} was asked for; choose 1 or more.")
-    kernels = {
-        path[:-1]: leaf for path, leaf in flatten_dict(params).items() if path[-1] == "kernel" and leaf.ndim == 2
-    }
+    kernels = {path[:-1]: leaf for path, leaf in flatten_dict(params).items() if path[-1] == "kernel" and leaf.ndim == 2}
     for target in targets:
         if not any(_matches(path, target) for path in kernels):
             known = ", ".join(sorted({path[-1] for path in kernels}))
@@ -104,9 +102,7 @@ def merge(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> dict[str, A
         if kernel is None or kernel.shape != (a.shape[0], b.shape[1]):
             found = "no kernel" if kernel is None else f"a kernel {list(kernel.shape)}"
             expected = [a.shape[0], b.shape[1]]
-            raise UserError(
-                f"The adapter at {'.'.join(path)} expects a kernel {expected}, the model has {found} there."
-            )
+            raise UserError(f"The adapter at {'.'.join(path)} expects a kernel {expected}, the model has {found} there.")
         update = a.astype(jnp.float32) @ b.astype(jnp.float32) * scales[(*path, "scale")]
         flat[(*path, "kernel")] = (kernel.astype(jnp.float32) + update).astype(kernel.dtype)
     return unflatten_dict(flat)

@@ -125,9 +125,7 @@ class ModernBert(nn.Module):
 
     def setup(self) -> None:
         config = self.config
-        self.tok_embeddings = nn.Embed(
-            config.vocab_size, config.hidden_size, dtype=self.dtype, embedding_init=config.inner_init
-        )
+        self.tok_embeddings = nn.Embed(config.vocab_size, config.hidden_size, dtype=self.dtype, embedding_init=config.inner_init)
         self.embedding_norm = layer_norm(config.norm_eps, self.dtype, use_bias=config.norm_bias)
         layer = maybe_remat(ModernBertLayer, self.remat)
         self.layers = [layer(config, self.dtype, first=i == 0) for i in range(config.num_hidden_layers)]

@@ -50,9 +50,7 @@ ARCHITECTURES = {
 }
 
 
-def from_pretrained(
-    folder: str | Path, *, dtype: Any = jnp.float32, remat: bool = False
-) -> tuple[nn.Module, Variables]:
+def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool = False) -> tuple[nn.Module, Variables]:
     """The module that `folder`/config.json describes and its {"params": ...}, stored and computed in `dtype`.
 
     Raises UserError: no folder, no config, another model_type, something not implemented, pickled weights, a damaged
@@ -231,15 +229,11 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.parent.is_dir():
-        raise UserError(
-            f"There is no folder {path.parent}: expected a checkpoint with config.json and *.safetensors there."
-        )
+        raise UserError(f"There is no folder {path.parent}: expected a checkpoint with config.json and *.safetensors there.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(
-            f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there."
-        ) from error
+        raise UserError(f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there.") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}); fetch it again.") from error
     if not isinstance(content, dict):

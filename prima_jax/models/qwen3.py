@@ -86,9 +86,7 @@ class Qwen3(nn.Module):
 
     def setup(self) -> None:
         config = self.config
-        self.embed_tokens = nn.Embed(
-            config.vocab_size, config.hidden_size, dtype=self.dtype, embedding_init=config.kernel_init
-        )
+        self.embed_tokens = nn.Embed(config.vocab_size, config.hidden_size, dtype=self.dtype, embedding_init=config.kernel_init)
         layer = maybe_remat(Qwen3Layer, self.remat)
         self.layers = [layer(config, self.dtype) for _ in range(config.num_hidden_layers)]
         self.norm = nn.RMSNorm(config.rms_norm_eps, dtype=self.dtype)

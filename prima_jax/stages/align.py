@@ -74,7 +74,7 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[
     return join(adapted.frozen, trained["image_encoder"])
 
 
-def alignment(module: Any, space: SharedSpace, settings: Any) -> Any:
+def alignment(module: Any, space: Any, settings: Any) -> Any:
     """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3], batch["unit"] [N]."""
     registers = module.config.num_register_tokens
     options = {

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 from ml_collections import ConfigDict
 
 from prima_jax.data.images import Augmentation
@@ -31,7 +30,7 @@ __all__ = ["Backbone", "Context", "Fold", "Stage", "adapt", "join", "read_done"]
 class Backbone(NamedTuple):
     """A Linen module and its variables, as read from a checkpoint or drawn at random."""
 
-    module: nn.Module
+    module: Any  # an nn.Module, whose `apply` is typed as if it might always return mutated variables as well
     variables: dict[str, Any]
 
 

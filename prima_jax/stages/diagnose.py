@@ -45,11 +45,7 @@ def run(
         return {"llm": adapted.trainable, "projector": parameters}
 
     def prepare() -> Objective:
-        total = (
-            len({r.unit for r in context.prepared.records})
-            if settings.case == "unit"
-            else len(context.prepared.records)
-        )
+        total = len({r.unit for r in context.prepared.records}) if settings.case == "unit" else len(context.prepared.records)
         steps = context.steps(settings.epochs, settings.batch_size, total)
         labels = np.array([case.label for case in cases], np.int32)
 
@@ -100,7 +96,7 @@ def diagnosis(module: Any, projector: Projector) -> Any:
     return loss
 
 
-def class_logits(module: Any, projector: Projector, model: Diagnoser, batch: dict[str, jax.Array]) -> jax.Array:
+def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str, jax.Array]) -> jax.Array:
     """The logits z_k of the class tokens: [B, C], float32."""
     features = Features(*(batch[name] for name in Features._fields))
     sequence = projector.apply({"params": model["projector"]}, features)

@@ -146,6 +146,4 @@ def _view_batches(context: Context, view: int, seed: int) -> Any:
     options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
     if view == 0:
         return loader.eval_images(context.prepared, positions, **options)
-    return loader.eval_images(
-        context.prepared, positions, augmentation=context.augmentation, seed=seed + view, **options
-    )
+    return loader.eval_images(context.prepared, positions, augmentation=context.augmentation, seed=seed + view, **options)

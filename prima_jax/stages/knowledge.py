@@ -84,9 +84,7 @@ def corpus_texts(context: Context) -> list[str]:
 def read_corpus(file: Path, field: str) -> list[str]:
     """The texts of a corpus file, in its order. Raises UserError with the line that is wrong."""
     if not file.is_file():
-        raise UserError(
-            f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none."
-        )
+        raise UserError(f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none.")
     texts = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -97,8 +95,6 @@ def read_corpus(file: Path, field: str) -> list[str]:
             raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
         if not isinstance(row, dict) or not isinstance(row.get(field), str):
             found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-            raise UserError(
-                f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field."
-            )
+            raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
         texts.append(row[field])
     return texts

@@ -35,9 +35,7 @@ def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
     if not (models.text.weights and models.llm.weights) and not (folder / "done").exists():
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
-        text.train_tokenizer(
-            texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes)
-        )
+        text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
         (folder / "done").touch()
     return Tokenizers(*(text.load_tokenizer(models[name].weights or folder) for name in ("text", "llm")))
 
@@ -57,9 +55,9 @@ def train_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Enco
     return Encoders(text_variables, image_variables)
 
 
-def finished_encoders(context: Context, fold: Fold) -> Encoders:
+def finished_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:
     """What `train_encoders` left on disk, without the study."""
-    text_variables = knowledge.run(context, fold, None, [])
+    text_variables = knowledge.run(context, fold, tokenizers.text, [])
     tokens = np.zeros((1, 1, context.text_encoder.module.config.hidden_size))
     nothing = TextTokens(tokens, np.zeros((1, 0), bool), np.zeros(0, int))
     image_variables = align.run(context, fold, nothing, np.zeros((0, 0)))
@@ -72,9 +70,7 @@ def diagnose_fold(
     context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders, train: list[Case], test: list[Case]
 ) -> np.ndarray:
     """Stage 3: probabilities [len(test), C]."""
-    images = features.image_tokens(
-        context, encoders.image, fold.folder / "features", seed=context.seed("features", fold.index)
-    )
+    images = features.image_tokens(context, encoders.image, fold.folder / "features", seed=context.seed("features", fold.index))
     texts = record_texts(context, encoders, tokenizers)
     model = diagnose.run(context, fold, tokenizers.llm, train, images, texts)
     return diagnose.predict(context, model, test, images, texts)

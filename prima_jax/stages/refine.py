@@ -105,7 +105,8 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
     head = ClassifierHead(len(context.prepared.study.class_names))
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        return jax.nn.softmax(_logits(module, head, *variables, batch["image"]))
+        encoder, parameters = variables
+        return jax.nn.softmax(_logits(module, head, encoder, parameters, batch["image"]))
 
     mapped = context.compiled.setdefault("classify_images", context.parallel.map_inference(function))
     rows = []
@@ -119,7 +120,7 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
     return np.concatenate(rows)
 
 
-def _logits(module: Any, head: ClassifierHead, encoder: Any, parameters: Any, images: jax.Array) -> jax.Array:
+def _logits(module: Any, head: Any, encoder: Any, parameters: Any, images: jax.Array) -> jax.Array:
     tokens = module.apply(encoder, normalize(images)).last_hidden_state
     tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + module.config.num_register_tokens :]], axis=1)
     return head.apply({"params": parameters}, tokens)

@@ -131,9 +131,7 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
         if study.skip_missing_images:
             return None
         searched = ", ".join(study.image_folders)
-        raise UserError(
-            f"{where}: the photograph {row[study.image_column]!r} does not exist; looked in {searched} of {folder}."
-        )
+        raise UserError(f"{where}: the photograph {row[study.image_column]!r} does not exist; looked in {searched} of {folder}.")
     return Record(
         id=row[study.image_column],
         image=image,

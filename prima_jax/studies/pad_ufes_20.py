@@ -45,9 +45,7 @@ REGIONS = {
 }
 
 # The published file writes 1.0 to 6.0.
-SKIN_TYPES = {
-    f"{n}{end}": roman for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI"), 1) for end in (".0", "")
-}
+SKIN_TYPES = {f"{n}{end}": roman for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI"), 1) for end in (".0", "")}
 
 
 def _yes_no(name: str, sentence: str, negative: str, *, visual: bool = False, block: str = "") -> Attribute:
@@ -56,9 +54,7 @@ def _yes_no(name: str, sentence: str, negative: str, *, visual: bool = False, bl
 
 def _background(parent: str) -> Attribute:
     name = f"background_{parent}"
-    return Attribute(
-        name, name, "category", f"The {parent}'s family came from {{value}}.", values=BACKGROUNDS, block=FORM
-    )
+    return Attribute(name, name, "category", f"The {parent}'s family came from {{value}}.", values=BACKGROUNDS, block=FORM)
 
 
 PAD_UFES_20 = Study(
@@ -149,9 +145,7 @@ PAD_UFES_20 = Study(
         # Habits, history and housing are known from the patient alone.
         _yes_no("smoke", "The patient smokes.", "The patient does not smoke.", block=FORM),
         _yes_no("drink", "The patient drinks alcohol.", "The patient does not drink alcohol.", block=FORM),
-        _yes_no(
-            "pesticide", "The patient works with pesticides.", "The patient does not work with pesticides.", block=FORM
-        ),
+        _yes_no("pesticide", "The patient works with pesticides.", "The patient does not work with pesticides.", block=FORM),
         _yes_no(
             "skin_cancer_history",
             "The patient had skin cancer before.",

@@ -101,10 +101,10 @@ class Study:
             return self
         blocks = sorted({a.block for a in self.attributes if a.block})
         if block not in blocks:
-            raise UserError(f"study.hide = {block!r} names no block of {self.name}; its blocks are {', '.join(blocks) or 'none'}.")
-        return replace(
-            self, attributes=tuple(replace(a, shown=a.shown and a.block != block) for a in self.attributes)
-        )
+            raise UserError(
+                f"study.hide = {block!r} names no block of {self.name}; its blocks are {', '.join(blocks) or 'none'}."
+            )
+        return replace(self, attributes=tuple(replace(a, shown=a.shown and a.block != block) for a in self.attributes))
 
     @property
     def class_names(self) -> tuple[str, ...]:

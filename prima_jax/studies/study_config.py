@@ -71,9 +71,7 @@ def _checked(config: Mapping[str, Any], kind: type, where: str, given: Mapping[s
         raise UserError(f"{where} has no key {', '.join(unknown)}; known are {', '.join(known)}.")
     values = {**given, **{key: config[key] for key in config}}
     absent = [
-        key
-        for key, field in known.items()
-        if key not in values and field.default is MISSING and field.default_factory is MISSING
+        key for key, field in known.items() if key not in values and field.default is MISSING and field.default_factory is MISSING
     ]
     if absent:
         raise UserError(f"{where} lacks the key(s) {', '.join(absent)}; add them.")

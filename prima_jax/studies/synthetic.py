@@ -116,9 +116,7 @@ def _is_complete(folder: Path, made_with: dict[str, int]) -> bool:
     truth = folder / "truth.json"
     found = json.loads(truth.read_text()).get("made_with") if truth.is_file() else "something else"
     if found != made_with:
-        raise UserError(
-            f"{folder} should be empty or hold the synthetic study {made_with}, but holds {found}; remove it."
-        )
+        raise UserError(f"{folder} should be empty or hold the synthetic study {made_with}, but holds {found}; remove it.")
     return True
 
 

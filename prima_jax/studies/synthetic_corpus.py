@@ -137,8 +137,7 @@ def _summaries(organism: int) -> list[dict]:
     words = {side: _listed(phrases) for side, phrases in sides.items()}
     words |= {"disease": DISEASES[organism], "other": DISEASES[1 - organism]}
     return [
-        _line(text.format(share=round(100 * PRIOR[organism]), **words), "global_summary", organism, "", "")
-        for text in SUMMARIES
+        _line(text.format(share=round(100 * PRIOR[organism]), **words), "global_summary", organism, "", "") for text in SUMMARIES
     ]
 
 

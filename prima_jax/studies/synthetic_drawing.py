@@ -103,9 +103,7 @@ def _frame(view: str, rng: np.random.Generator, size: int) -> _Canvas:
     radius = float(rng.uniform(0.68, 0.76))
     u, v = (x - rng.normal(0, 0.04)) / radius, (y - 0.03 - rng.normal(0, 0.03)) / radius
     u, v = u.astype(np.float32), v.astype(np.float32)
-    return _Canvas(
-        view, 2 / size, x, y, u, v, np.hypot(u, v), np.arctan2(v, u), radius, np.zeros((size, size, 3), np.float32)
-    )
+    return _Canvas(view, 2 / size, x, y, u, v, np.hypot(u, v), np.arctan2(v, u), radius, np.zeros((size, size, 3), np.float32))
 
 
 def _sclera(canvas: _Canvas, person: np.random.Generator) -> None:
@@ -126,8 +124,7 @@ def _iris(canvas: _Canvas, person: np.random.Generator) -> None:
     rho, theta = canvas.rho, canvas.theta
     color = np.array(IRIDES[person.integers(len(IRIDES))], np.float32)
     fibers = sum(
-        person.uniform(0.04, 0.09) * np.cos(n * theta + person.uniform(0, 6) + person.uniform(-3, 3) * rho)
-        for n in (13, 21, 34)
+        person.uniform(0.04, 0.09) * np.cos(n * theta + person.uniform(0, 6) + person.uniform(-3, 3) * rho) for n in (13, 21, 34)
     )
     shade = (1 + fibers) * (1.05 - 0.35 * np.clip(rho, 0, 1) ** 3)
     canvas.anatomy(canvas.inside(rho - 1, 4), color * shade[..., None])
@@ -140,9 +137,7 @@ def _signs(canvas: _Canvas, eye: Eye, person: np.random.Generator) -> None:
     cornea = canvas.inside(canvas.rho - 0.99, 2)
     graft, ring = _graft(canvas, person), _ring(canvas, person) * cornea
     satellites = _satellites(canvas, eye, person) * cornea
-    core, spokes, defect = (
-        part * cornea for part in _infiltrate(canvas, eye, "large_epithelial_defect" in shown, person)
-    )
+    core, spokes, defect = (part * cornea for part in _infiltrate(canvas, eye, "large_epithelial_defect" in shown, person))
     hypopyon = canvas.inside(person.uniform(0.52, 0.68) - canvas.v + 0.05 * canvas.u**2) * cornea
     if "prior_keratoplasty" in shown:
         canvas.sign("graft", graft, "graft", 0.7)
@@ -197,9 +192,7 @@ def _infiltrate(
     lobes = 1 + 0.08 * np.sin(2 * angle + person.uniform(0, 6)) + 0.05 * np.sin(3 * angle + person.uniform(0, 6))
     core = canvas.inside(distance - eye.radius * lobes)
     spoke = abs(np.cos(person.integers(8, 12) / 2 * angle + person.uniform(0, 6))) ** 3
-    reach = eye.radius * lobes + (0.12 + 0.45 * eye.radius) * spoke * (
-        1 + 0.3 * np.sin(5 * angle + person.uniform(0, 6))
-    )
+    reach = eye.radius * lobes + (0.12 + 0.45 * eye.radius) * spoke * (1 + 0.3 * np.sin(5 * angle + person.uniform(0, 6)))
     spokes = canvas.inside(distance - reach, 2) * (1 - core)
     wide, narrow = eye.radius + person.uniform(0.14, 0.20), eye.radius * person.uniform(0.45, 0.6)
     defect = canvas.inside(distance - (wide if large_defect else narrow) * lobes)

@@ -43,9 +43,7 @@ class Progress:
     def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
         """Saves in the background; `data` is what the batch iterator returns as its position."""
         try:
-            self._manager.save(
-                step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data))
-            )
+            self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)))
         except (OSError, ValueError) as error:
             raise _disk_error(self._folder, error) from error
 

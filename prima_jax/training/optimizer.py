@@ -10,8 +10,6 @@ def cosine_with_warmup(peak: float, steps: int, warmup_fraction: float) -> optax
     return optax.warmup_cosine_decay_schedule(0.0, peak, max(1, round(steps * warmup_fraction)), max(2, steps))
 
 
-def adamw(
-    *, learning_rate: float, weight_decay: float, steps: int, warmup_fraction: float
-) -> optax.GradientTransformation:
+def adamw(*, learning_rate: float, weight_decay: float, steps: int, warmup_fraction: float) -> optax.GradientTransformation:
     """AdamW as torch has it: decoupled weight decay on every trained tensor, betas (0.9, 0.999), epsilon 1e-8."""
     return optax.adamw(cosine_with_warmup(learning_rate, steps, warmup_fraction), weight_decay=weight_decay)

@@ -35,9 +35,7 @@ def test_head_on_selected_positions(case, apply):
 
 def test_token_types_count(case, apply):
     ids = case.inputs["input_ids"]
-    none, zero, one = (
-        apply(case.variables, ids, token_type_ids=t).last_hidden_state for t in (None, 0 * ids, 0 * ids + 1)
-    )
+    none, zero, one = (apply(case.variables, ids, token_type_ids=t).last_hidden_state for t in (None, 0 * ids, 0 * ids + 1))
     np.testing.assert_array_equal(none, zero)
     assert float(jnp.abs(zero - one).max()) > 1e-2
 

@@ -38,9 +38,7 @@ def test_gradients_of_every_parameter_and_of_the_image(case, reference, new_case
     rng = np.random.default_rng(0)
     names = [name for name in answer if name != "hidden_states"]
     weights = {name: rng.standard_normal(answer[name].shape).astype(np.float32) for name in names}
-    weights = {
-        name: w * given.get("attention_mask", np.ones(w.shape[:2], bool))[..., None] for name, w in weights.items()
-    }
+    weights = {name: w * given.get("attention_mask", np.ones(w.shape[:2], bool))[..., None] for name, w in weights.items()}
 
     def value(variables, inputs):
         ours = compared._replace(inputs=inputs).apply(variables)

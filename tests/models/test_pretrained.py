@@ -71,9 +71,7 @@ def test_a_kernel_that_is_not_transposed(checkpoint):
     def change(tensors):
         tensors["layer.0.mlp.up_proj.weight"] = np.ascontiguousarray(tensors["layer.0.mlp.up_proj.weight"].T)
 
-    assert "layer.0.mlp.up_proj.weight has the shape [16, 24] (expected [24, 16])" in refusal(
-        checkpoint("dinov3_plain", change)
-    )
+    assert "layer.0.mlp.up_proj.weight has the shape [16, 24] (expected [24, 16])" in refusal(checkpoint("dinov3_plain", change))
 
 
 def test_a_truncated_file(checkpoint):

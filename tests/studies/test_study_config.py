@@ -3,7 +3,6 @@ from ml_collections import ConfigDict
 
 from configs.aqua_study import get_study
 from prima_jax.errors import UserError
-from prima_jax.studies.aqua import aqua_study
 from prima_jax.studies.study_config import study_from_config
 
 
@@ -34,8 +33,8 @@ def test_the_smallest_config_makes_a_study():
 
 
 def test_aqua_is_the_same_from_a_config_dict_and_keeps_its_orders():
-    study = aqua_study(get_study())
-    assert aqua_study(ConfigDict(get_study())) == study
+    study = study_from_config(get_study())
+    assert study_from_config(ConfigDict(get_study())) == study
     assert study.class_names == ("bacterial", "fungal")
     # A ConfigDict sorts its keys; the illuminations must not come out as blue, scatter, white.
     assert list(study.views) == ["white", "blue", "scatter"]
@@ -43,7 +42,7 @@ def test_aqua_is_the_same_from_a_config_dict_and_keeps_its_orders():
 
 
 def test_some_signs_of_aqua_are_visual_and_no_history_is():
-    study = aqua_study(get_study())
+    study = study_from_config(get_study())
     visual = {a.name for a in study.shown(visual_only=True)}
     assert {"hypopyon", "infiltrate_size_mm"} <= visual
     assert visual.isdisjoint({"contact_lens", "trauma", "age", "sex", "diabetes"})

@@ -12,8 +12,8 @@ from PIL import Image
 from configs.aqua_study import get_study
 from prima_jax.errors import UserError
 from prima_jax.studies import synthetic
-from prima_jax.studies.aqua import aqua_study
 from prima_jax.studies.manifest import read
+from prima_jax.studies.study_config import study_from_config
 from prima_jax.studies.synthetic_drawing import MASKS
 
 UNITS = 24
@@ -46,7 +46,7 @@ def test_columns_and_values_are_those_of_the_aqua_config(rows):
 
 
 def test_the_manifest_reader_reads_it(folder, rows):
-    reading = read(aqua_study(get_study()), folder)
+    reading = read(study_from_config(get_study()), folder)
     assert len(reading.records) == len(rows)
     assert len({record.unit for record in reading.records}) == UNITS
     assert len({record.subject for record in reading.records}) == UNITS - UNITS // 8
@@ -59,9 +59,7 @@ def test_every_photograph_has_its_masks_and_no_file_is_left_over(folder, rows):
     assert {path.stem for path in (folder / "images").iterdir()} == stems
     assert {path.name for path in (folder / "masks").iterdir()} == stems
     for row in rows:
-        masks = {
-            path.stem: np.asarray(Image.open(path)) for path in (folder / "masks" / Path(row["image"]).stem).iterdir()
-        }
+        masks = {path.stem: np.asarray(Image.open(path)) for path in (folder / "masks" / Path(row["image"]).stem).iterdir()}
         assert set(masks) <= set(MASKS)
         assert "infiltrate" in masks
         for mask in masks.values():
@@ -71,7 +69,7 @@ def test_every_photograph_has_its_masks_and_no_file_is_left_over(folder, rows):
 
 
 def test_grounded_attributes_are_visual_and_shown_by_their_mask(folder, rows):
-    study = aqua_study(get_study())
+    study = study_from_config(get_study())
     assert set(synthetic.GROUNDING) == {attribute.name for attribute in study.shown(visual_only=True)}
     truth = json.loads((folder / "truth.json").read_text())
     signs = {(eye["subject"], eye["eye"]): eye["signs"] for eye in truth["eyes"]}
@@ -160,4 +158,4 @@ def test_the_folder_can_be_moved(folder, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     assert str(folder).encode() not in b"".join(contents(moved).values())
-    assert len(read(aqua_study(get_study()), moved).records) == len(read(aqua_study(get_study()), folder).records)
+    assert len(read(study_from_config(get_study()), moved).records) == len(read(aqua_study(get_study()), folder).records)

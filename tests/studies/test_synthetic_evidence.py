@@ -127,9 +127,7 @@ def test_manifest_never_contradicts_the_history(eyes):
 def test_noted_signs_are_nearly_what_is_drawn(eyes):
     noted = [eye for eye in eyes if eye.fields["hypopyon"]]
     agreement = np.mean([eye.fields["hypopyon"] == eye.signs["hypopyon"] for eye in noted])
-    assert agreement == pytest.approx(
-        0.975, abs=allowed(0.975, len(noted))
-    )  # one in twenty guesses, half of them right
+    assert agreement == pytest.approx(0.975, abs=allowed(0.975, len(noted)))  # one in twenty guesses, half of them right
 
 
 def likelihood(factor: Factor, outcome: str) -> np.ndarray:
