@@ -158,4 +158,4 @@ def test_the_folder_can_be_moved(folder, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     assert str(folder).encode() not in b"".join(contents(moved).values())
-    assert len(read(study_from_config(get_study()), moved).records) == len(read(aqua_study(get_study()), folder).records)
+    assert len(read(study_from_config(get_study()), moved).records) == len(read(study_from_config(get_study()), folder).records)
