@@ -66,14 +66,8 @@ def global_semantic_loss(p_cls: Array, q_cls: Array, *, temperature: float | Arr
     """
     _check_pairs(p_cls, q_cls)
     own = _own_columns(p_cls.shape[0], axis_name)
-    all_p, all_q = _gather(p_cls, axis_name), _gather(q_cls, axis_name)
-
-    def both_ways(view: int) -> Array:
-        to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
-        to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
-        return _take(to_text, own) + _take(to_image, own)
-
-    return -jnp.mean(both_ways(0) + both_ways(1)) / 4
+    own_pairs = [_take(way, own) for way in _ways(p_cls, q_cls, temperature, axis_name)]
+    return -jnp.mean(jnp.stack(own_pairs))
 
 
 def cross_attention(p_seq: Array, q_seq: Array) -> Array:
@@ -153,17 +147,12 @@ def soft_semantic_loss(
     chex.assert_equal_shape_prefix([p_cls, y], 1)
     share = p_cls.shape[0]
     own = _own_columns(share, axis_name)
-    all_p, all_q, all_y = (_gather(x, axis_name) for x in (p_cls, q_cls, y))
-    batch = all_p.shape[0]
-    targets = soft_targets(all_y, label_temperature=label_temperature)  # [N, N]
-    rows, columns = targets[own], targets[:, own].T  # s_ij of this device's images i, and of its texts j
-
-    def both_ways(view: int) -> Array:
-        to_text = _log_softmax(similarity(p_cls[:, view], all_q, temperature))
-        to_image = _log_softmax(similarity(q_cls, all_p[:, view], temperature))
-        return jnp.sum(rows * to_text) + jnp.sum(columns * to_image)
-
-    total = both_ways(0) + both_ways(1)
+    targets = soft_targets(_gather(y, axis_name), label_temperature=label_temperature)  # [N, N]
+    batch = targets.shape[0]
+    # s_ij of this device's images i to all texts j, and of all images i to its texts j; the same in both views
+    weights = [targets[own], targets[:, own].T] * 2
+    ways = _ways(p_cls, q_cls, temperature, axis_name)
+    total = jnp.sum(jnp.stack([jnp.sum(s * way) for s, way in zip(weights, ways, strict=True)]))
     if normalizer == "printed":
         return -total / (4 * share * batch)
     if normalizer == "batch":
@@ -239,8 +228,11 @@ def _diagonal_log_softmax(scores: Array, valid: Array) -> Array:
     return diagonal - jax.nn.logsumexp(candidates, axis=-1)
 
 
-def _log_softmax(scores: Array) -> Array:
-    return jax.nn.log_softmax(scores, axis=-1)
+def _ways(p_cls: Array, q_cls: Array, temperature: float | Array, axis_name: str | None) -> list[Array]:
+    """The four log-softmaxes of Eqs. 3 and 6, each [own share, N]: to text and to image in view 1, then in view 2."""
+    all_p, all_q = _gather(p_cls, axis_name), _gather(q_cls, axis_name)
+    pairs = [(a, b) for view in range(2) for a, b in ((p_cls[:, view], all_q), (q_cls, all_p[:, view]))]
+    return [jax.nn.log_softmax(similarity(a, b, temperature), axis=-1) for a, b in pairs]
 
 
 def _take(matrix: Array, columns: Array) -> Array:
@@ -269,7 +261,7 @@ def _unit(x: Array) -> Array:
     """Rows of length one; scaled first, so that no square over- or underflows. A zero row stays zero."""
     x = x / _scale(x)
     squared = jnp.sum(x * x, axis=-1, keepdims=True)
-    return x / jnp.sqrt(jnp.where(squared > 0, squared, 1))
+    return jnp.where(squared > 0, x / jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
 
 
 def _gather(x: Array, axis_name: str | None) -> Array:

@@ -1,7 +1,7 @@
 """Checkpoints by orbax: where training stands (state, data position) and what a finished stage leaves behind.
 
 Orbax's interface lives in this file alone. Everything is restored into an abstract target, so that a checkpoint of
-another shape is an error and never a silently different model.
+another shape is an error; types are cast to the target's.
 """
 
 import logging
@@ -21,7 +21,10 @@ _FOLDERS_FIRST = ocp.AsyncOptions(create_directories_asynchronously=False)
 
 
 class Progress:
-    """The newest training checkpoint of one stage; a half-written one is never seen by `latest`."""
+    """The newest training checkpoint of one stage; a half-written one is never seen by `latest`.
+
+    As a context it waits at its end for what is being saved, however it ends, and frees its threads.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
@@ -55,16 +58,24 @@ class Progress:
         )
         return restored["state"], restored["data"]
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.wait()
+        except UserError:
+            if kind is None or not issubclass(kind, Exception):  # else what ended the block is what has to be told
+                raise
+        finally:
+            self._manager.close()
+
     def wait(self) -> None:
         """Returns when what was saved is on disk."""
         try:
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:
             raise _disk_error(self._folder, error) from error
-
-    def close(self) -> None:
-        """Frees the manager's threads; the checkpoints stay."""
-        self._manager.close()
 
 
 def save_tree(folder: Path, tree: Any) -> None:

@@ -76,7 +76,7 @@ def make_step(loss: Loss, optimizer: optax.GradientTransformation) -> Callable[[
         gradients, parts = jax.lax.pmean((gradients, parts), AXIS)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.trainable)
         metrics = {"loss": value, **parts, "gradient_norm": optax.global_norm(gradients)}
-        return TrainState(state.step + 1, optax.apply_updates(state.trainable, updates), optimizer_state), metrics
+        return TrainState(optax.apply_updates(state.trainable, updates), optimizer_state), metrics
 
     return step
 
@@ -97,32 +97,29 @@ def train(
     step_function = mapped_step or parallel.map_step(make_step(objective.loss, objective.optimizer))
     frozen = parallel.replicate(objective.frozen)
     state = parallel.replicate(create(objective.trainable, objective.optimizer))
-    progress = Progress(folder / "checkpoint")
-    done, started = progress.latest() or 0, time.monotonic()
-    if done:
-        state, position = progress.restore(done, state)
-        objective.batches.set_state(position["batches"])
-        started -= position["seconds"]
-    history = _History(folder / "history.jsonl", done)
-    saved = time.monotonic()
-    with _stop_requests() as stop_requested, _bar(objective, done) as bar:
-        for number in range(done + 1, objective.steps + 1):
-            batch = parallel.share(next(objective.batches))
-            state, metrics = step_function(state, frozen, batch)
-            history.add(number, metrics)
-            bar.update()
-            if number % _FLUSH_EVERY == 0 or number == objective.steps:
-                bar.set_postfix(loss=f"{history.flush():.4f}", refresh=False)
-            if stop_requested() or time.monotonic() - saved > checkpoint_seconds:
-                history.flush()
-                seconds = time.monotonic() - started
-                progress.save(number, state, {"batches": objective.batches.get_state(), "seconds": seconds})
-                saved = time.monotonic()
-            if stop_requested():
-                progress.wait()
-                raise Stopped
-    progress.wait()
-    progress.close()
+    with Progress(folder / "checkpoint") as progress, _stop_requests() as stop_requested:
+        done, started = progress.latest() or 0, time.monotonic()
+        if done:
+            state, position = progress.restore(done, state)
+            objective.batches.set_state(position["batches"])
+            started -= position["seconds"]
+        history = _History(folder / "history.jsonl", done)
+        saved = time.monotonic()
+        with _bar(objective, done) as bar:
+            for number in range(done + 1, objective.steps + 1):
+                batch = parallel.share(next(objective.batches))
+                state, metrics = step_function(state, frozen, batch)
+                history.add(number, metrics)
+                bar.update()
+                if number % _FLUSH_EVERY == 0 or number == objective.steps:
+                    bar.set_postfix(loss=f"{history.flush():.4f}", refresh=False)
+                if stop_requested() or time.monotonic() - saved > checkpoint_seconds:
+                    history.flush()
+                    seconds = time.monotonic() - started
+                    progress.save(number, state, {"batches": objective.batches.get_state(), "seconds": seconds})
+                    saved = time.monotonic()
+                if stop_requested():
+                    raise Stopped
     return Trained(jax.device_get(state.trainable), time.monotonic() - started)
 
 
@@ -140,15 +137,16 @@ class _History:
         self._waiting.append((step, metrics))
 
     def flush(self) -> float:
-        """Writes what is waiting; returns the newest loss. Raises UserError once a loss is not a number."""
+        """Writes what is waiting; returns the newest loss. Raises UserError once a loss or a gradient is not a number."""
         rows = [{"step": s, **{k: float(v) for k, v in m.items()}} for s, m in jax.device_get(self._waiting)]
         self._waiting.clear()
-        bad = next((row for row in rows if not math.isfinite(row["loss"])), None)
-        if bad:
-            raise UserError(
-                f"The loss in {self._path.parent} is {bad['loss']} at step {bad['step']}: "
-                "lower the learning rate or raise the temperature of this stage."
-            )
+        for row in rows:
+            broken = next((name for name in ("loss", "gradient_norm") if not math.isfinite(row[name])), None)
+            if broken:
+                raise UserError(
+                    f"The {broken} in {self._path.parent} is {row[broken]} at step {row['step']}: "
+                    "lower the learning rate or raise the temperature of this stage."
+                )
         with self._path.open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
         return rows[-1]["loss"] if rows else math.nan

@@ -21,7 +21,7 @@ Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 class Parallel:
-    """How a batch is shared: by `kind`, over `devices` (by default all devices of all hosts)."""
+    """How a batch is shared: by `kind`, over `devices` (by default all of them)."""
 
     def __init__(self, kind: Literal["pmap", "shard_map"] = "pmap", devices: Sequence[jax.Device] = ()) -> None:
         if kind not in ("pmap", "shard_map"):
@@ -52,11 +52,16 @@ class Parallel:
     def map_inference(self, function: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, np.ndarray]], Any]:
         """Maps function(variables, batch) -> per-example outputs over this host's devices.
 
-        The batch's first axis has to be a multiple of their number.
+        The batch's first axis has to be a multiple of their number. Variables that `place` has not placed are copied
+        to the devices at every call.
         """
         mesh = _mesh(self._local)
         everywhere, shared = NamedSharding(mesh, _EVERYWHERE), NamedSharding(mesh, _SHARED)
         return jax.jit(function, in_shardings=(everywhere, shared), out_shardings=shared)
+
+    def place(self, variables: Any) -> Any:
+        """Puts variables where `map_inference` reads them."""
+        return jax.device_put(variables, NamedSharding(_mesh(self._local), _EVERYWHERE))
 
     def replicate(self, tree: Any) -> Any:
         """Puts a tree on every device once, so that no step has to."""
@@ -85,4 +90,5 @@ class Parallel:
 
 
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:
-    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
+    """In the order of the devices, which is pmap's; jax.make_mesh reorders a TPU's, and pmap would copy everything over."""
+    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))

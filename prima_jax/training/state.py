@@ -12,9 +12,8 @@ __all__ = ["TrainState", "create"]
 
 @struct.dataclass
 class TrainState:
-    """`step` counts finished steps; frozen weights live elsewhere and are passed beside this."""
+    """Frozen weights live elsewhere and are passed beside this."""
 
-    step: jax.Array
     trainable: Any
     optimizer_state: optax.OptState
 
@@ -22,4 +21,4 @@ class TrainState:
 def create(trainable: Any, optimizer: optax.GradientTransformation) -> TrainState:
     """A state before the first step. Copies `trainable`, since a step donates its state's memory."""
     trainable = jax.tree.map(jnp.array, trainable)
-    return TrainState(jnp.zeros((), jnp.int32), trainable, optimizer.init(trainable))
+    return TrainState(trainable, optimizer.init(trainable))

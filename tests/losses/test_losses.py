@@ -96,17 +96,21 @@ def test_gradients_equal_finite_differences(argument):
 
 
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])
-@pytest.mark.parametrize("kind", ["pmap", "shard_map"])
-def test_sharing_the_batch_changes_neither_value_nor_gradient(devices, kind):
+@pytest.mark.parametrize(("kind", "anchors"), [("pmap", "printed"), ("pmap", "both"), ("shard_map", "both")])
+def test_sharing_the_batch_changes_neither_value_nor_gradient(devices, kind, anchors):
     arrays = tokens()
-    scale = jnp.float32(1.3)  # stands for a weight that every device holds
+    scale = jnp.array([1.3, 0.7, -0.4, 1.1], jnp.float32)  # stand for weights that every device holds, one for each input
+
+    def loss(scale, arrays, **options):
+        scaled = [s * a + a**2 for s, a in zip(scale, arrays[:4], strict=True)]
+        return alignment(*scaled, *arrays[4:], anchors=anchors, negatives="symmetric", **options)[0]
 
     def whole(scale):
-        return alignment(scale * arrays[0] + arrays[0] ** 2, *arrays[1:])[0]
+        return loss(scale, arrays)
 
     def share(scale, arrays):
         def mean(scale):
-            return jax.lax.pmean(alignment(scale * arrays[0] + arrays[0] ** 2, *arrays[1:], axis_name=AXIS)[0], AXIS)
+            return jax.lax.pmean(loss(scale, arrays, axis_name=AXIS), AXIS)
 
         value, gradient = jax.value_and_grad(mean)(scale)
         return value, jax.lax.pmean(gradient, AXIS)
@@ -141,6 +145,17 @@ def test_value_and_gradient_stay_finite(temperature, scale):
     value, gradients = jax.value_and_grad(loss, argnums=(0, 1, 2, 3))(*arrays[:4])
     assert jnp.isfinite(value)
     assert all(bool(jnp.isfinite(g).all()) for g in gradients)
+
+
+def test_a_zero_vector_is_similar_to_nothing_and_has_no_gradient():
+    zero, other = jnp.zeros((1, 3)), jnp.ones((2, 3))
+    assert losses.similarity(zero, other, TAU).tolist() == [[0, 0]]
+    assert jax.grad(lambda a: losses.similarity(a, other, TAU).sum())(zero).tolist() == [[0, 0, 0]]
+
+
+def test_the_similarity_of_two_vectors_is_their_cosine_over_tau():
+    a, b = jnp.array([3.0, 4.0]), jnp.array([4.0, 3.0])
+    assert float(losses.similarity(a, b, 0.5)) == pytest.approx(2 * 24 / 25, rel=1e-6)
 
 
 def test_equal_tokens_give_the_logarithm_of_the_number_of_candidates():

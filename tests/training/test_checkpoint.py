@@ -16,9 +16,8 @@ from tests.training import toy
 
 @pytest.fixture
 def progress(tmp_path):
-    opened = Progress(tmp_path / "checkpoint")
-    yield opened
-    opened.close()
+    with Progress(tmp_path / "checkpoint") as opened:
+        yield opened
 
 
 def awkward_tree() -> dict:
@@ -62,7 +61,6 @@ def test_progress_comes_back_bit_for_bit_with_its_data_position(progress, device
     parallel = Parallel(devices=jax.devices()[:devices])
     trainable, _ = toy.trees()
     state = parallel.replicate(create(trainable, toy.optimizer()))
-    state = state.replace(step=state.step + 7)
     position = {"batches": {"nested": {"next": [1, 2, 3]}}, "seconds": 1.25}
     progress.save(7, state, position)
     progress.wait()
@@ -106,15 +104,14 @@ def test_a_half_written_checkpoint_is_not_seen(progress, tmp_path):
     progress.save(3, {"w": jnp.ones(3)}, {"batches": 3})
     progress.wait()
     (tmp_path / "checkpoint" / "9.orbax-checkpoint-tmp-0" / "state").mkdir(parents=True)
-    again = Progress(tmp_path / "checkpoint")
-    assert again.latest() == 3
-    restored, position = again.restore(3, {"w": jnp.zeros(3)})
-    assert position == {"batches": 3}
-    np.testing.assert_array_equal(restored["w"], 1)
-    again.save(9, {"w": jnp.full(3, 9.0)}, {})  # and the name is free for the real one
-    again.wait()
-    assert again.latest() == 9
-    again.close()
+    with Progress(tmp_path / "checkpoint") as again:
+        assert again.latest() == 3
+        restored, position = again.restore(3, {"w": jnp.zeros(3)})
+        assert position == {"batches": 3}
+        np.testing.assert_array_equal(restored["w"], 1)
+        again.save(9, {"w": jnp.full(3, 9.0)}, {})  # and the name is free for the real one
+        again.wait()
+        assert again.latest() == 9
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_sentence_and_nothing_keeps_waiting(tmp_path):

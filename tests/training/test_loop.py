@@ -1,6 +1,5 @@
 """The loop: resuming changes nothing, a stop is saved, a broken loss is told, and only what is trained changes."""
 
-import contextlib
 import json
 import os
 import signal
@@ -38,6 +37,18 @@ def kill() -> None:
 
 def sigterm() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def broken_gradient(trainable, frozen, batch):
+    """A finite loss whose gradient is none at step 13: the root of a sum of squares that is zero."""
+    value, parts = toy.loss(trainable, frozen, batch)
+    factor = jnp.where(batch["x"][0, 0] == toy.batch(13)["x"][0, 0], 0.0, 1.0)
+    return value + 0.01 * jnp.sqrt(factor * (trainable["v"] ** 2).sum()), parts
+
+
+def broken_loss(trainable, frozen, batch):
+    value, parts = toy.loss(trainable, frozen, batch)
+    return jnp.where(batch["x"][0, 0] == toy.batch(13)["x"][0, 0], jnp.nan, value), parts
 
 
 @pytest.fixture
@@ -114,14 +125,16 @@ def test_a_kill_while_the_history_is_taken_up_again_loses_no_line(uninterrupted,
     with pytest.raises(Stopped):
         train(toy.objective(STEPS, before=at(40, sigterm)), tmp_path, parallel=parallel)
 
-    def killed_write(self, text, *_, **__):  # what a kill between opening for writing and writing leaves
-        self.open("w").close()
+    taken_up = loop._History.__init__
+
+    def killed(self, *arguments):
+        taken_up(self, *arguments)
         raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.write_text", killed_write)
-        with contextlib.suppress(Killed):
-            train(toy.objective(STEPS, before=at(42, kill)), tmp_path, parallel=parallel)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop._History, "__init__", killed)
+        train(toy.objective(STEPS), tmp_path, parallel=parallel)
+    assert len(toy.history(tmp_path).splitlines()) == 40
     train(toy.objective(STEPS), tmp_path, parallel=parallel)
     assert toy.history(tmp_path) == uninterrupted[1]
 
@@ -140,24 +153,19 @@ def test_sigterm_saves_and_raises_stopped(uninterrupted, tmp_path, parallel):
 
 
 def test_a_loss_that_is_not_a_number_is_told_with_its_step(tmp_path, parallel):
-    def breaks(trainable, frozen, batch):
-        value, parts = toy.loss(trainable, frozen, batch)
-        return jnp.where(batch["x"][0, 0] == toy.batch(13)["x"][0, 0], jnp.nan, value), parts
-
     with pytest.raises(UserError, match=r"nan at step 13\b"):
-        train(toy.objective(loss=breaks), tmp_path, parallel=parallel)
+        train(toy.objective(loss=broken_loss), tmp_path, parallel=parallel)
     assert list((tmp_path / "checkpoint").glob("*")) == [], "a broken state was saved"
 
 
-def test_a_broken_loss_is_told_even_where_checkpoints_are_frequent(tmp_path, parallel):
-    def breaks(trainable, frozen, batch):
-        value, parts = toy.loss(trainable, frozen, batch)
-        return jnp.where(batch["x"][0, 0] == toy.batch(13)["x"][0, 0], jnp.nan, value), parts
-
-    with pytest.raises(UserError, match=r"nan at step 13\b"):
-        train(toy.objective(loss=breaks), tmp_path, parallel=parallel, checkpoint_seconds=0.0)
-    saved = max(int(p.name) for p in (tmp_path / "checkpoint").iterdir() if p.name.isdigit())
-    assert saved <= 12, "a broken state was saved, which no restart could leave"
+@pytest.mark.parametrize("steps", [13, 20])
+@pytest.mark.parametrize(("breaks", "what"), [(broken_loss, "loss"), (broken_gradient, "gradient_norm")])
+def test_a_broken_step_is_told_even_where_checkpoints_are_frequent(tmp_path, parallel, breaks, what, steps):
+    with pytest.raises(UserError, match=rf"The {what} .*nan at step 13\b"):
+        train(toy.objective(steps, loss=breaks), tmp_path, parallel=parallel, checkpoint_seconds=0.0)
+    saved = [p.name for p in (tmp_path / "checkpoint").iterdir()]
+    assert all(name.isdigit() for name in saved), "a save was abandoned"
+    assert max(map(int, saved)) == 12, "a broken state was saved, which no restart could leave"
 
 
 def test_only_the_trainable_tree_changes(tmp_path, parallel):

@@ -30,7 +30,13 @@ def test_even_the_shortest_training_moves(steps):
     schedule = cosine_with_warmup(PEAK, steps, 0.1)
     rates = [float(schedule(c)) for c in range(steps)]
     assert np.isfinite(rates).all()
-    assert steps == 1 or max(rates) > 0
+    assert max(rates) == pytest.approx(PEAK)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_any_share_of_warm_up_makes_a_schedule(fraction):
+    rates = np.array([cosine_with_warmup(PEAK, 10, fraction)(c) for c in range(11)])
+    assert np.isfinite(rates).all() and rates.max() == pytest.approx(PEAK) and rates[-1] == pytest.approx(0, abs=1e-12)
 
 
 def test_three_steps_of_adamw_follow_the_formula():

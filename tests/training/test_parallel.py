@@ -48,10 +48,10 @@ def test_a_loss_without_its_share_of_the_mean_would_be_noticed(kind):
     assert one[1]["loss"] == pytest.approx(2 * two[1]["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [(0,), (0, 1), (0, 1, 3, 2)], ids=["one", "two", "in the order of a TPU's ring"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_copies_nothing_between_host_and_devices(kind, devices):
-    parallel = Parallel(kind, jax.devices()[:devices])
+    parallel = Parallel(kind, [jax.devices()[n] for n in devices])
     trainable, frozen = toy.trees()
     optimizer = toy.optimizer()
     step = parallel.map_step(make_step(toy.loss, optimizer))
@@ -108,6 +108,18 @@ def test_inference_keeps_the_order_of_the_batch(kind, devices):
     mapped = parallel.map_inference(lambda scale, batch: {"twice": scale * batch["x"]})
     x = np.arange(8, dtype=np.float32)
     np.testing.assert_array_equal(mapped(np.float32(2), {"x": x})["twice"], 2 * x)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_inference_copies_nothing_once_its_variables_are_placed(devices):
+    parallel = Parallel("shard_map", jax.devices()[:devices])
+    mapped = parallel.map_inference(lambda scale, batch: scale * batch["x"])
+    scale, batch = parallel.place(np.float32(2)), parallel.share({"x": np.arange(8, dtype=np.float32)})
+    with jax.transfer_guard("disallow"):
+        found = mapped(scale, batch)
+    np.testing.assert_array_equal(np.asarray(found), 2 * np.arange(8))
+    with jax.transfer_guard("disallow"), pytest.raises(Exception, match=r"(?i)disallowed.*transfer"):
+        mapped(np.float32(2), batch)
 
 
 @pytest.mark.parametrize("kind", KINDS)
