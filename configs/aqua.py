@@ -19,17 +19,7 @@ from configs.common import paper_recipe, without_weights
 
 def get_config(preset: str = "") -> ConfigDict:
     """The paper's recipe, or with the preset `demo` the small synthetic study."""
-    config = paper_recipe()
-    config.study = ConfigDict(
-        {
-            "definition": get_study(),
-            "hide": "",
-            "shuffle": "",  # the control: "metadata" or "images" go to another unit
-            "synthetic": {"units": 0, "seed": 0, "image_size": 96},
-        }
-    )
-    config.split = ConfigDict({"group": "subject"})
-    config.data.dir = "data/aqua"
+    config = paper_recipe(get_study(), group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
     if preset == "demo":
         return demo(config)

@@ -3,14 +3,20 @@
 Every number of the paper stands here once. Where the paper is silent the comment says so.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 ALL_LINEARS = ()  # LoRA targets: none named means every linear layer of the architecture
 
 
-def paper_recipe() -> ConfigDict:
-    """PRIMA as published (sections 2 and 3), for two 24 GB GPUs or more."""
+def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
+    """PRIMA as published (sections 2 and 3), for two 24 GB GPUs or more; locked, so that a slip of the pen is an error.
+
+    definition: what the columns of the study's file mean (configs/aqua_study.py), or the name of a study that the package
+    defines; group: what never lies in two folds, "unit" or "subject"; folder: where the data are looked for.
+    """
     config = ConfigDict()
     config.seed = 0
     config.folds = 5
@@ -20,7 +26,16 @@ def paper_recipe() -> ConfigDict:
     config.warmup_fraction = 0.1
     config.checkpoint_seconds = 300.0
 
-    config.data = ConfigDict({"dir": "", "prepared": "", "size": 256})
+    config.study = ConfigDict(
+        {
+            "definition": definition,
+            "hide": "",  # or the name of a block of attributes
+            "shuffle": "",  # the control: "metadata" or "images" go to another unit
+            "synthetic": {"units": 0, "seed": 0, "image_size": 96},  # of the study that a program draws; 0 units: none
+        }
+    )
+    config.split = ConfigDict({"group": group})
+    config.data = ConfigDict({"dir": folder, "prepared": "", "size": 256})
     config.models = ConfigDict(
         {
             "image": {"weights": "weights/dinov3-vitb16-pretrain-lvd1689m"},
@@ -118,10 +133,10 @@ def paper_recipe() -> ConfigDict:
             "text_stride": 2,
         }
     )
-    # The reference "image encoder alone with a linear head": as long as alignment and refinement together.
+    # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together.
     config.image_only = config.refine.copy_and_resolve_references()
     config.image_only.epochs = 60.0
-    return config
+    return config.lock()
 
 
 def without_weights(

@@ -29,11 +29,7 @@ STUDY = {
 
 def get_config(preset: str = "") -> ConfigDict:
     """The paper's recipe on this cohort, or with the preset `small` small models from random weights."""
-    config = paper_recipe()
-    synthetic = {"units": 0, "seed": 0, "image_size": 96}  # none: the photographs are real
-    config.study = ConfigDict({"definition": STUDY, "hide": "", "shuffle": "", "synthetic": synthetic})
-    config.split = ConfigDict({"group": "subject"})  # all moles of a patient in one fold
-    config.data.dir = "data/my_cohort"
+    config = paper_recipe(STUDY, group="subject", folder="data/my_cohort")  # all moles of a patient in one fold
     if preset not in ("", "small"):
         raise ValueError(f"configs/my_cohort.py has no preset {preset!r}: it has small")
     return small(config) if preset else config

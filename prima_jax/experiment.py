@@ -1,5 +1,7 @@
 """Folds x stages, the references on the same folds, and the table at the end."""
 
+import hashlib
+import json
 import sys
 import zipfile
 import zlib
@@ -13,14 +15,16 @@ from ml_collections import ConfigDict
 from prima_jax.baselines import plain
 from prima_jax.checks import check
 from prima_jax.data import metadata
-from prima_jax.data.prepare import Prepared, prepare
-from prima_jax.data.splits import assign_folds, straddling_subjects
+from prima_jax.data.prepare import Prepared, fingerprint, prepare
+from prima_jax.data.splits import assign_folds
+from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.evaluation import report
-from prima_jax.evaluation.metrics import scores
+from prima_jax.evaluation.measured import measured
+from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge, refine
 from prima_jax.stages.cases import Case, all_cases
-from prima_jax.stages.context import Context, Fold, read_done, stopwatch, write_done
+from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.pipeline import diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
 from prima_jax.studies.manifest import Reading, read
@@ -28,7 +32,7 @@ from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from prima_jax.studies.study import Record, Study
 from prima_jax.studies.study_config import study_from_config
 from prima_jax.training.parallel import Parallel
-from prima_jax.workdir import claim, config_hash, open_workdir
+from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["METHODS", "load_study", "make_context", "run"]
 
@@ -44,10 +48,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         context = make_context(config, workdir, prepared_records(config, workdir, reading), reading.folder)
         report_reading(reading)
         folds = make_folds(context, reading)
-        check_batches(context, folds)
-        claim(workdir, config)  # not before: a command that was wrong so far may be corrected
+        check_late_stages(context, folds)
+        claim(workdir, config, data_fingerprint(context, reading))  # not before: what was wrong so far may be corrected
         outcomes = [run_fold(context, fold) for fold in folds]
-        return finish(context, reading, folds, outcomes)
+        held_out = [split_cases(context, fold)[1] for fold in folds]
+        results, rows = score(context, reading, folds, held_out, outcomes)
+        report.write_all(workdir, results, rows)
+        return results
 
 
 def load_study(config: ConfigDict) -> Study:
@@ -68,7 +75,6 @@ def read_study(config: ConfigDict, workdir: Path) -> Reading:
     if config.study.synthetic.units:
         folder = workdir / "synthetic_study"
         synthetic.write(folder, **config.study.synthetic.to_dict())
-        study = replace(study, synthetic=True, title=f"{study.title}, drawn by a program")
     elif not config.data.dir or not folder.is_dir():
         raise UserError(
             f"There is no data for {study.name} at {config.data.dir or '(not set)'}: set --config.data.dir to its folder, "
@@ -101,7 +107,9 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
     donor = {units[a]: first[units[b]] for a, b in zip(order, np.roll(order, 1), strict=True)}
     if what == "metadata":
         return tuple(replace(r, fields=donor[r.unit].fields) for r in records)
-    return tuple(replace(r, fields=donor[r.unit].fields, label=donor[r.unit].label) for r in records)
+    # The subject comes along: else one subject's metadata could stand on both sides of a fold.
+    donors = [donor[r.unit] for r in records]
+    return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
 
 
 def make_context(config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path) -> Context:
@@ -126,9 +134,19 @@ def make_folds(context: Context, reading: Reading) -> list[Fold]:
     ]
 
 
-def check_batches(context: Context, folds: list[Fold]) -> None:
-    """Raises UserError for a batch that is larger than what a fold trains on, or a corpus that cannot be read."""
+def data_fingerprint(context: Context, reading: Reading) -> str:
+    """What the results of a run depend on besides its config: rows, photographs and the corpus, wherever they stand."""
+    texts = json.dumps([fingerprint(reading, context.config.data.size), knowledge.corpus_texts(context)])
+    return hashlib.sha256(texts.encode()).hexdigest()
+
+
+def check_late_stages(context: Context, folds: list[Fold]) -> None:
+    """Raises UserError for what only the data can tell, and a late stage would: a batch that is larger than what a fold
+    trains on, a corpus that cannot be read, classes whose answers begin alike in the LLM's own tokens.
+    """
     config, corpus = context.config, len(knowledge.corpus_texts(context))
+    if config.models.llm.weights:
+        class_token_ids(load_tokenizer(config.models.llm.weights), list(context.prepared.study.classes))
     for fold in folds:
         train = set(fold.train.tolist())
         units, cases = sum(p[0] in train for p in context.units.values()), len(split_cases(context, fold)[0])
@@ -144,7 +162,7 @@ def check_batches(context: Context, folds: list[Fold]) -> None:
                 )
 
 
-def run_fold(context: Context, fold: Fold) -> dict[str, np.ndarray]:
+def run_fold(context: Context, fold: Fold) -> Probabilities:
     """Each method's probabilities for the cases of the held-out records, [cases, C]; read back if already there."""
     done, path = read_done(fold.folder), fold.folder / "probabilities.npz"
     if done is not None:
@@ -155,15 +173,14 @@ def run_fold(context: Context, fold: Fold) -> dict[str, np.ndarray]:
     tokenizers = make_tokenizers(context, fold)
     encoders = train_encoders(context, fold, tokenizers)
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
-    elapsed = stopwatch()
     probabilities |= plain_references(context, train, test)
     probabilities["image_only"] = image_only(context, fold, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
-    write_done(fold.folder, seconds=elapsed())
+    write_done(fold.folder, **measured())
     return probabilities
 
 
-def read_probabilities(path: Path) -> dict[str, np.ndarray]:
+def read_probabilities(path: Path) -> Probabilities:
     """What `run_fold` stored. Raises UserError if it is damaged."""
     try:
         with np.load(path) as stored:
@@ -181,7 +198,7 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
 
 
-def plain_references(context: Context, train: list[Case], test: list[Case]) -> dict[str, np.ndarray]:
+def plain_references(context: Context, train: list[Case], test: list[Case]) -> Probabilities:
     """Majority class, metadata only, and which fields are filled in, on the very same cases."""
     study, records = context.prepared.study, context.prepared.records
     classes, labels = len(study.classes), np.array([case.label for case in train])
@@ -202,87 +219,6 @@ def image_only(context: Context, fold: Fold, test: list[Case]) -> np.ndarray:
     by_photograph = refine.classify_images(context, refined, np.concatenate(photographs))
     ends = np.cumsum([len(p) for p in photographs])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
-
-
-def finish(context: Context, reading: Reading, folds: list[Fold], outcomes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
-    """Scores every method on every fold and writes results.json, predictions.csv, table.md and the pictures."""
-    names = context.prepared.study.class_names
-    methods: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    held_out = [split_cases(context, fold)[1] for fold in folds]
-    for method in METHODS:
-        by_fold = []
-        for fold, cases, outcome in zip(folds, held_out, outcomes, strict=True):
-            labels = np.array([case.label for case in cases])
-            by_fold.append(scores(labels, outcome[method], names))
-            rows += prediction_rows(method, fold, cases, outcome[method], names)
-        methods[method] = {
-            **{k: [s[k] for s in by_fold] for k in ("macro_f1", "accuracy", "balanced_accuracy")},
-            "f1": {name: [s["f1"][name] for s in by_fold] for name in names},
-        }
-    results = {**describe(context, reading, folds), "methods": methods}
-    report.write_all(context.folder, results, rows)
-    return results
-
-
-def prediction_rows(
-    method: str, fold: Fold, cases: list[Case], probabilities: np.ndarray, names: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """The lines of predictions.csv for one method and fold."""
-    return [
-        {
-            "method": method,
-            "record": case.name,
-            "unit": case.unit,
-            "subject": case.subject,
-            "fold": fold.index,
-            "label": names[case.label],
-            "predicted": names[int(p.argmax())],
-            **{f"p_{name}": float(value) for name, value in zip(names, p, strict=True)},
-        }
-        for case, p in zip(cases, probabilities, strict=True)
-    ]
-
-
-def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str, Any]:
-    """What results.json says besides the scores."""
-    config, study, records = context.config, context.prepared.study, context.prepared.records
-    assigned = np.zeros(len(records), int)
-    for fold in folds:
-        assigned[fold.test] = fold.index
-    return {
-        "study": study.name,
-        "title": study.title,
-        "synthetic": study.synthetic,
-        "split": config.split.group,
-        "folds": config.folds,
-        "classes": list(study.class_names),
-        "records": len(records),
-        "units": len(context.units),
-        "subjects": len({r.subject for r in records}),
-        "straddling_subjects": straddling_subjects(records, assigned),
-        "missing_images": len(reading.missing_images),
-        "identical_images": [list(group) for group in reading.identical],
-        "case": config.diagnose.case,
-        "hidden_block": config.study.hide,
-        "shuffled": config.study.shuffle,
-        "random_weights": not all(config.models[name].weights for name in ("image", "text", "llm")),
-        "corpus_vetted": False,
-        "config_hash": config_hash(config),
-        "versions": report.versions(),
-        "seconds": stage_seconds(context, folds),
-        "peak_memory_bytes": report.peak_memory_bytes(),
-    }
-
-
-def stage_seconds(context: Context, folds: list[Fold]) -> dict[str, float]:
-    """Training seconds of each stage, over all folds and all starts of the run."""
-    seconds = {}
-    for stage in ("knowledge", "align", "refine", "diagnose", "image_only"):
-        folders = [context.folder / stage, *(fold.folder / stage for fold in folds)]
-        notes = [note for note in map(read_done, folders) if note]
-        seconds[stage] = round(sum(note["seconds"] for note in notes), 1)
-    return seconds
 
 
 def report_reading(reading: Reading) -> None:

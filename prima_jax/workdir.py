@@ -51,13 +51,19 @@ def open_workdir(folder: Path, config: ConfigDict) -> Iterator[Path]:
             ) from error
 
 
-def claim(folder: Path, config: ConfigDict) -> None:
-    """Writes down the config that a folder belongs to from now on."""
-    path = folder / "config.json"
-    if not path.exists():
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list))
-        os.replace(temporary, path)
+def claim(folder: Path, config: ConfigDict, data: str) -> None:
+    """Writes down the config, and the fingerprint of the data, that a folder belongs to from now on.
+
+    Raises UserError where it was made with other data.
+    """
+    config_file, data_file = folder / "config.json", folder / "data.sha256"
+    if config_file.exists() and data_file.exists() and data_file.read_text() != data:
+        raise UserError(
+            f"{folder} was made with other data: rows, photographs or the corpus have changed since; choose another --workdir."
+        )
+    if not config_file.exists():  # written last: until then the folder belongs to nothing
+        _replace(data_file, data)
+        _replace(config_file, json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list))
 
 
 def load_config(folder: Path) -> ConfigDict:
@@ -74,6 +80,13 @@ def load_config(folder: Path) -> ConfigDict:
 def config_hash(config: ConfigDict) -> str:
     """A hash of everything in a config that bears on the results."""
     return hashlib.sha256(json.dumps(_flat(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text)
+    os.replace(temporary, path)
 
 
 def _compare(folder: Path, config: ConfigDict) -> None:

@@ -19,9 +19,10 @@ FLOORS = {
     "stages": 3,
     "checks": 4,
     "workdir": 4,
-    "experiment": 5,
-    "main": 6,
-    "predict": 7,
+    "results": 5,
+    "experiment": 6,
+    "main": 7,
+    "predict": 8,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,7 +1,9 @@
 """Folders that are there whole or not at all, however a process ends."""
 
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +18,16 @@ __all__ = ["whole_folder"]
 def whole_folder(target: str | Path) -> Iterator[Path]:
     """Yields a temporary folder beside `target` that takes its name, and its place, once the block ends well.
 
-    Where another process was faster its folder stays, which holds the same. Raises UserError for a full or read-only
-    disk.
+    Where another process was faster its folder stays, which holds the same. What processes of this host that are gone
+    left of `target` is removed first. Raises UserError for a full or read-only disk.
     """
     target = Path(target)
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _remove_stale(target)
+        prefix = f".{target.name}.{os.getpid()}@{socket.gethostname()}."
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         yield temporary
         temporary.chmod(0o755)
         try:
@@ -38,3 +42,22 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_stale(target: Path) -> None:
+    """Removes the temporary folders of `target` whose process was killed; those of other hosts cannot be told."""
+    name = re.compile(rf"\.{re.escape(target.name)}\.(\d+)@{re.escape(socket.gethostname())}\.\w+")
+    for path in target.parent.iterdir():
+        found = name.fullmatch(path.name)
+        if found and not _is_alive(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True

@@ -1,15 +1,13 @@
 """Photographs as arrays: decoding, the centre view and the random view on the host, normalisation on the device."""
 
-import io
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from prima_jax.errors import UserError
-from prima_jax.studies.photographs import DECODING_ERRORS
+from prima_jax.studies import photographs
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_SD", "Augmentation", "center_view", "decode", "normalize", "random_view"]
 
@@ -43,11 +41,7 @@ class Augmentation:
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
     """Decodes a PNG, JPEG or other file to uint8 `[H, W, 3]`, upright; raises UserError with `name` if it is broken."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except DECODING_ERRORS as error:
-        raise UserError(f"The photograph {name} cannot be decoded ({error}); replace the file.") from error
+    return np.asarray(photographs.decode(data, f"The photograph {name}"))
 
 
 def center_view(image: np.ndarray, size: int) -> np.ndarray:

@@ -113,7 +113,7 @@ def masked_token_batches(
     mask_token_id: int,
     vocabulary_size: int,
     probability: float,
-    special_ids: Sequence[int] = (),
+    special_ids: Sequence[int],
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
@@ -33,8 +32,6 @@ class Prepared:
     study: Study
     records: tuple[Record, ...]
     source: Sequence[Mapping[str, Any]]
-    report: Mapping[str, Any]
-    """Counts for the report: records, units, subjects, images per class, missing and identical photographs."""
     _decoded: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def image(self, position: int) -> np.ndarray:
@@ -58,7 +55,7 @@ def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
     if not folder.is_dir():
         with whole_folder(folder) as temporary:
             _write(reading, temporary, size)
-    return Prepared(reading.study, reading.records, _open(folder, len(reading.records)), _report(reading))
+    return Prepared(reading.study, reading.records, _open(folder, len(reading.records)))
 
 
 def fingerprint(reading: Reading, size: int) -> str:
@@ -101,16 +98,3 @@ def _open(folder: Path, count: int) -> Sequence[Mapping[str, Any]]:
     if found != count:
         raise UserError(f"The prepared study {folder} holds {found} records, not {count}; delete it and start again.")
     return source
-
-
-def _report(reading: Reading) -> dict[str, Any]:
-    records, names = reading.records, reading.study.class_names
-    images = Counter(names[record.label] for record in records)
-    return {
-        "records": len(records),
-        "units": len({record.unit for record in records}),
-        "subjects": len({record.subject for record in records}),
-        "images_per_class": {name: images[name] for name in names},
-        "missing_images": list(reading.missing_images),
-        "identical": [list(group) for group in reading.identical],
-    }

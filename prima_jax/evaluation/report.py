@@ -2,13 +2,9 @@
 
 import contextlib
 import csv
-import importlib.metadata
 import io
 import json
 import os
-import platform
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,6 @@ from prima_jax.evaluation.published import as_json
 from prima_jax.evaluation.tables import class_order, markdown_table
 
 __all__ = [
-    "peak_memory_bytes",
-    "versions",
     "write_all",
     "write_predictions",
     "write_report",
@@ -32,9 +26,6 @@ __all__ = [
     "write_table",
 ]
 
-_PACKAGES = (
-    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "transformers", "numpy", "scikit-learn",
-)  # fmt: skip
 _COLUMNS = ("method", "record", "unit", "subject", "fold", "label", "predicted")
 
 
@@ -104,17 +95,6 @@ def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mappi
         config=config.read_text(encoding="utf-8") if config.is_file() else "",
     )
     _write(workdir / "report.html", html.encode())
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that bear on the numbers."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has held so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux KiB
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -200,9 +199,3 @@ def tree_hash(*trees: Any) -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
-
-
-def stopwatch() -> Callable[[], float]:
-    """Seconds since now."""
-    started = time.monotonic()
-    return lambda: time.monotonic() - started

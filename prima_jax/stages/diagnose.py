@@ -117,6 +117,7 @@ def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.nd
         return jax.nn.softmax(class_logits(module, projector, variables, batch))
 
     mapped = context.compiled.setdefault("predict", context.parallel.map_inference(function))
+    placed = context.parallel.place(model)
     size = context.config.diagnose.batch_size
     sittings = [(i, sitting) for i, case in enumerate(cases) for sitting in whole_sittings(case)]
     total, counts = np.zeros((len(cases), len(model["class_ids"]))), np.zeros((len(cases), 1))
@@ -124,7 +125,7 @@ def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.nd
         part = sittings[start : start + size]
         padded = part + part[-1:] * (size - len(part))
         features = gather(images, texts, [sitting for _, sitting in padded])
-        probabilities = np.asarray(mapped(model, features._asdict()), np.float64)[: len(part)]
+        probabilities = np.asarray(mapped(placed, features._asdict()), np.float64)[: len(part)]
         owners = [i for i, _ in part]
         np.add.at(total, owners, probabilities)
         np.add.at(counts, owners, 1)

@@ -61,7 +61,7 @@ def text_tokens(
         return hidden.astype(context.config.features.dtype)
 
     mapped = context.compiled.setdefault("text_tokens", context.parallel.map_inference(function))
-    rows = []
+    variables, rows = context.parallel.place(variables), []
     for start in range(0, len(distinct), size):
         part = slice(start, start + size)
         padding = ((0, size - len(tokens.ids[part])), (0, 0))
@@ -81,7 +81,6 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
     View 0 is the whole photograph; views 1 to V - 1 are augmented ones, for training.
     """
     module, settings, size = context.image_encoder.module, context.config.features, context.config.image.size
-    mapped = _image_function(context)
     key = tree_hash(
         variables, np.array([seed, size, settings.views]), np.frombuffer(repr(context.augmentation).encode(), np.uint8)
     )
@@ -97,6 +96,8 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
         for old in folder.glob("image_tokens-*"):
             old.unlink()
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=settings.dtype, shape=shape)
+        _reserve(temporary)
+        mapped, variables = _image_function(context), context.parallel.place(variables)
         bar = tqdm(
             total=records * settings.views,
             desc=f"3 features {folder.parent.name}",
@@ -124,10 +125,17 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
 
 def encode_images(context: Context, variables: dict[str, Any], pixels: np.ndarray) -> np.ndarray:
     """The tokens of a few photographs, uint8 [B, S, S, 3] -> [B, 1 + K, d]."""
-    size = context.config.features.batch_size
+    size, mapped, variables = context.config.features.batch_size, _image_function(context), context.parallel.place(variables)
     padded = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), np.uint8)])
-    rows = [_image_function(context)(variables, {"image": padded[i : i + size]}) for i in range(0, len(padded), size)]
+    rows = [mapped(variables, {"image": padded[i : i + size]}) for i in range(0, len(padded), size)]
     return np.concatenate([np.asarray(r) for r in rows])[: len(pixels)]
+
+
+def _reserve(path: Path) -> None:
+    """Takes a file's place on the disk, so that a full one is told now: later the kernel would end the process unheard."""
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _image_function(context: Context) -> Any:

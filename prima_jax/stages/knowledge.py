@@ -43,6 +43,7 @@ def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts:
             mask_token_id=tokenizer.mask_token_id,
             vocabulary_size=len(tokenizer),
             probability=settings.mask_probability,
+            special_ids=tokenizer.all_special_ids,
         )
         return Objective(
             name=f"1 knowledge {folder.parent.name}",
@@ -82,11 +83,15 @@ def corpus_texts(context: Context) -> list[str]:
 
 
 def read_corpus(file: Path, field: str) -> list[str]:
-    """The texts of a corpus file, in its order. Raises UserError with the line that is wrong."""
+    """The texts of a corpus file, in its order. Raises UserError with the line that is wrong, or where there is no text."""
     if not file.is_file():
         raise UserError(f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none.")
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON may hold other line ends
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as UTF-8 ({error}); save the corpus as JSON lines in UTF-8.") from error
     texts = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -97,4 +102,6 @@ def read_corpus(file: Path, field: str) -> list[str]:
             found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
             raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
         texts.append(row[field])
+    if not texts:
+        raise UserError(f"{file} holds no text: add some, or set --config.knowledge.corpus to '' for none.")
     return texts

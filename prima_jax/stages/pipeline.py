@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import text
 from prima_jax.data.metadata import OneHot, soft_label_vectors
 from prima_jax.stages import align, diagnose, features, knowledge, refine
-from prima_jax.stages.cases import Case
+from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
@@ -32,11 +32,10 @@ class Encoders(NamedTuple):
 def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
     """The published tokenizers that stand beside the weights, or a small one trained on this fold's training texts."""
     models, folder = context.config.models, fold.folder / "tokenizer"
-    if not (models.text.weights and models.llm.weights) and not (folder / "done").exists():
+    if not (models.text.weights and models.llm.weights) and not folder.is_dir():
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
         text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
-        (folder / "done").touch()
     return Tokenizers(*(text.load_tokenizer(models[name].weights or folder) for name in ("text", "llm")))
 
 
@@ -80,11 +79,15 @@ def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -
     """Every record's sentence, of all attributes that a model may see, through the text encoder.
 
     Version 0 says all that is known; versions 1 to V - 1, for training, leave out each attribute at random, more of them
-    from one version to the next, up to `features.text_dropout`.
+    from one version to the next, up to `features.text_dropout`. A record whose metadata speak for no case gets none.
     """
     settings, study = context.config.features, context.prepared.study
+    spoken = {case.row for case in all_cases(context)}
     sentences = []
     for position, record in enumerate(context.prepared.records):
+        if position not in spoken:
+            sentences.append([""] * settings.text_views)
+            continue
         generator = np.random.default_rng([context.seed("text views"), position])
         kept = [
             {name: value for name, value in record.fields.items() if generator.random() >= rate}

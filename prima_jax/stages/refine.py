@@ -109,14 +109,14 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
         return jax.nn.softmax(_logits(module, head, encoder, parameters, batch["image"]))
 
     mapped = context.compiled.setdefault("classify_images", context.parallel.map_inference(function))
-    rows = []
+    placed, rows = context.parallel.place(refined), []
     for batch in loader.eval_images(
         context.prepared,
         positions,
         image_size=context.config.image.size,
         batch_size=context.config.features.batch_size,
     ):
-        rows.append(np.asarray(mapped(refined, {"image": batch["image"]}))[batch["index"] >= 0])
+        rows.append(np.asarray(mapped(placed, {"image": batch["image"]}))[batch["index"] >= 0])
     return np.concatenate(rows)
 
 

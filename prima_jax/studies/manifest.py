@@ -1,9 +1,11 @@
 """Reads a study's CSV file and finds its photographs: a raw folder becomes records with named fields."""
 
 import csv
+import json
 import math
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prima_jax.errors import UserError
@@ -13,6 +15,7 @@ from prima_jax.studies.study import Attribute, Record, Study, Value
 __all__ = ["Reading", "parse_fields", "read"]
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+DRAWN = ", drawn by a program"
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,15 @@ class Reading:
 def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Reading:
     """Reads the manifest, checks every row and decodes every photograph, once where `cache` names a folder to note it in.
 
-    Raises UserError for: no folder or manifest, missing columns, an unknown class, view or category, a number that is
-    none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands in two rows, a unit
-    with two diagnoses or two subjects.
+    A folder that says of itself that it is synthetic is read as such a study, and the title tells.
+
+    Raises UserError for: no folder or manifest, columns that are missing or there twice, an unknown class, view or
+    category, a number that is none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands
+    in two rows, a unit with two diagnoses or two subjects.
     """
     folder = Path(folder)
+    if _is_drawn(folder):
+        study = replace(study, synthetic=True, title=study.title.removesuffix(DRAWN) + DRAWN)
     path = study.manifest_path(folder)
     records: list[Record] = []
     missing: list[str] = []
@@ -76,6 +83,15 @@ def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[st
     return fields
 
 
+def _is_drawn(folder: Path) -> bool:
+    """Does the folder say of itself that it is synthetic? So that its figures are never taken for those of patients."""
+    try:
+        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(truth, dict) and truth.get("synthetic") is True
+
+
 def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
     """Every row with its line number; cells are stripped."""
     path = study.manifest_path(folder)
@@ -114,6 +130,9 @@ def _check_columns(study: Study, path: Path, found: Sequence[str]) -> None:
             f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(found) or 'none'}: "
             f"add them, or change the column names of the study."
         )
+    twice = [column for column in dict.fromkeys(expected) if found.count(column) > 1]
+    if twice:
+        raise UserError(f"{path} has the column(s) {', '.join(twice)} more than once; keep one of each, or rename the others.")
 
 
 def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> Record | None:
@@ -174,7 +193,7 @@ def _find_image(study: Study, folder: Path, name: str) -> str | None:
     names = [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes] or [name]
     for directory in study.image_folders:
         for candidate in names:
-            if (folder / directory / candidate).is_file():
+            if os.path.isfile(folder / directory / candidate):  # Path.is_file raises for a name that is too long
                 return (Path(directory) / candidate).as_posix()
     return None
 

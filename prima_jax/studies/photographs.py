@@ -1,25 +1,28 @@
-"""Decodes every photograph of a study once: is it whole, and does it stand there twice?"""
+"""Decodes photographs, and looks at all of a study once: is each whole, and does it stand there twice?"""
 
 import hashlib
+import io
 import json
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.cluster.hierarchy import DisjointSet
 from tqdm import tqdm
 
 from prima_jax.errors import UserError
 
-__all__ = ["DECODING_ERRORS", "identical_groups"]
+__all__ = ["decode", "identical_groups"]
 
-# A broken PNG raises SyntaxError, a broken TIFF or WebP ValueError, everything else an OSError.
-DECODING_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# A broken PNG raises SyntaxError, a broken TIFF or WebP ValueError, broken EXIF data struct.error or TypeError, everything
+# else an OSError.
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
 
-FORMAT = 1
+FORMAT = 2
 SECONDS_BEFORE_BAR = 2.0
 THUMBNAIL = (32, 32)
 # Copies of one photograph at other sizes or JPEG qualities correlate above 0.9995 in PAD-UFES-20 and differ by 0.8 grey
@@ -27,6 +30,18 @@ THUMBNAIL = (32, 32)
 LEAST_CORRELATION = 0.99
 LARGEST_DIFFERENCE = 3.0
 ROWS_AT_ONCE = 1024
+
+
+def decode(source: bytes | str | Path, what: str) -> Image.Image:
+    """Decodes a file or its bytes to RGB, turned upright as its EXIF orientation tells.
+
+    Raises UserError for what cannot be decoded; `what` opens its sentence and names the photograph.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except DECODING_ERRORS as error:
+        raise UserError(f"{what} cannot be decoded ({error}); replace the file.") from error
 
 
 def identical_groups(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = None) -> list[list[int]]:
@@ -63,7 +78,7 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> list[list[int]]:
     first: dict[bytes, int] = {}
 
     def digest(position: int) -> bytes:
-        image = _decode(paths[position], where[position])
+        image = decode(paths[position], f"{where[position]}: the photograph {paths[position]}")
         thumbnails[position] = np.asarray(image.resize(THUMBNAIL, Image.Resampling.BOX), np.float32).ravel()
         return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
 
@@ -75,14 +90,6 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> list[list[int]]:
     for one, other in _copies(thumbnails):
         groups.merge(one, other)
     return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)
-
-
-def _decode(path: str, where: str) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except DECODING_ERRORS as error:
-        raise UserError(f"{where}: the photograph {path} cannot be decoded ({error}); replace the file.") from error
 
 
 def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Builds a Study from plain values, so that a cohort of one's own is a config file and no Python elsewhere."""
 
+import math
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -11,60 +12,94 @@ from prima_jax.studies.study import Attribute, Study
 __all__ = ["study_from_config"]
 
 KINDS = ("category", "number", "yes_no")
+ONLY_READ_BY = {"values": "category", "bins": "number", "negative": "yes_no"}
+"""Keys of an attribute that mean something for one kind alone."""
 
 
 def study_from_config(config: Mapping[str, Any]) -> Study:
     """A study from a mapping (or ConfigDict) with the keys of `Study`; `attributes` is a sequence of mappings.
 
     `classes`, `views` and `values` are mappings or, since a ConfigDict sorts its keys, sequences of pairs. An
-    attribute's `column` is its name unless said otherwise. Raises UserError that lists the known keys.
+    attribute's `column` is its name unless said otherwise. Raises UserError for unknown and missing keys (it lists the
+    known ones), a value or template that cannot be meant, and a shown attribute that gives the diagnosis away.
     """
     values = _checked(config, Study, "study", given={})
-    values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(values["attributes"]))
+    described = _sequence(values["attributes"], "study.attributes", "a tuple of mappings")
+    values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(described))
     for key in ("classes", "views"):
         values[key] = _pairs(values.get(key, {}), f"study.{key}")
     for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing"):
         if key in values:
             values[key] = _texts(values[key], f"study.{key}")
-    if len(values["classes"]) < 2:
-        raise UserError(f"study.classes should name two classes or more, not {len(values['classes'])}.")
-    names = [attribute.name for attribute in values["attributes"]]
+    study = Study(**values)
+    _check(study)
+    return study
+
+
+def _check(study: Study) -> None:
+    if len(study.classes) < 2:
+        raise UserError(f"study.classes should name two classes or more, not {len(study.classes)}.")
+    if bool(study.view_column) != bool(study.views):
+        given, absent = ("view_column", "views") if study.view_column else ("views", "view_column")
+        raise UserError(f"study.{given} is given without study.{absent}; give both, or neither.")
+    names = [attribute.name for attribute in study.attributes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"study.attributes names {', '.join(twice)} twice; give each attribute its own name.")
-    return Study(**values)
+    for key in ("label_column", "image_column"):
+        for attribute in study.shown():
+            if attribute.column == getattr(study, key):
+                raise UserError(
+                    f"study.attributes[{attribute.name}] reads {attribute.column}, which is study.{key} and would give the "
+                    f"diagnosis away; leave it out, or set its shown to False."
+                )
 
 
-def _attribute(config: Mapping[str, Any], number: int) -> Attribute:
-    name = config.get("name", number)
+def _attribute(config: Any, number: int) -> Attribute:
+    name = config.get("name", number) if hasattr(config, "items") else number
     where = f"study.attributes[{name}]"
     values = _checked(config, Attribute, where, given={"column": name})
     if values["kind"] not in KINDS:
         raise UserError(f"{where}.kind should be one of {', '.join(KINDS)}, not {values['kind']!r}.")
+    for key, kind in ONLY_READ_BY.items():
+        if values.get(key) and values["kind"] != kind:
+            raise UserError(f"{where}.{key} is only for the kind {kind}, not for {values['kind']}; leave it out.")
     values["values"] = _pairs(values.get("values", {}), f"{where}.values")
-    values["bins"] = tuple(float(edge) for edge in values.get("bins", ()))
-    if list(values["bins"]) != sorted(set(values["bins"])):
-        raise UserError(f"{where}.bins should rise, not {values['bins']}.")
-    allowed = {"value", "band"} if values["bins"] else {"value"}
+    values["bins"] = _edges(values.get("bins", ()), f"{where}.bins")
+    known = () if values["kind"] == "yes_no" else ("value", "band") if values["bins"] else ("value",)
     for key in ("sentence", "negative"):
-        unknown = _placeholders(values.get(key, ""), f"{where}.{key}") - allowed
-        if unknown:
-            raise UserError(
-                f"{where}.{key} holds the placeholder(s) {', '.join(sorted(unknown))}; known are {{value}} and, for a "
-                f"number with bins, {{band}}."
-            )
+        _check_template(values.get(key, ""), known, f"{where}.{key}")
     return Attribute(**values)
 
 
-def _placeholders(template: str, where: str) -> set[str]:
+def _edges(value: Any, where: str) -> tuple[float, ...]:
+    expected = "a tuple of numbers that rise"
     try:
-        return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except ValueError as error:
+        edges = tuple(float(edge) for edge in _sequence(value, where, expected))
+    except (TypeError, ValueError):
+        edges = (math.nan,)
+    if not all(map(math.isfinite, edges)) or list(edges) != sorted(set(edges)):
+        raise UserError(f"{where} should be {expected}, not {value!r}.")
+    return edges
+
+
+def _check_template(template: Any, known: Sequence[str], where: str) -> None:
+    """A template holds the known placeholders and no others, each bare: the values are handed over as words."""
+    try:
+        found = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+    except (TypeError, ValueError) as error:
         raise UserError(f"{where} is no template ({error}); write {{value}} where the value goes.") from error
+    for name, form, conversion in found:
+        if name not in known or form or conversion:
+            written = (name or "") + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            allowed = f"only {' and '.join(f'{{{one}}}' for one in known)}" if known else "none at all"
+            raise UserError(f"{where} holds the placeholder {{{written}}}; it may hold {allowed}.")
 
 
-def _checked(config: Mapping[str, Any], kind: type, where: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(config: Any, kind: type, where: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping as a dict, once its keys are known and none that is needed is missing."""
+    if not hasattr(config, "items"):
+        raise UserError(f"{where} should be a mapping with the keys of {kind.__name__}, not {config!r}.")
     known = {field.name: field for field in fields(kind)}
     unknown = [str(key) for key in config if key not in known]
     if unknown:
@@ -79,13 +114,18 @@ def _checked(config: Mapping[str, Any], kind: type, where: str, given: Mapping[s
 
 
 def _pairs(value: Any, where: str) -> dict[str, str]:
-    pairs = list(value.items()) if hasattr(value, "items") else list(value)
+    expected = "a mapping or pairs (value in the file, its words)"
+    pairs = list(value.items()) if hasattr(value, "items") else _sequence(value, where, expected)
     if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
-        raise UserError(f"{where} should be a mapping or pairs (value in the file, its words), not {value!r}.")
+        raise UserError(f"{where} should be {expected}, not {value!r}.")
     return {str(raw): str(words) for raw, words in pairs}
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise UserError(f"{where} should be a tuple of texts, not the text {value!r}.")
-    return tuple(str(item) for item in value)
+    return tuple(str(item) for item in _sequence(value, where, "a tuple of texts"))
+
+
+def _sequence(value: Any, where: str, expected: str) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UserError(f"{where} should be {expected}, not {value!r}.")
+    return value

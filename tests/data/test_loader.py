@@ -31,7 +31,7 @@ def prepared(tmp_path_factory):
 def sources(prepared):
     """Each endless source as a function of what all share."""
     images = {"image_size": SIZE, "augmentation": AUGMENTATION}
-    masked = {"mask_token_id": 1, "vocabulary_size": 300, "probability": 0.3}
+    masked = {"mask_token_id": 1, "vocabulary_size": 300, "probability": 0.3, "special_ids": (1, 2, 3)}
     return {
         "pair": lambda **options: loader.pair_batches(prepared, UNITS, **images, **options),
         "image": lambda **options: loader.image_batches(prepared, range(6), **images, **options),
@@ -174,13 +174,22 @@ def test_augmented_evaluation_depends_on_seed_and_record_but_not_on_place(prepar
     assert np.array_equal(one[3], expected)
 
 
+MASKING = {
+    "batch_size": 12,
+    "seed": 0,
+    "mask_token_id": 1,
+    "vocabulary_size": 300,
+    "probability": 0.3,
+    "special_ids": (1, 2, 3),
+}
+
+
 def masked(count, **changes):
-    options = {"batch_size": 12, "seed": 0, "mask_token_id": 1, "vocabulary_size": 300, "probability": 0.3}
-    return list(islice(loader.masked_token_batches(TOKENS, **{**options, **changes}), count))
+    return list(islice(loader.masked_token_batches(TOKENS, **{**MASKING, **changes}), count))
 
 
 def test_masking_keeps_bert_shares():
-    batches = masked(300, special_ids=(1, 2, 3))
+    batches = masked(300)
     chosen = np.concatenate([b["loss_mask"] for b in batches])
     inputs, labels = (np.concatenate([b[key] for b in batches]) for key in ("input_ids", "labels"))
     words = TOKENS.words.sum() * 300
@@ -192,6 +201,12 @@ def test_masking_keeps_bert_shares():
     assert abs((became == labels[chosen]).mean() - 0.1) < 0.014
     assert np.array_equal(inputs[~chosen], labels[~chosen])
     assert not np.isin(became[became != 1], (2, 3)).any()
+
+
+def test_the_special_tokens_have_to_be_named():
+    # Forgotten, they would be drawn as if they were words, and nothing would tell.
+    with pytest.raises(TypeError, match="special_ids"):
+        loader.masked_token_batches(TOKENS, **{k: v for k, v in MASKING.items() if k != "special_ids"})
 
 
 def test_only_words_are_masked_and_at_least_one_per_text():
@@ -206,8 +221,7 @@ def test_only_words_are_masked_and_at_least_one_per_text():
 
 def test_a_text_without_words_is_left_alone():
     empty = Tokens(TOKENS.ids, TOKENS.mask, np.zeros_like(TOKENS.words), 0)
-    options = {"batch_size": 12, "seed": 0, "mask_token_id": 1, "vocabulary_size": 300, "probability": 0.3}
-    batch = next(loader.masked_token_batches(empty, **options))
+    batch = next(loader.masked_token_batches(empty, **MASKING))
     assert not batch["loss_mask"].any() and np.array_equal(batch["input_ids"], batch["labels"])
 
 

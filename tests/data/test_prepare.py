@@ -1,7 +1,10 @@
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,17 +51,6 @@ def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared,
 def test_decoded_photographs_are_kept(prepared):
     assert prepared.image(2) is prepared.image(2)
     assert np.array_equal(prepared.image(2), decode(prepared.source[2]["image"]))
-
-
-def test_the_report_counts(prepared):
-    assert prepared.report == {
-        "records": 6,
-        "units": 5,
-        "subjects": 4,
-        "images_per_class": {"a": 3, "b": 3},
-        "missing_images": [],
-        "identical": [],
-    }
 
 
 def test_it_is_prepared_once(folder, prepared, monkeypatch):
@@ -150,3 +142,39 @@ def test_a_whole_folder_appears_at_the_end_or_not_at_all(tmp_path):
         (temporary / "two").touch()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["one"]
     assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+WRITER = """
+import sys, time
+from prima_jax.data.folders import whole_folder
+with whole_folder(sys.argv[1]) as temporary:
+    (temporary / "half").touch()
+    print(temporary, flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def writer(target):
+    """Another process in the midst of writing `target`, and the folder it writes to."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process, Path(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_that_another_still_writes(tmp_path):
+    target = tmp_path / "a"
+    with writer(target) as (killed, stale), writer(target) as (_, live), writer(tmp_path / "a.b") as (other, others):
+        elsewhere = tmp_path / stale.name.replace(f"@{socket.gethostname()}.", "@another-host.")
+        elsewhere.mkdir()
+        for process in (killed, other):
+            process.kill()  # SIGKILL: it cannot tidy up
+            process.wait()
+        assert (stale / "half").exists() and stale.name.startswith(".a.")
+        with whole_folder(target) as temporary:
+            (temporary / "one").touch()
+        assert set(tmp_path.iterdir()) == {target, live, elsewhere, others}
+        assert (live / "half").exists()

@@ -112,20 +112,6 @@ def test_everything_is_written_and_written_the_same_again(tmp_path: Path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_versions_name_what_bears_on_the_numbers():
-    found = report.versions()
-    assert {"python", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "transformers"} <= found.keys()
-    assert found["numpy"] == np.__version__
-
-
-def test_peak_memory_is_in_bytes():
-    before = report.peak_memory_bytes()
-    block = np.ones(2**26, np.uint8)
-    # A Python process with numpy and matplotlib needs tens of megabytes; in KiB the figure would be a thousandth.
-    assert block.nbytes <= report.peak_memory_bytes() < 2**40
-    assert report.peak_memory_bytes() >= before
-
-
 class Outline(HTMLParser):
     """Checks that tags are balanced and collects what a browser would load."""
 

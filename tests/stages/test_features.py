@@ -1,12 +1,15 @@
 """Features are computed once, for the right photographs and sentences, under the name of the weights."""
 
 import dataclasses
+import errno
+import os
 
 import jax
 import numpy as np
 import pytest
 
 from prima_jax.data.images import center_view
+from prima_jax.errors import UserError
 from prima_jax.stages import features
 from tests.stages import tiny
 
@@ -90,6 +93,23 @@ def test_what_a_kill_leaves_half_written_is_not_read(known, context, tmp_path):
     again = features.image_tokens(context, context.image_encoder.variables, tmp_path / "f", seed=0)
     np.testing.assert_array_equal(again, table)
     assert [p.name for p in tmp_path.joinpath("f").iterdir()] == [name]
+
+
+def test_a_full_disk_is_told_before_anything_is_computed(context, calls, tmp_path, monkeypatch):
+    """Written later, into a file with holes, the kernel would end the process with SIGBUS instead."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match=r"Cannot write \d.* GiB of image features .*No space left"):
+        features.image_tokens(context, context.image_encoder.variables, tmp_path / "f", seed=0)
+    assert calls == []
+
+
+def test_the_features_file_has_no_holes(known):
+    path = next(known[2].glob("*.npy"))
+    assert path.stat().st_blocks * 512 >= path.stat().st_size
 
 
 def test_two_devices_give_the_same_features(known, study, tmp_path):

@@ -104,6 +104,23 @@ def test_a_broken_corpus_is_told_with_its_line(tmp_path, line, told):
         read_corpus(file, "text")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "holds no text"), (b"\n \n", "holds no text"), ('{"text": "ä"}'.encode("latin-1"), "UTF-8")],
+)
+def test_a_corpus_without_text_or_in_another_encoding_is_told(tmp_path, content, told):
+    file = tmp_path / "corpus.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=told):
+        read_corpus(file, "text")
+
+
+def test_line_ends_that_json_may_hold_and_a_byte_order_mark_are_no_trouble(tmp_path):
+    file = tmp_path / "corpus.jsonl"
+    file.write_text('\ufeff{"text": "one\u2028two\u0085"}\r\n{"text": "three"}\n', encoding="utf-8", newline="")
+    assert read_corpus(file, "text") == ["one\u2028two\u0085", "three"]
+
+
 def test_no_corpus_is_told(tmp_path):
     with pytest.raises(UserError, match=r"no corpus at .*nowhere\.jsonl"):
         read_corpus(tmp_path / "nowhere.jsonl", "text")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from prima_jax.data.splits import assign_folds
 from prima_jax.experiment import shuffled
 
 
@@ -18,9 +19,9 @@ def fields(record):
 
 
 @pytest.mark.parametrize("what", ["metadata", "images"])
-def test_photographs_units_and_subjects_stay_where_they_are(study, what):
+def test_photographs_and_units_stay_where_they_are(study, what):
     before, after = study.prepared.records, shuffled(study.prepared.records, what, seed=0)
-    for name in ("id", "image", "unit", "subject", "view"):
+    for name in ("id", "image", "unit", "view", *(["subject", "label"] if what == "metadata" else [])):
         assert [getattr(r, name) for r in before] == [getattr(r, name) for r in after]
 
 
@@ -41,6 +42,18 @@ def test_shuffled_metadata_leaves_label_and_photograph_together(study):
     assert [r.label for r in before] == [r.label for r in after]
     moved = sum(fields(a) != fields(b) for a, b in zip(before, after, strict=True))
     assert moved > 0.9 * len(before)
+
+
+def test_the_metadata_of_a_subject_stay_in_one_fold_when_its_photographs_are_shuffled(study):
+    """Both eyes of a subject have one history: were they held out apart, it could be learnt by heart."""
+    after = shuffled(study.prepared.records, "images", seed=0)
+    owners = {id(r.fields): r.subject for r in study.prepared.records}
+    assert all(r.subject == owners[id(r.fields)] for r in after)
+    folds = assign_folds(after, folds=2, group="subject", identical=(), seed=0)
+    where = {}
+    for record, fold in zip(after, folds, strict=True):
+        where.setdefault(owners[id(record.fields)], set()).add(fold)
+    assert all(len(found) == 1 for found in where.values())
 
 
 def test_shuffled_images_move_labels_and_fields_together(study):

@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ from PIL import Image
 
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import parse_fields, read
+from prima_jax.studies.photographs import decode
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
 
 
@@ -70,6 +72,19 @@ def test_missing_columns_are_all_named(tmp_path):
         read(STUDY, write_cohort(tmp_path, rows, HEADER[:5]))
 
 
+@pytest.mark.parametrize("column", ["image", "diagnosis", "subject", "view", "age"])
+def test_a_column_that_stands_there_twice_is_refused(tmp_path, column):
+    # The last of the two would win, whichever was meant.
+    rows = [[*row, row[HEADER.index(column)]] for row in ROWS]
+    with pytest.raises(UserError, match=rf"manifest\.csv has the column\(s\) {column} more than once"):
+        read(STUDY, write_cohort(tmp_path, rows, (*HEADER, column)))
+
+
+def test_a_column_that_nobody_reads_may_stand_there_twice(tmp_path):
+    rows = [[*row, "", ""] for row in ROWS]
+    assert len(read(STUDY, write_cohort(tmp_path, rows, (*HEADER, "note", "note"))).records) == len(ROWS)
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     write_cohort(tmp_path)
     (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00image")
@@ -85,6 +100,16 @@ def test_an_absent_photograph_is_an_error_or_counted(tmp_path):
     reading = read(replace(STUDY, skip_missing_images=True), tmp_path)
     assert reading.missing_images == ("p3.png",)
     assert "p3.png" not in [r.id for r in reading.records] and len(reading.records) == len(ROWS) - 1
+
+
+@pytest.mark.parametrize("name", ["p" * 300 + ".png", "p\0.png"])
+def test_a_photograph_whose_name_no_disk_can_hold_is_not_there(tmp_path, name):
+    write_cohort(tmp_path)
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace("p3.png", name))
+    with pytest.raises(UserError, match=r"line 5: the photograph .* does not exist"):
+        read(STUDY, tmp_path)
+    assert read(replace(STUDY, skip_missing_images=True), tmp_path).missing_images == (name,)
 
 
 def test_a_folder_without_any_photograph_is_an_error_even_where_some_may_lack(tmp_path):
@@ -118,6 +143,43 @@ def test_copies_of_a_photograph_are_found_whatever_their_bytes_or_size(tmp_path)
     Image.open(folder / "p2.png").resize((128, 96), Image.Resampling.LANCZOS).save(folder / "p5.png")
     assert (folder / "p1.png").read_bytes() != (folder / "p4.png").read_bytes()
     assert set(read(STUDY, tmp_path).identical) == {("p0.png", "p3.png"), ("p1.png", "p4.png"), ("p2.png", "p5.png")}
+
+
+def test_a_copy_that_is_stored_turned_is_found(tmp_path):
+    folder = write_cohort(tmp_path) / "images"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held a quarter turn to the left
+    with Image.open(folder / "p1.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "p4.png", exif=exif)
+    with Image.open(folder / "p2.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "p5.png")  # turned, and nothing tells so
+    assert read(STUDY, tmp_path).identical == (("p1.png", "p4.png"),)
+
+
+def test_broken_exif_data_is_told_like_any_other_damage():
+    for broken in (b"no TIFF header", b"MM\0*"):  # Pillow raises SyntaxError and struct.error
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(buffer, "PNG", exif=b"Exif\0\0" + broken)
+        with pytest.raises(UserError, match=r"^line 7: the photograph p cannot be decoded"):
+            decode(buffer.getvalue(), "line 7: the photograph p")
+
+
+@pytest.mark.parametrize("study", [STUDY, replace(STUDY, synthetic=True, title="Tiny, drawn by a program")])
+def test_a_folder_that_says_it_is_synthetic_is_read_as_such(tmp_path, study):
+    write_cohort(tmp_path)
+    (tmp_path / "truth.json").write_text('{"synthetic": true}')
+    found = read(study, tmp_path).study
+    assert found == replace(STUDY, synthetic=True, title="Tiny, drawn by a program")
+
+
+@pytest.mark.parametrize("truth", [b'{"synthetic": false}', b'{"synthetic": "true"}', b"[true]", b"{", b"\xff\xfe", None])
+def test_a_folder_that_does_not_say_so_is_real(tmp_path, truth):
+    write_cohort(tmp_path)
+    if truth is None:
+        (tmp_path / "truth.json").mkdir()
+    else:
+        (tmp_path / "truth.json").write_bytes(truth)
+    assert read(STUDY, tmp_path).study == STUDY
 
 
 def test_photographs_are_found_in_other_folders_and_under_other_suffixes(tmp_path):

@@ -2,6 +2,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs.aqua_study import get_study
+from prima_jax.data.text import sentence
 from prima_jax.errors import UserError
 from prima_jax.studies.study_config import study_from_config
 
@@ -59,11 +60,50 @@ def test_some_signs_of_aqua_are_visual_and_no_history_is():
         (config(attributes=config()["attributes"] * 2), "names age twice"),
         (attribute(kin="number"), r"study.attributes\[age\] has no key kin; known are name, column, kind"),
         (attribute(kind="integer"), "kind should be one of category, number, yes_no, not 'integer'"),
-        (attribute(sentence="In the band {band}."), "placeholder.* band; known are {value}"),
+        (attribute(sentence="In the band {band}."), "placeholder {band}; it may hold only {value}"),
         (attribute(sentence="Aged {value."), r"study.attributes\[age\].sentence is no template"),
-        (attribute(bins=[60, 40]), "bins should rise"),
+        (attribute(sentence=5), r"study.attributes\[age\].sentence is no template"),
+        (attribute(sentence="Aged {}."), "placeholder {}; it may hold only {value}"),
+        # The value is handed over as words, so that these would fail at the first sentence.
+        (attribute(sentence="Aged {value:.0f}.", bins=[40]), r"{value:.0f}; it may hold only {value} and {band}\."),
+        (attribute(sentence="Aged {value!r}."), r"placeholder {value!r}; it may hold only {value}"),
+        # The sentence of a yes_no is written as it stands.
+        (attribute(kind="yes_no", sentence="It is {value}."), r"sentence holds .*{value}; it may hold none at all"),
+        (
+            attribute(kind="yes_no", sentence="Old.", negative="Not {value}."),
+            r"negative holds .*{value}; it may hold none at all",
+        ),
+        (attribute(bins=[60, 40]), "bins should be a tuple of numbers that rise, not .60, 40"),
+        (attribute(bins=[40, 40]), "bins should be a tuple of numbers that rise"),
+        (attribute(bins=[40, float("nan")]), "bins should be a tuple of numbers that rise"),
+        (attribute(bins=5), "bins should be a tuple of numbers that rise, not 5"),
+        (attribute(bins=("a",)), r"bins should be a tuple of numbers that rise, not \('a',\)"),
+        (attribute(bins="45"), "bins should be a tuple of numbers that rise, not '45'"),
+        (attribute(kind="category", bins=[40]), r"study.attributes\[age\].bins is only for the kind number, not for category"),
+        (attribute(kind="yes_no", sentence="Old.", bins=[40]), "bins is only for the kind number, not for yes_no"),
+        (attribute(negative="Ageless."), "negative is only for the kind yes_no, not for number"),
+        (attribute(values={"1": "one"}), "values is only for the kind category, not for number"),
+        (config(attributes=("age",)), r"study.attributes\[0\] should be a mapping with the keys of Attribute, not 'age'"),
+        (config(attributes=5), "study.attributes should be a tuple of mappings, not 5"),
+        (config(classes=5), "study.classes should be a mapping or pairs .* not 5"),
+        (config(unit_columns=5), "study.unit_columns should be a tuple of texts, not 5"),
+        (config(view_column="light"), "study.view_column is given without study.views"),
+        (config(views={"w": "white"}), "study.views is given without study.view_column"),
     ],
 )
 def test_a_wrong_config_is_told_in_one_sentence(wrong, told):
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=told) as error:
         study_from_config(wrong)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("column", "key"), [("d", "label_column"), ("file", "image_column")])
+def test_an_attribute_that_gives_the_diagnosis_away_is_refused_unless_it_is_hidden(column, key):
+    with pytest.raises(UserError, match=rf"attributes\[age\] reads {column}, which is study.{key} and would give the diagnosis"):
+        study_from_config(attribute(column=column))
+    assert study_from_config(attribute(column=column, shown=False)).shown() == ()
+
+
+def test_a_template_that_is_accepted_can_be_filled():
+    study = study_from_config(attribute(sentence="Aged {value}, in the band {band}.", bins=[40]))
+    assert sentence(study, {"age": 35.0}) == "Aged 35, in the band below 40."

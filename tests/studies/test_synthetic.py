@@ -52,6 +52,7 @@ def test_the_manifest_reader_reads_it(folder, rows):
     assert len({record.subject for record in reading.records}) == UNITS - UNITS // 8
     assert not reading.missing_images
     assert not reading.identical
+    assert reading.study.synthetic and reading.study.title == "AQUA (slit-lamp keratitis), drawn by a program"
 
 
 def test_every_photograph_has_its_masks_and_no_file_is_left_over(folder, rows):
@@ -94,8 +95,15 @@ def test_photographs_carry_no_metadata_and_one_format(folder):
 def test_the_same_arguments_give_the_same_bytes(folder, tmp_path):
     synthetic.write(tmp_path / "again", units=UNITS, seed=2, image_size=64)
     assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_another_seed_gives_other_eyes_and_other_photographs(folder, tmp_path):
     synthetic.write(tmp_path / "other", units=4, seed=3, image_size=64)
-    assert contents(tmp_path / "other")["manifest.csv"] != contents(folder)["manifest.csv"][:400]
+    other, whole = contents(tmp_path / "other"), contents(folder)
+    # Were the seed ignored, the four eyes would be the first of the whole, as in the next test.
+    assert not whole["manifest.csv"].startswith(other["manifest.csv"])
+    shared = [name for name in other if name.startswith("images") and name in whole]
+    assert shared and all(other[name] != whole[name] for name in shared)
 
 
 def test_an_eye_is_the_same_however_many_there_are(folder, tmp_path):
