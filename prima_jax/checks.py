@@ -1,18 +1,25 @@
 """What a config may say: told before anything is computed, rather than by a stage after hours."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
+from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
+from prima_jax.models import lora, pretrained
+from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["check"]
 
-_SECTIONS = (
+_NEEDED = (
     "data", "models", "image", "text", "knowledge", "align", "refine", "features", "diagnose", "image_only", "study", "split",
+    "models.image.weights", "models.text.weights", "models.llm.weights",
+    "study.definition", "study.hide", "study.shuffle", "study.synthetic.units", "split.group",
 )  # fmt: skip
 _WORDS = {
     "parallel": ("pmap", "shard_map"),
@@ -35,6 +42,8 @@ _LEAST = {
     "epochs": 0,
     "rank": 0,
     "learning_rate": 0,
+    "weight_decay": 0,
+    "checkpoint_seconds": 0,
     "batch_size": 1,
     "size": 1,
     "views": 1,
@@ -49,28 +58,38 @@ _LEAST = {
     "units": 0,
     "synthetic.image_size": 16,
 }
+_MOST = {"image_stride": 3, "text_stride": 2}
+"""The convolutions see three neighbours: with larger strides there would be tokens that none sees."""
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
-_STAGES = ("knowledge", "align", "refine", "features", "diagnose", "image_only")
+_TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}
+"""Stage -> the model that it adapts, or trains whole at rank 0."""
+_KINDS = {"image": ("dinov3_vit",), "text": ("modernbert", "bert"), "llm": ("qwen3",)}
 
 
 def check(config: ConfigDict) -> None:
     """Raises UserError for a value that no stage takes, absent weights, or batches that the devices cannot share."""
-    absent = [name for name in _SECTIONS if name not in config]
+    absent = next((field for field in _NEEDED if not _holds(config, field)), None)
     if absent:
-        raise UserError(f"The config lacks {', '.join(absent)}: start from configs.common.paper_recipe() and add what differs.")
+        raise UserError(f"The config lacks {absent}: start from configs.common.paper_recipe() and add what differs.")
     for field, value in _numbers_and_words(config.to_dict()):
         _check_value(field, value)
-    for name in ("image", "text", "llm"):
-        _check_weights(name, config.models[name])
-    _check_patches(config)
-    _check_vocabulary(config)
-    devices = jax.device_count()
-    for stage in _STAGES:
-        if config[stage].batch_size % devices:
-            raise UserError(
-                f"{stage}.batch_size is {config[stage].batch_size}, which {devices} devices cannot share evenly: make it a "
-                f"multiple of {devices}."
-            )
+    _check_augmentation(config.image.augmentation)
+    _check_losses(config.align)
+    modules = {name: _module(name, config.models[name]) for name in _KINDS}
+    for stage, name in _TRAINED.items():
+        _check_adapters(stage, config, name, modules[name])
+    _check_patches(config.image.size, modules["image"].config.patch_size)
+    _check_vocabulary(config, modules)
+    _check_devices(config)
+
+
+def _holds(config: ConfigDict, field: str) -> bool:
+    section: Any = config
+    for name in field.split("."):
+        if not isinstance(section, ConfigDict) or name not in section:
+            return False
+        section = section[name]
+    return True
 
 
 def _numbers_and_words(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -90,15 +109,86 @@ def _check_value(field: str, value: Any) -> None:
     if isinstance(value, str):
         return
     leaf = field.rpartition(".")[2]
-    least = _LEAST.get(leaf, _LEAST.get(".".join(field.split(".")[-2:])))
-    if least is not None and not value >= least:
+    least = _LEAST.get(leaf, _LEAST.get(".".join(field.split(".")[-2:]), -math.inf))
+    if not math.isfinite(value):
+        raise UserError(f"{field} should be a finite number, not {value}: set --config.{field}.")
+    if value < least:
         raise UserError(f"{field} should be {least} or more, not {value}: set --config.{field}.")
+    if value > _MOST.get(leaf, math.inf):
+        raise UserError(f"{field} should be {_MOST[leaf]} or less, not {value}: set --config.{field}.")
     if leaf in _SHARES and not 0 <= value <= 1:
         raise UserError(f"{field} is a share between 0 and 1, not {value}: set --config.{field}.")
 
 
+def _check_augmentation(settings: ConfigDict) -> None:
+    for name, most in (("scale", 1), ("ratio", math.inf)):
+        pair = settings[name]
+        if not (_are_numbers(pair, 2) and 0 < pair[0] <= pair[1] <= most):
+            limit = " and at most 1" if most == 1 else ""
+            raise UserError(
+                f"image.augmentation.{name} should be two numbers above 0{limit}, the lower first, not {pair!r}: set "
+                f"--config.image.augmentation.{name}."
+            )
+
+
+def _check_losses(align: ConfigDict) -> None:
+    weights = align.weights
+    if not (_are_numbers(weights, 4) and min(weights) >= 0 and max(weights) > 0):
+        raise UserError(
+            "align.weights should be four numbers of 0 or more, for L_img, L_glo, L_loc and L_soft, and one of them above 0, not "
+            f"{weights!r}: set --config.align.weights."
+        )
+    if align.local.pooling == "mean" and align.local.negatives == "printed":
+        raise UserError(
+            "With align.local.pooling='mean' and align.local.negatives='printed' L_loc is a constant and trains nothing: set "
+            "--config.align.local.negatives=symmetric."
+        )
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    """Whether these are so many finite numbers."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
+        return False
+    return all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+
+
+def _module(name: str, settings: ConfigDict) -> Any:
+    """The model that the config describes, without its weights."""
+    _check_weights(name, settings)
+    description = _description(name, settings)
+    kind = description.get("model_type")
+    if kind not in _KINDS[name]:
+        raise UserError(
+            f"models.{name} has the model_type {kind!r}, where {' or '.join(_KINDS[name])} is expected: set "
+            f"--config.models.{name}.weights to such a checkpoint."
+        )
+    try:
+        return pretrained.build(description)
+    except UserError as error:
+        raise UserError(f"models.{name}: {error}") from error
+
+
+def _description(name: str, settings: ConfigDict) -> dict[str, Any]:
+    """The content of the checkpoint's config.json, or of the section `architecture`."""
+    if not settings.weights:
+        return settings.architecture.to_dict()
+    path = Path(settings.weights) / "config.json"
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); fetch it again.") from error
+    if not isinstance(description, dict):
+        raise UserError(f"{path} is damaged (a {type(description).__name__}, not an object); fetch it again.")
+    return description
+
+
 def _check_weights(name: str, settings: ConfigDict) -> None:
     if not settings.weights:
+        if "architecture" not in settings:
+            raise UserError(
+                f"models.{name} has neither weights nor an architecture: set --config.models.{name}.weights, or run a preset "
+                "that needs none, such as configs/aqua.py:demo."
+            )
         return
     folder = Path(settings.weights)
     for wanted, found in (
@@ -112,29 +202,65 @@ def _check_weights(name: str, settings: ConfigDict) -> None:
             )
 
 
-def _check_patches(config: ConfigDict) -> None:
-    settings, size = config.models.image, config.image.size
-    if settings.weights:
-        path = Path(settings.weights) / "config.json"
-        try:
-            patch = json.loads(path.read_text(encoding="utf-8")).get("patch_size")
-        except (OSError, ValueError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error}); fetch it again.") from error
-    else:
-        patch = settings.architecture.get("patch_size")
-    if patch and size % patch:
+def _check_adapters(stage: str, config: ConfigDict, name: str, module: Any) -> None:
+    settings = config[stage]
+    if settings.rank == 0 and config.models[name].weights and config.dtype == "bfloat16":
+        raise UserError(
+            f"{stage}.rank=0 trains the whole of models.{name}, whose bfloat16 weights would lose most updates: set "
+            f"--config.dtype=float32, or --config.{stage}.rank to 1 or more."
+        )
+    if settings.rank and settings.targets:
+        _check_targets(stage, settings, module)
+
+
+def _check_targets(stage: str, settings: ConfigDict, module: Any) -> None:
+    """Names are compared with those of the layers that would be there; no number is computed."""
+
+    def adapters() -> Any:
+        parameters = pretrained.init_random(module, 0)["params"]
+        targets = tuple(settings.targets)
+        return lora.init_adapters(jax.random.key(0), parameters, rank=settings.rank, alpha=1.0, targets=targets)
+
+    try:
+        jax.eval_shape(adapters)
+    except UserError as error:
+        raise UserError(f"{stage}.targets: {error}") from error
+
+
+def _check_patches(size: int, patch: int) -> None:
+    if size % patch:
         raise UserError(
             f"image.size is {size}, which is no multiple of the encoder's patch of {patch} pixels: set --config.image.size."
         )
 
 
-def _check_vocabulary(config: ConfigDict) -> None:
-    """A token beyond an encoder's vocabulary would be read as another one, without an error."""
+def _check_vocabulary(config: ConfigDict, modules: dict[str, Any]) -> None:
+    """Where a tokenizer is trained it needs room, and a token beyond a model's vocabulary would be read as another one."""
+    size, definition = config.text.vocabulary_size, config.study.definition
+    classes = PAD_UFES_20.classes if isinstance(definition, str) else definition.get("classes", ())
+    least = BYTES + len(SPECIALS) + len(classes)
     for name in ("text", "llm"):
-        settings = config.models[name]
-        known = None if settings.weights else settings.architecture.get("vocab_size")
-        if known is not None and known < config.text.vocabulary_size:
+        if config.models[name].weights:
+            continue
+        if size < least:
             raise UserError(
-                f"models.{name}.architecture.vocab_size is {known}, less than text.vocabulary_size "
-                f"{config.text.vocabulary_size}: make it as large."
+                f"text.vocabulary_size is {size}, and {least} or more are needed for the bytes, the special tokens and the "
+                f"classes, since models.{name} has no weights and hence no tokenizer: set --config.text.vocabulary_size."
+            )
+        known = modules[name].config.vocab_size
+        if known < size:
+            raise UserError(
+                f"models.{name}.architecture.vocab_size is {known}, less than text.vocabulary_size {size}: make it as large."
+            )
+
+
+def _check_devices(config: ConfigDict) -> None:
+    if jax.process_count() > 1:
+        raise UserError(f"Several hosts are not supported yet, and this is one of {jax.process_count()}: run one process.")
+    devices = jax.device_count()
+    for stage in (*_TRAINED, "features"):
+        if config[stage].batch_size % devices:
+            raise UserError(
+                f"{stage}.batch_size is {config[stage].batch_size}, which {devices} devices cannot share evenly: make it a "
+                f"multiple of {devices}."
             )

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 
 from absl import flags, logging
@@ -45,12 +46,17 @@ def main(arguments: list[str]) -> int:
 
 def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
     """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
-    parser = argparse.ArgumentParser(prog="python -m prima_jax.main", allow_abbrev=False, epilog=f"For example: {_EXAMPLE}")
+    parser = argparse.ArgumentParser(
+        prog="python -m prima_jax.main", allow_abbrev=False, exit_on_error=False, epilog=f"For example: {_EXAMPLE}"
+    )
     parser.add_argument(
         "--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields"
     )
     parser.add_argument("--workdir", metavar="DIR", help="where everything is written; give the same one again to go on")
-    options, overrides = parser.parse_known_args(arguments)
+    try:
+        options, overrides = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error.argument_name}: {error.message}; for example: {_EXAMPLE}.") from error
     for name in ("config", "workdir"):
         if not getattr(options, name):
             raise UserError(f"--{name} is missing: {_EXAMPLE}.")
@@ -71,17 +77,22 @@ def load_recipe(named: str) -> ConfigDict:
     try:
         specification.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"{error.filename}, line {error.lineno}: {error.msg}; mend the config.") from error
+        where = f"{error.filename}, line {error.lineno}" if error.lineno else file
+        raise UserError(f"{where}: {error.msg}; mend the config.") from error
     except ImportError as error:
         raise UserError(f"{file} cannot be loaded ({error}); run from the repository's own folder.") from error
-    if not hasattr(module, "get_config"):
+    except Exception as error:  # a config is a program, and what goes wrong in one has no type of its own
+        raise UserError(_failure(file, error)) from error
+    if not callable(getattr(module, "get_config", None)):
         raise UserError(f"{file} does not define get_config(), as configs/aqua.py does.")
     if colon and not inspect.signature(module.get_config).parameters:
         raise UserError(f"{file} has no preset {preset!r}: its get_config() takes none.")
     try:
         config = module.get_config(*([preset] if colon else []))
-    except ValueError as error:
+    except ValueError as error:  # how configs tell of a preset that they do not have
         raise UserError(one_line(error)) from error
+    except Exception as error:
+        raise UserError(_failure(file, error)) from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"get_config() of {file} should return a ConfigDict, not {type(config).__name__}.")
     return config.lock()
@@ -97,15 +108,21 @@ def override(config: ConfigDict, arguments: list[str], named: str) -> None:
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
         rest = values(["main", *arguments])[1:]
-    except (flags.Error, config_flags.UnsupportedOperationError, TypeError, ValueError) as error:
+    except flags.UnrecognizedFlagError as error:
+        raise UserError(f"--{error.flagname} is no flag; flags look like --config.align.epochs=10.") from error
+    except (flags.Error, TypeError, ValueError) as error:
         raise UserError(one_line(error)) from error
     if rest:
-        raise UserError(f"{rest[0]!r} is not a flag; flags look like --config.align.epochs=10.")
+        raise UserError(f"{rest[0]!r} is no flag; flags look like --config.align.epochs=10.")
 
 
 def one_line(error: BaseException) -> str:
     """An exception's message as one sentence."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    told: object = error
+    while isinstance(told, AttributeError | KeyError) and told.args:  # ConfigDict puts one into the other
+        told = told.args[0]
+    text = " ".join(str(told).split()) or type(error).__name__
+    text = re.sub(r' Other fields present: "{.*}"(?= Did you mean|$)', "", text)  # pages of them
     return text if text.endswith((".", "?", "!")) else text + "."
 
 
@@ -120,6 +137,13 @@ def quiet() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _failure(file: str, error: Exception) -> str:
+    """Which line of a config failed, and how."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == Path(file).absolute()]
+    where = f"{file}, line {lines[-1]}" if lines else file
+    return f"{where}: {type(error).__name__}, {one_line(error).rstrip('.?')}; mend the config."
 
 
 def _check_field(config: ConfigDict, field: str, named: str) -> None:

@@ -45,13 +45,14 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax import experiment
     from prima_jax.data.prepare import Prepared
     from prima_jax.stages.context import Fold, read_done
+    from prima_jax.studies.manifest import is_drawn
     from prima_jax.workdir import load_config
 
     config = load_config(run)
     study = experiment.load_study(config)
     record = case_record(study, metadata)
     photographs = [read_photograph(study, image, config.data.size) for image in images]
-    context = experiment.make_context(config, run, Prepared(study, (), (), {}), Path(config.data.dir))
+    context = experiment.make_context(config, run, Prepared(study, (), ()), Path(config.data.dir))
     folders = [run / f"fold_{k}" for k in range(config.folds)]
     finished = [k for k, folder in enumerate(folders) if read_done(folder)]
     if not finished:
@@ -62,7 +63,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     names = study.class_names
     return {
         "study": study.name,
-        "synthetic": bool(config.study.synthetic.units),
+        "synthetic": bool(config.study.synthetic.units) or is_drawn(Path(config.data.dir)),
         "models": len(finished),
         "predicted": names[int(mean.argmax())],
         "probabilities": {name: round(float(p), 6) for name, p in zip(names, mean, strict=True)},
@@ -112,7 +113,7 @@ def read_metadata(text: str) -> dict[str, str]:
     if text.endswith(".json"):
         try:
             values = json.loads(Path(text).read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
             raise UserError(f"--metadata: cannot read {text} as JSON ({error}).") from error
         if not isinstance(values, dict):
             raise UserError(f"--metadata: {text} should hold one object of keys and values, not {type(values).__name__}.")

@@ -18,8 +18,10 @@ __all__ = ["claim", "config_hash", "load_config", "open_workdir"]
 
 _MAY_CHANGE = ("checkpoint_seconds", "data.dir", "data.prepared")
 """Fields that a run may be continued with another value of: they say where and when, not what."""
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM)
-"""A full disk, a full quota, a disk or folder that is read-only, a file larger than allowed."""
+_DISK_ERRORS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+)  # fmt: skip
+"""A full disk, a full quota, a disk or folder that is read-only, a file larger than allowed, a file in a folder's place."""
 
 
 @contextmanager
@@ -72,9 +74,12 @@ def load_config(folder: Path) -> ConfigDict:
     if not path.is_file():
         raise UserError(f"{folder} holds no run: expected {path}, which python -m prima_jax.main --workdir={folder} writes.")
     try:
-        return ConfigDict(_tuples(json.loads(path.read_text(encoding="utf-8"))))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or "study" not in content:
+            raise ValueError("it is no object with the section study")
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); delete it, then give the very command that made it again.") from error
+    return ConfigDict(_tuples(content))
 
 
 def config_hash(config: ConfigDict) -> str:

@@ -24,6 +24,7 @@ SPECIALS = {
     "mask_token": "[MASK]",
 }
 BYTES = 256
+LENGTH_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,22 @@ def load_tokenizer(folder: str | Path) -> Any:
 
 
 def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Tokens:
-    """Tokenises to `[N, max_length]`: class token, words, separator, padding. UserError: no class token."""
+    """Tokenises to `[N, L]`: class token, words, separator, padding. UserError: no class token.
+
+    L is the longest text's length, rounded up so that folds whose tokenizers differ share a compilation, and at most
+    `max_length`; longer texts lose their end.
+    """
     if tokenizer.cls_token_id is None or tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer in {tokenizer.name_or_path} has no class or padding token, so it is none of a text encoder."
         )
     encoded = tokenizer(list(sentences), add_special_tokens=True, verbose=False)["input_ids"]
-    ids = np.full((len(encoded), max_length), tokenizer.pad_token_id, np.int32)
+    length = min(max_length, -(-max(map(len, encoded), default=1) // LENGTH_STEP) * LENGTH_STEP)
+    ids = np.full((len(encoded), length), tokenizer.pad_token_id, np.int32)
     mask = np.zeros(ids.shape, bool)
     for row, tokens in enumerate(encoded):
-        if len(tokens) > max_length:  # keep the separator at the end
-            tokens = [*tokens[: max_length - 1], tokens[-1]]
+        if len(tokens) > length:  # keep the separator at the end
+            tokens = [*tokens[: length - 1], tokens[-1]]
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = True
     words = mask & ~np.isin(ids, tokenizer.all_special_ids)

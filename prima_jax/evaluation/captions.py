@@ -51,6 +51,7 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
+    said += _no_corpus(results)
     if results.get("hidden_block"):
         said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
     if results.get("straddling_subjects"):
@@ -66,7 +67,7 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     if results.get("identical_images"):
         groups = len(results["identical_images"])
         said.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")
-    if results.get("corpus_vetted") is False:
+    if results.get("corpus_vetted") is False and results.get("corpus_texts") != 0:
         said.append("No physician vetted the texts that the text encoder was trained on.")
     return said
 
@@ -107,17 +108,30 @@ def _split(results: Mapping[str, Any]) -> str:
     return f"{rule} Nor is any subject."
 
 
+def _no_corpus(results: Mapping[str, Any]) -> list[str]:
+    """A text encoder that read no medical prose is not the paper's, whether or not it read the study's own sentences."""
+    if results.get("corpus_texts") != 0:
+        return []
+    if results.get("seconds", {}).get("knowledge"):
+        return ["NO CORPUS: stage 1 read nothing but the training sentences, so this is not the paper's whole method."]
+    origin = "as it started out" if results.get("random_weights") else "as published"
+    return [f"STAGE 1 SKIPPED: no corpus was read, so the text encoder is {origin} and this is not the paper's whole method."]
+
+
 def _missingness(results: Mapping[str, Any]) -> list[str]:
     """Which fields are filled in can tell the diagnosis; the figures of the two plainest rows say how far."""
     rows = [results["methods"].get(method) for method in ("missingness_only", "majority")]
     if None in rows:
         return []
-    missing, majority = (f"{figure(row['accuracy'])} and {figure(row['balanced_accuracy'])}" for row in rows)
-    return [
-        "MISSINGNESS: which fields are filled in, and nothing else, gives accuracy and balanced accuracy of "
-        f"{missing}, the majority class {majority}; the difference comes from how forms were filled in, "
-        "not from what they say."
-    ]
+    missing, majority = ([figure(row[score]) for score in ("accuracy", "balanced_accuracy")] for row in rows)
+    figures = f"gives accuracy and balanced accuracy of {' and '.join(missing)}"
+    # As printed: a difference that no reader can see is none.
+    if any(float(m.split()[0]) > float(other.split()[0]) for m, other in zip(missing, majority, strict=True)):
+        why = "the difference comes from how forms were filled in, not from what they say"
+        end = f"the majority class {' and '.join(majority)}; {why}"
+    else:
+        end = f"no more than the majority class ({' and '.join(majority)})"
+    return [f"MISSINGNESS: which fields are filled in, and nothing else, {figures}, {end}."]
 
 
 def _count(number: int, noun: str) -> str:

@@ -61,10 +61,9 @@ def page(
     losses: Mapping[str, bytes],
     confusions: Mapping[str, bytes],
     config: str,
-    incomparable: bool = False,
 ) -> str:
     """The whole page: table, warnings, seconds, pictures (PNG bytes by stage and by method), versions, config text."""
-    table = build(results, incomparable=incomparable)
+    table = build(results)
     parts = [
         '<p class="synthetic">SYNTHETIC: drawn by a program. No figure here is about patients.</p>'
         if results["synthetic"]
@@ -96,9 +95,7 @@ def _tables(table: Table) -> str:
     if not published:
         return _table(table.headings, own)
     said = f'<p class="note">{escape(table.published_heading)}.</p>'
-    if table.comparable:
-        return _table(table.headings, own + published) + said
-    return _table(table.headings, own) + said + _table(table.headings, published)
+    return _table(table.headings, own + published) + said
 
 
 def _table(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -23,29 +23,21 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     published: tuple[tuple[str, ...], ...]
     published_heading: str
-    comparable: bool
-    """Were the published figures measured on the same kind of data? If not they stand in a table of their own."""
 
 
-def build(results: Mapping[str, Any], *, incomparable: bool = False) -> Table:
+def build(results: Mapping[str, Any]) -> Table:
     """Lays out results (see results.json), in per cent, in the columns of the paper's table for the study.
 
-    The published rows are there if the study has any; for a synthetic study, whose figures cannot be compared with
-    them, only if `incomparable` asks for them.
+    The published rows are there if the study has any and is not synthetic, which nothing published compares with.
     """
     classes, known = class_order(results), _paper_table(results)
     names = known.classes if known else {name: name for name in classes}
     rows = tuple(_row(method, results["methods"][method], classes) for method in ordered(results["methods"]))
     headings = ("Method", *(names[c] for c in classes), "Macro F1", "Accuracy", "Balanced acc.")
-    if known is None or (results["synthetic"] and not incomparable):
-        return Table(headings, rows, (), "", True)
-    if results["synthetic"]:
-        heading = f"Published, on {known.data}; not comparable with the figures above"
-    else:
-        heading = "Published, not measured here"
-    source = f"{heading} (Table {known.number} of {CITATION}: {known.conditions})"
-    published = tuple(_published_row(row, classes) for row in known.rows)
-    return Table(headings, rows, published, source, not results["synthetic"])
+    if known is None or results["synthetic"]:
+        return Table(headings, rows, (), "")
+    heading = f"Published, not measured here (Table {known.number} of {CITATION}: {known.conditions})"
+    return Table(headings, rows, tuple(_published_row(row, classes) for row in known.rows), heading)
 
 
 def class_order(results: Mapping[str, Any]) -> tuple[str, ...]:
@@ -54,35 +46,28 @@ def class_order(results: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(known.classes if known else results.get("classes") or _scored_classes(results))
 
 
-def markdown_table(results: Mapping[str, Any], *, incomparable: bool = False) -> str:
+def markdown_table(results: Mapping[str, Any]) -> str:
     """The table and its caption in Markdown."""
-    table = build(results, incomparable=incomparable)
-    head = [_markdown(table.headings), "|".join(["", " :-- ", *[" --: "] * (len(table.headings) - 1), ""])]
-    lines = [f"**{title(results)}**", "", *head, *(_markdown(row) for row in table.rows)]
-    if table.published and table.comparable:
-        lines += [_markdown(row) for row in table.published]
+    table = build(results)
+    rule = "|".join(["", " :-- ", *[" --: "] * (len(table.headings) - 1), ""])
+    lines = [f"**{title(results)}**", "", _markdown(table.headings), rule]
+    lines += map(_markdown, [*table.rows, *table.published])
     lines += ["", *(f"- {sentence}" for sentence in caption(results))]
-    if table.published and table.comparable:
+    if table.published:
         lines += [f"- {table.published_heading}: the rows marked (published)."]
-    elif table.published:
-        lines += ["", f"{table.published_heading}:", "", *head, *map(_markdown, table.published)]
     return "\n".join(lines) + "\n"
 
 
-def terminal_table(results: Mapping[str, Any], *, incomparable: bool = False) -> str:
+def terminal_table(results: Mapping[str, Any]) -> str:
     """The table and its caption in plain text of at most 140 columns; a table too wide for them is cut into several."""
-    table = build(results, incomparable=incomparable)
+    table = build(results)
     lines = [*_wrap(title(results)), ""]
     for columns, name_width, gap in _cuts(table):
-        together = [table.rows, table.published] if table.comparable and table.published else [table.rows]
-        lines += [*_block(table, together, columns, name_width, gap), ""]
+        lines += [*_block(table, columns, name_width, gap), ""]
     for sentence in caption(results):
         lines += _wrap(sentence)
     if table.published:
-        lines += _wrap(f"{table.published_heading}{': the rows marked (published).' if table.comparable else ':'}")
-    if table.published and not table.comparable:
-        for columns, name_width, gap in _cuts(table):
-            lines += ["", *_block(table, [table.published], columns, name_width, gap)]
+        lines += _wrap(f"{table.published_heading}: the rows marked (published).")
     return "\n".join(line.rstrip() for line in lines).rstrip("\n")
 
 
@@ -129,10 +114,8 @@ def _cuts(table: Table) -> list[tuple[list[int], int, int]]:
     return [(columns[start : start + each], name_width, 2) for start in range(0, len(columns), each)]
 
 
-def _block(
-    table: Table, groups: Sequence[Sequence[Sequence[str]]], columns: Sequence[int], name_width: int, gap: int
-) -> list[str]:
-    """The lines of one part of the table, with a rule between groups of rows."""
+def _block(table: Table, columns: Sequence[int], name_width: int, gap: int) -> list[str]:
+    """The lines of one part of the table, with a rule before the published rows."""
     rows = [table.headings, *table.rows, *table.published]
     widths = {n: max(len(row[n]) for row in rows) for n in columns}
     rule = "-" * (name_width + sum(widths.values()) + gap * len(columns))
@@ -142,9 +125,9 @@ def _block(
         cells = "".join(" " * gap + row[n].rjust(widths[n]) for n in columns)
         return [name[0].ljust(name_width) + cells, *name[1:]]
 
-    found = [rule, *lines(table.headings), rule]
-    for group in groups:
+    found = [rule]
+    for group in ([table.headings], table.rows, table.published):
         for row in group:
             found += lines(row)
-        found.append(rule)
+        found += [rule] if group else []
     return found

@@ -48,6 +48,9 @@ def rope_theta(
     Any scaling of the positions is added to `problems`.
     """
     parameters = values.get("rope_parameters") or {}
+    if any(isinstance(value, Mapping) for value in parameters.values()) != bool(layer_type) and parameters:
+        problems.append(f"rope_parameters = {parameters} (expected {'those of each layer type' if layer_type else 'one set'})")
+        return default
     if layer_type:
         parameters = parameters.get(layer_type) or {}
     for source in (parameters, values.get("rope_scaling") or {}):

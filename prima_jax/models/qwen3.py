@@ -180,7 +180,9 @@ def _sliding_layers(values: Mapping[str, Any], layers: int) -> list[str]:
     kinds = values.get("layer_types")
     if kinds is not None:
         other = sorted(set(kinds) - {FULL})
-        return [f"layer_types with {', '.join(other)} (implemented: {FULL!r})"] if other else []
+        if other or len(kinds) != layers:
+            return [f"layer_types = {kinds} for {layers} layers (implemented: {FULL!r} for each)"]
+        return []
     window = values.get("sliding_window", 4096) if values.get("use_sliding_window") else None
     if window is not None and values.get("max_window_layers", 28) < layers:
         return [f"sliding_window = {window} (implemented: none)"]

@@ -12,7 +12,7 @@ from prima_jax.errors import UserError
 from prima_jax.studies.photographs import identical_groups
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
-__all__ = ["Reading", "parse_fields", "read"]
+__all__ = ["Reading", "is_drawn", "parse_fields", "read"]
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DRAWN = ", drawn by a program"
@@ -41,7 +41,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Read
     in two rows, a unit with two diagnoses or two subjects.
     """
     folder = Path(folder)
-    if _is_drawn(folder):
+    if is_drawn(folder):
         study = replace(study, synthetic=True, title=study.title.removesuffix(DRAWN) + DRAWN)
     path = study.manifest_path(folder)
     records: list[Record] = []
@@ -83,8 +83,8 @@ def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[st
     return fields
 
 
-def _is_drawn(folder: Path) -> bool:
-    """Does the folder say of itself that it is synthetic? So that its figures are never taken for those of patients."""
+def is_drawn(folder: Path) -> bool:
+    """Whether a study's folder says of itself that it is synthetic, so that its figures are never taken for patients'."""
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

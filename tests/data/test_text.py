@@ -73,6 +73,15 @@ def test_truncation_is_counted_and_keeps_the_separator(tokenizer):
     assert tokens.ids[0, -1] == tokenizer.sep_token_id and tokens.mask[0].all()
 
 
+def test_texts_are_padded_no_longer_than_the_longest_needs(tokenizer):
+    """In steps of 16, so that a word more does not mean another compilation."""
+    one, many = "Clear.", " ".join(["clear"] * 20)
+    short, long = (tokenize(tokenizer, texts, 64).ids for texts in ([one], [one, many]))
+    assert short.shape == (1, 16) and long.shape == (2, 32)
+    np.testing.assert_array_equal(long[0, :16], short[0])
+    assert tokenize(tokenizer, [many], 18).ids.shape == (1, 18)
+
+
 def test_an_answer_is_one_token_alone_and_within_a_sentence(tokenizer):
     ids = class_token_ids(tokenizer, ANSWERS)
     assert ids.dtype == np.int32 and len(set(ids)) == 2

@@ -52,10 +52,6 @@ def test_title_says_synthetic_first():
         ({}, "RANDOM WEIGHTS"),
         ({}, "946 rows without a photograph were left out"),
         ({}, "2 groups of identical photographs"),
-        (
-            {},
-            "nothing else, gives accuracy and balanced accuracy of 52.00 (1.58) and 52.00 (1.58)",
-        ),
         ({"case": "unit"}, "diagnosed together"),
     ],
 )
@@ -68,3 +64,55 @@ def test_nothing_is_warned_of_without_reason():
     found = results(**quiet, corpus_vetted=True)
     del found["methods"]["missingness_only"]
     assert warnings(found) == []
+
+
+def test_what_missing_fields_tell_is_a_difference_from_the_majority_class():
+    found = results()
+    found["methods"]["missingness_only"] |= {"accuracy": [0.6, 0.7], "balanced_accuracy": [0.4, 0.4]}
+    found["methods"]["majority"] |= {"accuracy": [0.5, 0.5], "balanced_accuracy": [0.25, 0.25]}
+    said = next(sentence for sentence in warnings(found) if sentence.startswith("MISSINGNESS"))
+    assert "accuracy and balanced accuracy of 65.00 (7.07) and 40.00 (0.00), the majority class 50.00 (0.00) and 25.00" in said
+    assert "the difference comes from how forms were filled in" in said
+
+
+@pytest.mark.parametrize("score", ["accuracy", "balanced_accuracy"])
+def test_a_gain_in_one_of_the_two_scores_is_a_difference(score: str):
+    found = results()
+    found["methods"]["missingness_only"][score] = [0.9] * 5
+    assert "the difference comes from" in " ".join(warnings(found))
+
+
+def test_no_difference_is_claimed_where_missing_fields_tell_nothing():
+    found = results()
+    found["methods"]["missingness_only"] |= {"accuracy": [0.4, 0.5], "balanced_accuracy": [0.25, 0.25]}
+    found["methods"]["majority"] |= {"accuracy": [0.5, 0.5], "balanced_accuracy": [0.25, 0.25]}
+    said = next(sentence for sentence in warnings(found) if sentence.startswith("MISSINGNESS"))
+    assert said.endswith("of 45.00 (7.07) and 25.00 (0.00), no more than the majority class (50.00 (0.00) and 25.00 (0.00)).")
+    assert "difference" not in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"random_weights": False, "seconds": {"knowledge": 0.0}},
+            "STAGE 1 SKIPPED: no corpus was read, so the text encoder is as pub",
+        ),
+        (
+            {"random_weights": True, "seconds": {}},
+            "STAGE 1 SKIPPED: no corpus was read, so the text encoder is as it started out",
+        ),
+        ({"seconds": {"knowledge": 0.1}}, "NO CORPUS: stage 1 read nothing but the training sentences"),
+    ],
+)
+def test_a_run_without_a_corpus_is_said_to_be_no_whole_prima(changes: dict, said: str):
+    found = " ".join(warnings(results(corpus_texts=0, corpus_vetted=None, **changes)))
+    assert said in found
+    assert "not the paper's whole method" in found
+    assert "vetted" not in found
+
+
+def test_a_corpus_that_was_read_is_said_to_be_unvetted():
+    found = " ".join(warnings(results(corpus_texts=12)))
+    assert "No physician vetted" in found
+    assert "STAGE 1" not in found

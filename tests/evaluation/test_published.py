@@ -53,5 +53,16 @@ def test_json_has_the_table_of_a_real_study_and_none_of_a_synthetic_or_unknown_o
     assert found["table"] == 2
     assert found["methods"]["PRIMA"]["macro_f1"] == [85.22, 2.17]
     assert "2602.23297" in found["citation"]
+    assert "ablation" not in found
     assert as_json("aqua", synthetic=True) == {}
     assert as_json("my_cohort", synthetic=False) == {}
+
+
+def test_json_has_the_ablation_and_says_that_only_its_last_row_is_certain():
+    found = as_json("pad_ufes_20", synthetic=False)
+    assert found["ablation"]["table"] == 3
+    assert "only the last row" in found["ablation"]["note"]
+    rows = found["ablation"]["rows"]
+    assert len(rows) == 9
+    assert rows[0] == {"macro_f1": [67.94, 3.88], "accuracy": [75.25, 3.85], "balanced_accuracy": [66.20, 3.50]}
+    assert rows[-1] == {score: found["methods"]["PRIMA"][score] for score in rows[-1]}

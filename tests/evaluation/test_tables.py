@@ -44,10 +44,7 @@ def test_synthetic_figures_never_stand_beside_published_ones():
     for text in (markdown_table(found), terminal_table(found)):
         assert text.lstrip("*").startswith("SYNTHETIC")
         assert PUBLISHED_PRIMA_AQUA not in text
-    for text in (markdown_table(found, incomparable=True), terminal_table(found, incomparable=True)):
-        ours, _, apart = text.partition("Published, on the private AQUA data; not comparable")
-        assert PUBLISHED_PRIMA_AQUA in apart
-        assert PUBLISHED_PRIMA_AQUA not in ours
+        assert "(published)" not in text
 
 
 def test_markdown_rows_have_as_many_cells_as_headings():
@@ -66,7 +63,7 @@ def test_markdown_escapes_a_bar_in_a_class():
     ids=["pad", "synthetic", "wide"],
 )
 def test_terminal_table_fits_and_is_aligned(found: dict):
-    text = terminal_table(found, incomparable=True)
+    text = terminal_table(found)
     assert max(map(len, text.splitlines())) <= 140
     rule = ""
     for line in text.splitlines():

@@ -65,6 +65,9 @@ def test_both_forms_of_rope_theta():
             "sliding_attention": {"rope_type": "default", "rope_theta": 5.0},
         }
     }
+    flat = {"rope_parameters": {"rope_type": "default", "rope_theta": 9.0}}
+    with pytest.raises(UserError, match="those of each layer type"):
+        ModernBertConfig.from_dict(flat)
     old = {"global_rope_theta": 7.0, "local_rope_theta": 5.0}
     assert ModernBertConfig.from_dict(new) == ModernBertConfig.from_dict(old)
 

@@ -90,6 +90,8 @@ def test_size_of_the_smallest(published):
         ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
         ({"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 2}, "sliding_window = 64"),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
+        ({"layer_types": ["full_attention"] * 3}, "for 32 layers"),
+        ({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}}, "expected one set"),
         ({"hidden_act": "gelu"}, "'gelu'"),
         ({"num_attention_heads": 4, "num_key_value_heads": 3}, "3 key and value heads"),
         ({"head_dim": None}, "head_dim = None"),

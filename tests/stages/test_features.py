@@ -121,7 +121,7 @@ def test_two_devices_give_the_same_features(known, study, tmp_path):
 def test_equal_sentences_are_encoded_once(context, tokenizers):
     sentences = ["There is a hypopyon.", "", "There is a hypopyon.", "The patient is a man."]
     found = features.text_tokens(context, context.text_encoder.variables, tokenizers.text, sentences)
-    assert found.tokens.shape == (3 + 1, 96, 32) and found.words.shape == (3 + 1, 95)
+    assert found.tokens.shape == (3 + 1, 16, 32) and found.words.shape == (3 + 1, 15)  # no longer than they need
     assert found.index[0] == found.index[2] and len(set(found.index.tolist())) == 3
     assert not found.tokens[-1].any() and not found.words[-1].any()
     assert not found.words[found.index[1]].any()  # nothing known: no words, and yet a class token

@@ -1,0 +1,284 @@
+"""Whatever a user gets wrong: one line on stderr that says what, exit code 2, and no traceback."""
+
+import csv
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from prima_jax import experiment
+from prima_jax import main as command
+from prima_jax.studies import synthetic
+from prima_jax.training.loop import Stopped
+
+ROOT = Path(__file__).parents[1]
+AQUA = ROOT / "configs" / "aqua.py"
+DEMO = f"--config={AQUA}:demo"
+
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`quiet` sets this process up for good."""
+    monkeypatch.setattr(command, "quiet", lambda: None)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    def run(*arguments: str, told_before: str = "") -> str:
+        """The one sentence; `told_before` is what else may stand before it, of data that were read."""
+        code = command.main(["main", f"--workdir={tmp_path / 'run'}", *arguments])
+        out, err = capsys.readouterr()
+        lines = [line for line in re.split(r"[\r\n]+", err) if line and not (told_before and re.search(told_before, line))]
+        assert code == 2
+        assert out == ""
+        assert len(lines) == 1, err
+        assert lines[0].startswith("error: "), err
+        assert not (tmp_path / "run" / "config.json").exists(), "a wrong command should not claim its workdir"
+        return lines[0]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--config.align.epochs=abc", "--config.align.epochs=abc"),
+        ("--config.align.epochs", "--config.align.epochs"),
+        ("--config.align=3", "--config.align=3"),
+        ("--config.align.weights=(0.1,0.2", "--config.align.weights=(0.1,0.2"),
+        ("--config.align.weights=3", "align.weights should be four numbers"),
+        ("--config.seed=1.5", "--config.seed=1.5"),
+        ("--config.remat=perhaps", "--config.remat=perhaps"),
+        ("--config.algin.epochs=3", "has no such field; it has"),
+        ("--config.align.epoch=3", "align has alpha_over_rank"),
+        ("--config.align.epochs.x=3", "a value and no fields"),
+        ("--foo=1", "--foo is no flag"),
+        ("--helpfull", "--helpfull is no flag"),
+        ("epochs=3", "'epochs=3' is no flag"),
+        ("--flagfile=/does/not/exist", "/does/not/exist"),
+        ("--workdir=", "--workdir is missing"),
+        ("--workdir", "--workdir: expected one argument"),
+        ("--config.align.epochs=inf", "align.epochs should be a finite number"),
+        ("--config.parallel=threads", "'pmap' or 'shard_map'"),
+        ("--config.study.hide=form", "names no block"),
+        ("--config.refine.batch_size=12", "devices cannot share"),
+    ],
+)
+def test_a_wrong_flag_is_told_in_one_line(refused: Callable[..., str], flag: str, said: str):
+    assert said in refused(DEMO, flag)
+
+
+CONFIG = "from configs.aqua import get_config as base\n\n\ndef get_config(preset=''):\n    config = base('demo').lock()\n    "
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"{CONFIG}config.align.epoch = 3.0\n    return config\n", r'line 6: AttributeError, .*Did you mean "epochs"'),
+        (f"{CONFIG}config.align.update({{'epoch': 3.0}})\n    return config\n", r"line 6: KeyError, Key .epoch. does not exist"),
+        (f"{CONFIG}config.algin.epochs = 3.0\n    return config\n", "line 6: AttributeError, .*algin"),
+        (f"{CONFIG}config.align.epochs = '3'\n    return config\n", "line 6: TypeError, .*epochs"),
+        (f"{CONFIG}return confg\n", "line 6: NameError, .*confg"),
+        (f"{CONFIG}return None\n", r"get_config\(\) of .* should return a ConfigDict, not NoneType"),
+        (f"{CONFIG}return (\n", "line 6: .*mend the config"),
+        ("x = {}['a']\n", "line 1: KeyError, a; mend the config"),
+        ("import a_package_that_is_not_there\n", "cannot be loaded"),
+        ("get_config = 3\n", r"does not define get_config\(\)"),
+        ("def get_config(preset):\n    return preset\n", r"config.py: TypeError, get_config\(\) missing"),
+        ("\0", "config.py"),
+    ],
+)
+def test_a_wrong_config_is_told_in_one_line_that_names_it(refused: Callable[..., str], tmp_path: Path, content: str, said: str):
+    file = tmp_path / "config.py"
+    file.write_text(content)
+    told = refused(f"--config={file}")
+    assert str(file) in told
+    assert re.search(said, told), told
+    assert len(told) < 500, "ConfigDict lists every field"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("", "--config is missing"),
+        ("configs/nobody.py", "no config file configs/nobody.py"),
+        (f"{ROOT / 'Makefile'}", "is no Python file"),
+        (f"{AQUA}:tiny", "no preset 'tiny': it has demo"),
+        (f"{ROOT / 'configs' / 'common.py'}", "does not define get_config()"),
+    ],
+)
+def test_a_config_that_is_not_there_is_told_in_one_line(refused: Callable[..., str], named: str, said: str):
+    assert said in refused(f"--config={named}")
+
+
+def test_absent_weights_are_told_in_one_line(refused: Callable[..., str], tmp_path: Path):
+    told = refused(f"--config={AQUA}", f"--config.models.image.weights={tmp_path}/none")
+    assert f"no weights for models.image at {tmp_path}/none" in told
+    full = f"--config={ROOT / 'configs' / 'pad_ufes_20.py'}"
+    assert "models.image has neither weights nor an architecture" in refused(full, "--config.models.image.weights=")
+
+
+def test_a_workdir_that_cannot_be_written_is_told_in_one_line(refused: Callable[..., str], tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert "Cannot write to --workdir" in refused(DEMO, f"--workdir={tmp_path / 'file' / 'run'}")
+
+
+def test_a_full_disk_is_told_in_one_line(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch):
+    def write(folder: Path, **_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "manifest.csv"))
+
+    monkeypatch.setattr(synthetic, "write", write)
+    assert "manifest.csv: No space left on device; make room" in refused(DEMO)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"), [(KeyboardInterrupt(), 130, "Interrupted"), (Stopped(), 143, "Stopped and saved")]
+)
+def test_a_run_that_is_stopped_says_how_to_go_on(capsys, tmp_path, monkeypatch, raised, code, said):
+    def run(config: ConfigDict, workdir: Path) -> None:
+        raise raised
+
+    monkeypatch.setattr(experiment, "run", run)
+    assert command.main(["main", DEMO, f"--workdir={tmp_path}"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(said)
+    assert "the same command goes on" in err
+
+
+# Data: a small study, damaged in every way that we could think of.
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "study"
+    synthetic.write(folder, units=12, seed=0, image_size=32)
+    return folder
+
+
+@pytest.fixture
+def study(intact: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(intact, tmp_path / "study", ignore=shutil.ignore_patterns("masks")))
+
+
+def on(study: Path) -> list[str]:
+    return [DEMO, "--config.study.synthetic.units=0", f"--config.data.dir={study}", "--config.folds=2"]
+
+
+def change(study: Path, function: Callable[[Rows], object]) -> None:
+    """Writes the manifest anew with its rows changed."""
+    path = study / "manifest.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    function(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def other(organism: str) -> str:
+    return "fungal" if organism == "bacterial" else "bacterial"
+
+
+WRONG_ROWS = {
+    "a missing column": (lambda rows: [row.pop("age") for row in rows], r"manifest\.csv lacks the column\(s\) age"),
+    "an unknown class": (lambda rows: rows[3].update(organism="viral"), "line 5: unknown class 'viral'.* bacterial, fungal"),
+    "no class": (lambda rows: rows[3].update(organism=""), "line 5: unknown class ''"),
+    "an unknown view": (lambda rows: rows[3].update(illumination="green"), "line 5: unknown view 'green'"),
+    "an unknown category": (lambda rows: rows[3].update(infiltrate_location="left"), "line 5: unknown value 'left'"),
+    "a number that is none": (lambda rows: rows[3].update(age="old"), "line 5: age should be a number, not 'old'"),
+    "a word that is neither yes nor no": (
+        lambda rows: rows[3].update(hypopyon="perhaps"),
+        "line 5: hypopyon should be yes or no",
+    ),
+    "no subject": (lambda rows: rows[3].update(subject=""), "line 5: the column subject is empty"),
+    "a photograph that is not there": (
+        lambda rows: rows[3].update(image="x.png"),
+        "line 5: the photograph 'x.png' does not exist",
+    ),
+    "a photograph twice": (lambda rows: rows.append(rows[3]), "already stands in line 5"),
+    "two diagnoses in one eye": (
+        lambda rows: rows[0].update(organism=other(rows[0]["organism"])),
+        "the unit S0000/O[DS] has two diagnoses",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ROWS)
+def test_a_wrong_row_is_told_in_one_line_that_names_it(refused: Callable[..., str], study: Path, wrong: str):
+    damage, said = WRONG_ROWS[wrong]
+    change(study, damage)
+    told = refused(*on(study))
+    assert str(study / "manifest.csv") in told
+    assert re.search(said, told), told
+
+
+WRONG_FILES = {
+    "no folder": (shutil.rmtree, "There is no data for aqua at"),
+    "no manifest": (lambda study: (study / "manifest.csv").unlink(), r"No manifest\.csv"),
+    "an empty manifest": (lambda study: (study / "manifest.csv").write_text(""), "lacks the column"),
+    "a header alone": (lambda study: keep_header(study / "manifest.csv"), "a header but no rows"),
+    "a manifest in another encoding": (lambda study: (study / "manifest.csv").write_bytes(b"image\xff\n"), "UTF-8"),
+    "a folder in place of the manifest": (lambda study: replace_by_folder(study / "manifest.csv"), r"No manifest\.csv"),
+    "a truncated photograph": (lambda study: cut(first_photograph(study)), "cannot be decoded"),
+    "an empty photograph": (lambda study: first_photograph(study).write_bytes(b""), "cannot be decoded"),
+    "a text in place of a photograph": (lambda study: first_photograph(study).write_text("no picture"), "cannot be decoded"),
+}
+
+
+def first_photograph(study: Path) -> Path:
+    return min((study / "images").iterdir())
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+def keep_header(file: Path) -> None:
+    file.write_text(file.read_text().splitlines()[0] + "\n")
+
+
+def replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("wrong", WRONG_FILES)
+def test_a_wrong_file_is_told_in_one_line_that_names_it(refused: Callable[..., str], study: Path, wrong: str):
+    damage, said = WRONG_FILES[wrong]
+    damage(study)
+    told = refused(*on(study))
+    assert str(study) in told
+    assert re.search(said, told), told
+
+
+# What is only known once the photographs are read and prepared.
+READ = r"photographs read from|preparing photographs|Identical photographs"
+
+
+def test_a_class_with_fewer_units_than_folds_is_told_in_one_line(refused: Callable[..., str], study: Path):
+    def all_but_one(rows: Rows) -> None:
+        for row in rows:
+            row["organism"] = "fungal" if row["subject"] == rows[0]["subject"] else "bacterial"
+
+    change(study, all_but_one)
+    assert "The class fungal has 1 subjects" in refused(*on(study), told_before=READ)
+
+
+def test_what_the_prepared_study_cannot_give_is_told_in_one_line(refused: Callable[..., str], study: Path, tmp_path: Path):
+    told = refused(*on(study), told_before=READ)
+    assert re.search(r"knowledge\.batch_size|align\.batch_size", told)
+    told = refused(*on(study), "--config.knowledge.corpus=nowhere.jsonl", told_before=READ)
+    assert "There is no corpus at nowhere.jsonl" in told
+    for content, said in (("{", "line 1: not JSON"), ('{"words": "x"}', "line 1: expected the text under 'text', found words")):
+        (tmp_path / "corpus.jsonl").write_text(content)
+        told = refused(*on(study), f"--config.knowledge.corpus={tmp_path}/corpus.jsonl", told_before=READ)
+        assert said in told

@@ -1,0 +1,179 @@
+"""One case through the models of a finished run: the probabilities of its table, or one line that says what is wrong."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from PIL import Image
+
+from configs import pad_ufes_20
+from prima_jax import experiment, predict
+from prima_jax import main as command
+from tests.stages.tiny import ONE_LAYER, tiny_config
+
+
+@pytest.fixture(autouse=True)
+def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`quiet` sets this process up for good."""
+    monkeypatch.setattr(command, "quiet", lambda: None)
+
+
+def run_folder(folder: Path, config: ConfigDict) -> Path:
+    """A run that has begun and finished no fold."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config.to_dict(), default=list))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return run_folder(tmp_path / "run", tiny_config())
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    Image.new("RGB", (40, 40), (90, 30, 10)).save(tmp_path / "eye.png")
+    return tmp_path / "eye.png"
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def ask(*arguments: str) -> str:
+        code = predict.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert code == 2
+        assert out == ""
+        assert err.count("\n") == 1, err
+        assert err.startswith("error: "), err
+        return err.strip()
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("contact_lens=perhaps", "contact_lens should be yes or no.*not 'perhaps'"),
+        ("age=old", "age should be a number, not 'old'"),
+        ("infiltrate_location=left", "unknown value 'left' in column infiltrate_location; known are central, paracentral"),
+        ("age", "expected key=value, found 'age'"),
+        ("age=3,", "expected key=value, found ''"),
+        ("nowhere.json", r"cannot read nowhere\.json"),
+    ],
+)
+def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
+    told = refused(f"--run={run}", f"--image=white:{photograph}", f"--metadata={metadata}")
+    assert told.startswith("error: --metadata: ")
+    assert re.search(said, told), told
+
+
+def test_an_unknown_key_lists_the_known_ones(refused, run: Path, photograph: Path):
+    told = refused(f"--run={run}", f"--image=white:{photograph}", "--metadata=shoe_size=44")
+    assert "no attribute 'shoe_size'" in told
+    known = told.partition("known: ")[2].rstrip(".").split(", ")
+    assert set(known) == {a.name for a in experiment.load_study(tiny_config()).shown()}
+
+
+def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path: Path, photograph: Path):
+    run = run_folder(tmp_path / "pad", pad_ufes_20.get_config("small"))
+    told = refused(f"--run={run}", f"--image={photograph}", "--metadata=biopsed=True")
+    assert "no attribute 'biopsed' to show a model" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{", "as JSON"), (b'{"age": "\xff"}', "as JSON"), (b"[1]", "should hold one object"), (b"3", "one object")],
+)
+def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photograph: Path, content: bytes, said: str):
+    file = run / "case.json"
+    file.write_bytes(content)
+    told = refused(f"--run={run}", f"--image=white:{photograph}", f"--metadata={file}")
+    assert str(file) in told
+    assert said in told
+
+
+def test_a_file_of_metadata_is_read_as_the_flag_is(tmp_path: Path):
+    file = tmp_path / "case.json"
+    file.write_text('{"age": 64, "contact_lens": "yes", "trauma": null}')
+    assert predict.read_metadata(str(file)) == {"age": "64", "contact_lens": "yes", "trauma": ""}
+    assert predict.read_metadata("age=64, contact_lens = yes,trauma=") == predict.read_metadata(str(file))
+
+
+def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path):
+    assert "say which view it is, as VIEW:FILE with one of white, blue, scatter" in refused(
+        f"--run={run}", f"--image={photograph}"
+    )
+    assert "with one of white" in refused(f"--run={run}", f"--image=green:{photograph}")
+    absent = refused(f"--run={run}", "--image=white:nowhere.png")
+    assert "cannot read nowhere.png (No such file or directory)" in absent
+    photograph.write_bytes(photograph.read_bytes()[:60])
+    assert f"{photograph} cannot be decoded" in refused(f"--run={run}", f"--image=white:{photograph}")
+
+
+def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Path, tmp_path: Path, photograph: Path):
+    image = f"--image=white:{photograph}"
+    assert f"No fold of {run} is finished" in refused(f"--run={run}", image)
+    assert "holds no run" in refused(f"--run={tmp_path / 'nowhere'}", image)
+    for content in (b"{", b"\xff\xfe"):
+        (run / "config.json").write_bytes(content)
+        assert f"{run / 'config.json'} is damaged" in refused(f"--run={run}", image)
+
+
+# A finished run, the smallest there is.
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    jax.config.update("jax_disable_most_optimizations", True)  # nearly all the time is compilation
+    experiment.run(tiny_config(**ONE_LAYER), workdir)
+    yield workdir
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def rows(file: Path, **values: str) -> list[dict[str, str]]:
+    with file.open(newline="") as lines:
+        return [row for row in csv.DictReader(lines) if all(row[key] == value for key, value in values.items())]
+
+
+def ask(run: Path, photographs: list[dict[str, str]], capsys: pytest.CaptureFixture[str]) -> dict:
+    """The command's answer for the photographs of one eye, given as rows of the manifest."""
+    study = run / "synthetic_study"
+    images = [f"--image={row['illumination']}:{study / 'images' / row['image']}" for row in photographs]
+    known = {a.column for a in experiment.load_study(tiny_config()).shown()}
+    (run / "case.json").write_text(json.dumps({k: v for k, v in photographs[0].items() if k in known}))
+    assert predict.main([f"--run={run}", *images, f"--metadata={run / 'case.json'}", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_case_is_predicted_as_it_was_while_it_was_held_out(finished: Path, tmp_path: Path, capsys):
+    case = rows(finished / "predictions.csv", method="prima", fold="0")[3]
+    subject, eye = case["unit"].split("/")
+    photographs = rows(finished / "synthetic_study" / "manifest.csv", subject=subject, eye=eye)
+    answers = []
+    for fold in (0, 1):
+        alone = tmp_path / f"only_{fold}"
+        shutil.copytree(finished, alone)
+        (alone / f"fold_{1 - fold}" / "done.json").unlink()
+        answers.append(ask(alone, photographs, capsys))
+    held_out = {name.removeprefix("p_"): float(p) for name, p in case.items() if name.startswith("p_")}
+    # Both are rounded to six decimals, and the case stands in another place of another batch.
+    assert answers[0]["probabilities"] == pytest.approx(held_out, abs=1e-5)
+    assert answers[1]["probabilities"] != pytest.approx(held_out, abs=1e-4), "two folds' models should differ"
+    images = [f"{row['illumination']}:{finished / 'synthetic_study' / 'images' / row['image']}" for row in photographs]
+    nothing_known = predict.predict(tmp_path / "only_0", images, {})
+    assert nothing_known["probabilities"] != pytest.approx(held_out, abs=1e-4), "the metadata should be read"
+
+    both = ask(finished, photographs, capsys)
+    assert (both["models"], both["synthetic"]) == (2, True)
+    mean = {name: np.mean([answer["probabilities"][name] for answer in answers]) for name in held_out}
+    assert both["probabilities"] == pytest.approx(mean, abs=2e-6)
+    assert both["predicted"] == max(mean, key=mean.get)
