@@ -1,12 +1,12 @@
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
-# make test-rest: the slow ones and the live comparison with transformers and torch.
+# make test-rest: the slow ones and the live comparison with transformers and torch.   make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
 DEMO := runs/demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-rest lint clean
+.PHONY: demo test test-rest lint benchmark clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)
@@ -17,6 +17,9 @@ test: $(TEST_VENV)/installed
 
 test-rest: $(TEST_VENV)/installed-torch
 	$(TEST_VENV)/bin/python -m pytest -m "slow or torch"
+
+benchmark: $(TEST_VENV)/installed-torch
+	$(TEST_VENV)/bin/python -m benchmarks.encoders
 
 lint: $(TEST_VENV)/installed
 	$(TEST_VENV)/bin/ruff check .

@@ -140,12 +140,19 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
 
 
 def without_weights(
-    config: ConfigDict, *, image_size: int, patch_size: int, width: int, depth: int, vocabulary_size: int
+    config: ConfigDict,
+    *,
+    image_size: int,
+    patch_size: int,
+    width: int,
+    image_depth: int,
+    language_depth: int,
+    vocabulary_size: int,
 ) -> ConfigDict:
     """Small backbones of the same architectures, from random weights: what a laptop can train.
 
     There is no pre-training to keep, so the encoders are trained whole (rank 0) where the paper adapts them; the LLM keeps its
-    adapters.
+    adapters. `language_depth` is the number of layers of the text encoder and of the LLM.
     """
     heads = max(2, width // 32)
     config.dtype = "float32"
@@ -159,7 +166,7 @@ def without_weights(
                 "model_type": "dinov3_vit",
                 "hidden_size": width,
                 "intermediate_size": 4 * width,
-                "num_hidden_layers": depth,
+                "num_hidden_layers": image_depth,
                 "num_attention_heads": heads,
                 "patch_size": patch_size,
                 "image_size": image_size,
@@ -178,7 +185,7 @@ def without_weights(
                 "model_type": "modernbert",
                 "hidden_size": width,
                 "intermediate_size": 2 * width,
-                "num_hidden_layers": 3,
+                "num_hidden_layers": language_depth,
                 "num_attention_heads": heads,
                 "vocab_size": config.text.vocabulary_size,
                 "local_attention": 16,
@@ -198,7 +205,7 @@ def without_weights(
                 "model_type": "qwen3",
                 "hidden_size": width,
                 "intermediate_size": 3 * width,
-                "num_hidden_layers": 3,
+                "num_hidden_layers": language_depth,
                 "num_attention_heads": heads,
                 "num_key_value_heads": heads // 2,
                 "head_dim": 32,
