@@ -10,10 +10,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from PIL import Image
-from tqdm import tqdm
 
 from prima_jax.data.images import decode
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 from prima_jax.studies.manifest import Reading
 from prima_jax.studies.study import Record
 
@@ -58,7 +58,7 @@ class StudyBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self) -> Iterator[tuple[int, dict]]:
         records = self._reading.records
-        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(records), desc="preparing photographs") as bar:
+        with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar(len(records), "preparing photographs", "image") as bar:
             for start in range(0, len(records), RECORDS_AT_ONCE):  # a chunk at a time, to bound the memory
                 chunk = records[start : start + RECORDS_AT_ONCE]
                 for position, image in enumerate(pool.map(self._image, chunk), start):

@@ -5,7 +5,6 @@ name that is the hash of the weights and the preprocessing: the same encoder nev
 """
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import images, loader
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 from prima_jax.stages.context import Context, tree_hash
 
 __all__ = ["TextTokens", "encode_images", "image_tokens", "text_tokens"]
@@ -98,19 +97,12 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=settings.dtype, shape=shape)
         _reserve(temporary)
         mapped, variables = _image_function(context), context.parallel.place(variables)
-        bar = tqdm(
-            total=records * settings.views,
-            desc=f"3 features {folder.parent.name}",
-            unit="image",
-            file=sys.stderr,
-            leave=False,
-        )
-        for view in range(settings.views):
-            for batch in _view_batches(context, view, seed):
-                rows = batch["index"][batch["index"] >= 0]
-                table[rows, view] = np.asarray(mapped(variables, {"image": batch["image"]}))[: len(rows)]
-                bar.update(len(rows))
-        bar.close()
+        with progress_bar(records * settings.views, f"3 features {folder.parent.name}", "image") as bar:
+            for view in range(settings.views):
+                for batch in _view_batches(context, view, seed):
+                    rows = batch["index"][batch["index"] >= 0]
+                    table[rows, view] = np.asarray(mapped(variables, {"image": batch["image"]}))[: len(rows)]
+                    bar.update(len(rows))
         table.flush()
         del table
         os.replace(temporary, path)

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from scipy.cluster.hierarchy import DisjointSet
-from tqdm import tqdm
 
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 
 __all__ = ["decode", "identical_groups"]
 
@@ -23,7 +23,6 @@ __all__ = ["decode", "identical_groups"]
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
 
 FORMAT = 2
-SECONDS_BEFORE_BAR = 2.0
 THUMBNAIL = (32, 32)
 # Copies of one photograph at other sizes or JPEG qualities correlate above 0.9995 in PAD-UFES-20 and differ by 0.8 grey
 # levels; of photographs that are not copies the two most alike correlate by 0.94 and differ by 9.2 levels.
@@ -84,9 +83,10 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> list[list[int]]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(digest, range(len(paths)))
-        bar = tqdm(digests, "checking photographs", len(paths), leave=False, delay=SECONDS_BEFORE_BAR)
-        for position, key in enumerate(bar):
-            groups.merge(first.setdefault(key, position), position)
+        with progress_bar(len(paths), "checking photographs", "image") as bar:
+            for position, key in enumerate(digests):
+                groups.merge(first.setdefault(key, position), position)
+                bar.update()
     for one, other in _copies(thumbnails):
         groups.merge(one, other)
     return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 from prima_jax.studies.synthetic_corpus import corpus_lines
 from prima_jax.studies.synthetic_drawing import MASKS, draw
 from prima_jax.studies.synthetic_evidence import (
@@ -103,8 +104,10 @@ def write(folder: str | Path, *, units: int, seed: int, image_size: int = 96) ->
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "images").mkdir(parents=True)
     eyes = [draw_eye(seed, unit) for unit in range(units)]
-    for unit, eye in enumerate(eyes):
-        _write_photographs(partial, eye, [seed, 3, unit], image_size)
+    with progress_bar(units, "drawing eyes", "eye") as bar:
+        for unit, eye in enumerate(eyes):
+            _write_photographs(partial, eye, [seed, 3, unit], image_size)
+            bar.update()
     _write_manifest(partial, eyes)
     _write_documents(partial, eyes, made_with)
     os.replace(partial, folder)

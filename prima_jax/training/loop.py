@@ -3,7 +3,6 @@
 import json
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import optax
-from tqdm import tqdm
 
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 from prima_jax.training.checkpoint import Progress
 from prima_jax.training.parallel import AXIS, Parallel
 from prima_jax.training.state import TrainState, create
@@ -105,7 +104,7 @@ def train(
             started -= position["seconds"]
         history = _History(folder / "history.jsonl", done)
         saved = time.monotonic()
-        with _bar(objective, done) as bar:
+        with progress_bar(objective.steps, objective.name, "step", done=done) as bar:
             for number in range(done + 1, objective.steps + 1):
                 batch = parallel.share(next(objective.batches))
                 state, metrics = step_function(state, frozen, batch)
@@ -165,15 +164,3 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _bar(objective: Objective, done: int) -> Any:
-    return tqdm(
-        total=objective.steps,
-        initial=done,
-        desc=objective.name,
-        unit="step",
-        file=sys.stderr,
-        mininterval=1.0 if sys.stderr.isatty() else 20.0,
-        leave=False,
-    )
