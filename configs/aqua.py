@@ -30,15 +30,15 @@ def get_config(preset: str = "") -> ConfigDict:
 
 def demo(config: ConfigDict) -> ConfigDict:
     """Some minutes on two cores, everything included. Lengths and sizes were chosen on a study drawn from another seed."""
-    without_weights(config, image_size=48, patch_size=8, width=64, image_depth=4, language_depth=2, vocabulary_size=640)
-    config.study.synthetic.units = 800
+    without_weights(config, image_size=48, patch_size=8, width=64, image_depth=3, language_depth=2, vocabulary_size=1024)
+    config.study.synthetic.units = 1200
     config.data.dir = ""
     config.data.size = 54
     config.image.augmentation.scale = (0.8, 1.0)  # a cut at this size would lose the smaller signs
     config.text.max_length = 136
-    config.knowledge.update({"corpus": "corpus.jsonl", "epochs": 3.0, "learning_rate": 1e-3, "max_length": 136})
-    config.align.update({"epochs": 4.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
-    config.refine.update({"epochs": 4.0, "learning_rate": 1e-3})
-    config.image_only.update({"epochs": 8.0, "learning_rate": 1e-3})
-    config.diagnose.update({"epochs": 12.0, "batch_size": 32, "learning_rate": 1e-3, "projector_width": 64})
+    config.knowledge.update({"corpus": "corpus.jsonl", "epochs": 3.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 136})
+    config.align.update({"epochs": 3.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
+    config.refine.update({"epochs": 2.7, "learning_rate": 1e-3})
+    config.image_only.update({"epochs": 5.2, "learning_rate": 1e-3})
+    config.diagnose.update({"epochs": 7.0, "learning_rate": 1.5e-3, "projector_width": 64})
     return config

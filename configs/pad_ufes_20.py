@@ -33,16 +33,16 @@ def get_config(preset: str = "") -> ConfigDict:
 
 def small(config: ConfigDict) -> ConfigDict:
     """Five folds on all photographs within an hour on two cores."""
-    without_weights(config, image_size=64, patch_size=8, width=64, image_depth=4, language_depth=3, vocabulary_size=640)
+    without_weights(config, image_size=64, patch_size=8, width=64, image_depth=4, language_depth=3, vocabulary_size=1024)
     config.data.size = 80
     config.text.max_length = 176
-    config.knowledge.update({"epochs": 6.0, "batch_size": 32, "learning_rate": 1e-3, "max_length": 176})
+    config.knowledge.update({"epochs": 6.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 176})
     config.align.update({"epochs": 15.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
     config.align.soft.normalizer = "batch"  # as printed, L_soft all but vanishes beside the others
     config.refine.update({"epochs": 20.0, "batch_size": 32, "learning_rate": 1e-3})
     config.image_only.update({"epochs": 40.0, "batch_size": 32, "learning_rate": 1e-3})
     config.features.update({"views": 6, "text_views": 6, "text_dropout": 0.4})
-    config.diagnose.update({"epochs": 30.0, "batch_size": 32, "learning_rate": 1e-3, "projector_width": 64})
+    config.diagnose.update({"epochs": 30.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 64})
     for stage in (config.refine, config.image_only, config.diagnose):
         stage.class_weights = "balanced"  # as the gradient boosting beside them: melanoma is 4% of the photographs
     return config
