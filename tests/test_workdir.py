@@ -40,7 +40,8 @@ def test_another_config_is_refused_and_the_fields_named(tmp_path: Path, config: 
     before, config.align.epochs = config.align.epochs, 7.5
     config.align.weights = (1.0, 0.0, 0.0, 0.0)
     said = refusal(tmp_path / "run", config)
-    assert f"align.epochs was {before} and is now 7.5; align.weights was [0.2, 0.3, 0.2, 0.3] and is now [1.0, 0.0, 0.0, 0.0]" in said
+    assert f"align.epochs was {before} and is now 7.5" in said
+    assert "align.weights was [0.2, 0.3, 0.2, 0.3] and is now [1.0, 0.0, 0.0, 0.0]" in said
     assert "choose another --workdir" in said
 
 
@@ -58,7 +59,7 @@ def test_a_field_that_bears_on_no_result_may_change(tmp_path: Path, config: Conf
 def test_a_folder_belongs_to_no_config_before_it_is_claimed(tmp_path: Path, config: ConfigDict):
     with open_workdir(tmp_path, config):
         pass
-    before, config.align.epochs = config.align.epochs, 7.5
+    config.align.epochs = 7.5
     with open_workdir(tmp_path, config):
         pass
 
