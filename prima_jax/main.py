@@ -149,7 +149,7 @@ def _failure(file: str, error: Exception) -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Lets glibc reuse what a step on the CPU frees: asking the kernel for it anew, page by page, took 40% of a small step."""
+    """Lets glibc reuse what a step on the CPU frees: asking the kernel anew, page by page, took a third of a small step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # macOS and musl have none
     if mallopt:
         m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
