@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,8 @@ def write(folder: str | Path, *, units: int, seed: int, image_size: int = 96) ->
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "images").mkdir(parents=True)
     eyes = [draw_eye(seed, unit) for unit in range(units)]
-    with progress_bar(units, "drawing eyes", "eye") as bar:
-        for unit, eye in enumerate(eyes):
-            _write_photographs(partial, eye, [seed, 3, unit], image_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar(units, "drawing eyes", "eye") as bar:
+        for _ in pool.map(lambda unit: _write_photographs(partial, eyes[unit], [seed, 3, unit], image_size), range(units)):
             bar.update()
     _write_manifest(partial, eyes)
     _write_documents(partial, eyes, made_with)

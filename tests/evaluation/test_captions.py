@@ -87,8 +87,18 @@ def test_no_difference_is_claimed_where_missing_fields_tell_nothing():
     found["methods"]["missingness_only"] |= {"accuracy": [0.4, 0.5], "balanced_accuracy": [0.25, 0.25]}
     found["methods"]["majority"] |= {"accuracy": [0.5, 0.5], "balanced_accuracy": [0.25, 0.25]}
     said = next(sentence for sentence in warnings(found) if sentence.startswith("MISSINGNESS"))
-    assert said.endswith("of 45.00 (7.07) and 25.00 (0.00), no more than the majority class (50.00 (0.00) and 25.00 (0.00)).")
+    figures = "of 45.00 (7.07) and 25.00 (0.00), no more than the majority class (50.00 (0.00) and 25.00 (0.00))"
+    assert f"{figures}, or by less than the folds differ." in said
     assert "difference" not in said
+
+
+def test_a_gain_smaller_than_its_spread_over_the_folds_is_chance():
+    found = results()
+    found["methods"]["majority"] |= {"accuracy": [0.5] * 3, "balanced_accuracy": [0.5] * 3}
+    found["methods"]["missingness_only"] |= {"accuracy": [0.4] * 3, "balanced_accuracy": [0.49, 0.5, 0.52]}
+    assert "difference comes" not in " ".join(warnings(found))
+    found["methods"]["missingness_only"]["balanced_accuracy"] = [0.51, 0.52, 0.53]
+    assert "difference comes" in " ".join(warnings(found))
 
 
 @pytest.mark.parametrize(
