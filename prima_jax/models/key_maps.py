@@ -53,6 +53,8 @@ class KeyMap:
     """All names of one architecture."""
 
     rows: tuple[tuple[str, str, str], ...]
+    bare: tuple[str, str] | None = None
+    """(pattern, replacement): how the reference spells a tensor in a model without a head, once it is loaded."""
     respelled: tuple[tuple[str, str], ...] = ()
     """(pattern, replacement): other spellings that checkpoints use for the same tensor."""
     copies: Mapping[str, str] | None = None
@@ -81,7 +83,7 @@ class KeyMap:
     def spellings(self, name: str) -> list[str]:
         """`name` and every other spelling of it."""
         names = [name]
-        for pattern, replacement in self.respelled:
+        for pattern, replacement in (*([self.bare] if self.bare else []), *self.respelled):
             names += [re.sub(pattern, replacement, n) for n in names if re.search(pattern, n)]
         return names
 
@@ -105,7 +107,7 @@ DINOV3 = KeyMap(
         ("array", "layers_{i}/layer_scale2", "layer.{i}.layer_scale2.lambda1"),
         ("norm", "norm", "norm"),
     ),
-    respelled=((r"^layer\.", "model.layer."),),
+    bare=(r"^layer\.", "model.layer."),
     empty=("embeddings.register_tokens",),
 )
 
@@ -124,7 +126,7 @@ MODERNBERT = KeyMap(
         ("norm", "head_norm", "head.norm"),
         ("array", "decoder_bias", "decoder.bias"),
     ),
-    respelled=((r"^model\.", ""),),
+    bare=(r"^model\.", ""),
     copies={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
 )
 
@@ -146,8 +148,8 @@ BERT = KeyMap(
         ("norm", "head_norm", "cls.predictions.transform.LayerNorm"),
         ("array", "decoder_bias", "cls.predictions.bias"),
     ),
+    bare=(r"^bert\.", ""),
     respelled=(
-        (r"^bert\.", ""),
         (r"LayerNorm\.weight$", "LayerNorm.gamma"),
         (r"LayerNorm\.bias$", "LayerNorm.beta"),
     ),
@@ -180,6 +182,6 @@ QWEN3 = KeyMap(
         ("norm", "norm", "model.norm"),
         ("array", "lm_head", "lm_head.weight"),
     ),
-    respelled=((r"^model\.", ""),),
+    bare=(r"^model\.", ""),
     copies={"lm_head.weight": "model.embed_tokens.weight"},
 )

@@ -57,7 +57,7 @@ def test_gradients_of_every_parameter_and_of_the_image(case, reference, new_case
         sum((answer[name] * reference.torch.tensor(w)).sum() for name, w in weights.items()).backward()
 
     theirs = dict(built.named_parameters())
-    key_map = pretrained._architecture_of(compared.module).key_map
+    key_map = pretrained.architecture_of(compared.module).key_map
     ours = flatten_dict(gradients["params"])
     links = key_map.links(compared.module.config.num_hidden_layers, ours)
     assert len(links) == len(ours)

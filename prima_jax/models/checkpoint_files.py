@@ -1,0 +1,112 @@
+"""The files of a checkpoint: tensors read one at a time from safetensors, JSON, and files written whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from prima_jax.errors import UserError
+
+__all__ = ["Tensors", "read_json", "weight_files", "write_whole"]
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+class Tensors:
+    """The tensors of one or several safetensors files, none of them in memory."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """Raises UserError where a file is damaged."""
+        self.problems: list[str] = []
+        self._files: dict[str, Any] = {}
+        for path in paths:
+            try:
+                file = safe_open(path, framework="np")
+            except (SafetensorError, OSError) as error:
+                raise UserError(f"{path} is damaged or incomplete ({error}); fetch it again.") from error
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
+                if name in self._files:
+                    self.problems.append(f"{name} stands in two files")
+                self._files[name] = file
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._files)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._files[name].get_slice(name).get_shape())
+
+    def read(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
+        """The tensor in `dtype`; None, and a line in `problems`, where it is not of `shape`, not real or not finite."""
+        if self.shape(name) != shape:
+            self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(shape)})")
+            return None
+        array = self._files[name].get_tensor(name)
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            self.problems.append(f"{name} holds {array.dtype} (expected floating-point numbers)")
+            return None
+        array = array.astype(dtype, copy=False)
+        if not np.isfinite(array).all():
+            self.problems.append(f"{name} holds numbers that are not finite in {np.dtype(dtype).name}")
+            return None
+        return array
+
+    def equal(self, name: str, other: str) -> bool:
+        same_shape = self.shape(name) == self.shape(other)
+        return same_shape and np.array_equal(self._files[name].get_tensor(name), self._files[other].get_tensor(other))
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder; raises UserError where there are none, or some are missing."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.exists():
+        return [single]
+    if index.exists():
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise UserError(f"{index} has no weight_map that names its files; fetch it again.")
+        files = [folder / name for name in sorted(set(weight_map.values()))]
+        missing = [path.name for path in files if not path.exists()]
+        if missing:
+            raise UserError(f"{folder} lacks {', '.join(missing)}, which {index.name} names; fetch them.")
+        return files
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise UserError(
+            f"{folder} holds its weights as pickles ({', '.join(pickles)}), which can run any code when opened and are "
+            "not read; convert them to model.safetensors."
+        )
+    raise UserError(f"{folder} has no weights: expected model.safetensors or {index.name}; fetch them.")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a checkpoint's JSON file; raises UserError where there is none."""
+    if not path.parent.is_dir():
+        raise UserError(f"There is no folder {path.parent}: expected a checkpoint with config.json and *.safetensors there.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}); fetch it again.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__} (expected an object); fetch it again.")
+    return content
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` write a file, whole or not at all; raises UserError where the disk does not take it."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"Cannot write {path} ({error}); free some space or choose another folder.") from error
