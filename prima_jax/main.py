@@ -129,6 +129,7 @@ def one_line(error: BaseException) -> str:
 
 def quiet() -> None:
     """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once."""
+    _keep_freed_memory()
     logging.set_verbosity(logging.ERROR)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -138,7 +139,6 @@ def quiet() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    _keep_freed_memory()
 
 
 def _failure(file: str, error: Exception) -> str:
@@ -149,12 +149,16 @@ def _failure(file: str, error: Exception) -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Lets glibc reuse what a step on the CPU frees: asking the kernel anew, page by page, took a third of a small step."""
+    """Lets glibc reuse what a step on the CPU frees: asking the kernel anew, page by page, took a third of a small step.
+
+    Comes before the first thread of JAX, since a thread may have an arena of its own.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # macOS and musl have none
     if mallopt:
-        m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
-        mallopt(m_mmap_threshold, 2**25)  # the largest that it takes
+        m_trim_threshold, m_mmap_max, m_arena_max = -1, -4, -8  # malloc.h
         mallopt(m_trim_threshold, 2**31 - 1)
+        mallopt(m_mmap_max, 0)  # what is mapped is given back at once, and whatever is large is mapped
+        mallopt(m_arena_max, 1)  # the threads' own arenas are given back in pieces of 64 MiB
 
 
 def _check_field(config: ConfigDict, field: str, named: str) -> None:
