@@ -53,13 +53,16 @@ class Tensors:
         if self.shape(name) != shape:
             self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(shape)})")
             return None
-        # A file that stays open keeps in memory whatever was read of it, beside the copy.
+        # Piece by piece into its final place; and a file that stays open keeps in memory whatever was read of it.
+        array = _aligned(shape, dtype)
         with safe_open(self._paths[name], framework="np") as file:
-            array = file.get_tensor(name)
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            self.problems.append(f"{name} holds {array.dtype} (expected floating-point numbers)")
-            return None
-        array = array.astype(dtype, copy=False)
+            stored = file.get_slice(name)
+            held = (stored[:1] if math.prod(shape) else file.get_tensor(name)).dtype
+            if not jnp.issubdtype(held, jnp.floating):
+                self.problems.append(f"{name} holds {held} (expected floating-point numbers)")
+                return None
+            for piece in _pieces(shape):
+                array[piece] = stored[piece].astype(dtype, copy=False)
         if not _all_finite(array):
             self.problems.append(f"{name} holds numbers that are not finite in {np.dtype(dtype).name}")
             return None
@@ -70,11 +73,23 @@ class Tensors:
         shape = self.shape(name)
         if shape != self.shape(other):
             return False
-        rows = max(1, PIECE // max(1, math.prod(shape[1:])))
         with safe_open(self._paths[name], framework="np") as a, safe_open(self._paths[other], framework="np") as b:
             first, second = a.get_slice(name), b.get_slice(other)
-            pieces = (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
-            return all(np.array_equal(first[piece], second[piece]) for piece in pieces)
+            return all(np.array_equal(first[piece], second[piece]) for piece in _pieces(shape))
+
+
+def _pieces(shape: tuple[int, ...]) -> list[slice]:
+    """Slices of the first axis that cover a tensor, about PIECE numbers at once; none, where it has no element."""
+    rows = max(1, PIECE // max(1, math.prod(shape[1:])))
+    return [slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows)] if math.prod(shape) else []
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array that begins at a multiple of 64 bytes: JAX takes such a one as it is, and copies any other."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size].view(dtype).reshape(shape)
 
 
 def _all_finite(array: np.ndarray) -> bool:

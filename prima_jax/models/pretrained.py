@@ -148,7 +148,7 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
         shape = link.to_theirs(np.broadcast_to(np.float32(0), expected[link.path])).shape
         array = tensors.read(names[0], shape, dtype)
         if array is not None:
-            parameters[link.path] = jnp.asarray(link.to_ours(array))
+            parameters[link.path] = jax.device_put(link.to_ours(array))
     left = sorted(tensors.names - {name for names in found.values() for name in names})
     problems += [problem for name in left if (problem := _left_over(name, key_map, found, tensors))]
     if problems:
