@@ -48,7 +48,7 @@ class BertConfig:
         problems: list[str] = []
         require(values, problems, model_type="bert", hidden_act="gelu", position_embedding_type="absolute")
         require(values, problems, is_decoder=False, add_cross_attention=False, tie_word_embeddings=True)
-        config = read_fields(cls, values, problems, pad_token_id=values.get("pad_token_id"))
+        config = read_fields(cls, values, problems)
         if config.hidden_size % config.num_attention_heads:
             problems.append(
                 f"hidden_size = {config.hidden_size} (expected a multiple of the {config.num_attention_heads} attention heads)"

@@ -3,11 +3,11 @@
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -16,6 +16,8 @@ from prima_jax.errors import UserError
 __all__ = ["Tensors", "read_json", "weight_files", "write_whole"]
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""What a weight may be stored as; numbers of 8 bits mean nothing without the scales that stand beside them."""
 PIECE = 2**22
 """Numbers compared at once."""
 
@@ -26,17 +28,18 @@ class Tensors:
     def __init__(self, paths: Iterable[Path]) -> None:
         """Raises UserError where a file is damaged."""
         self.problems: list[str] = []
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._stored: dict[str, tuple[tuple[int, ...], str]] = {}
         self._paths: dict[str, Path] = {}
         for path in paths:
             try:
                 with safe_open(path, framework="np") as file:
-                    shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+                    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                    stored = {name: (tuple(part.get_shape()), str(part.get_dtype())) for name, part in slices.items()}
             except (SafetensorError, OSError) as error:
                 raise UserError(f"{path} is damaged or incomplete ({error}); fetch it again.") from error
-            self.problems += [f"{name} stands in two files" for name in shapes if name in self._paths]
-            self._shapes |= shapes
-            self._paths |= dict.fromkeys(shapes, path)
+            self.problems += [f"{name} stands in two files" for name in stored if name in self._paths]
+            self._stored |= stored
+            self._paths |= dict.fromkeys(stored, path)
 
     def __contains__(self, name: str) -> bool:
         return name in self._paths
@@ -46,21 +49,20 @@ class Tensors:
         return set(self._paths)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self._shapes[name]
+        return self._stored[name][0]
 
     def read(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
         """The tensor in `dtype`; None, and a line in `problems`, where it is not of `shape`, not real or not finite."""
         if self.shape(name) != shape:
             self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(shape)})")
             return None
+        if self._stored[name][1] not in FLOATS:
+            self.problems.append(f"{name} holds {self._stored[name][1]} (expected one of {', '.join(FLOATS)})")
+            return None
         # Piece by piece into its final place; and a file that stays open keeps in memory whatever was read of it.
         array = _aligned(shape, dtype)
         with safe_open(self._paths[name], framework="np") as file:
             stored = file.get_slice(name)
-            held = (stored[:1] if math.prod(shape) else file.get_tensor(name)).dtype
-            if not jnp.issubdtype(held, jnp.floating):
-                self.problems.append(f"{name} holds {held} (expected floating-point numbers)")
-                return None
             for piece in _pieces(shape):
                 array[piece] = stored[piece].astype(dtype, copy=False)
         if not _all_finite(array):
@@ -71,7 +73,7 @@ class Tensors:
     def equal(self, name: str, other: str) -> bool:
         """Whether two tensors are the same, compared piece by piece."""
         shape = self.shape(name)
-        if shape != self.shape(other):
+        if shape != self.shape(other) or not all(self._stored[n][1] in FLOATS for n in (name, other)):
             return False
         with safe_open(self._paths[name], framework="np") as a, safe_open(self._paths[other], framework="np") as b:
             first, second = a.get_slice(name), b.get_slice(other)
@@ -107,6 +109,9 @@ def weight_files(folder: Path) -> list[Path]:
         weight_map = read_json(index).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise UserError(f"{index} has no weight_map that names its files; fetch it again.")
+        wrong = next((name for name in weight_map.values() if not _is_file_name(name)), None)
+        if wrong is not None:
+            raise UserError(f"{index} names {wrong!r:.80} (expected files beside it, *.safetensors); fetch it again.")
         files = [folder / name for name in sorted(set(weight_map.values()))]
         missing = [path.name for path in files if not path.exists()]
         if missing:
@@ -121,6 +126,10 @@ def weight_files(folder: Path) -> list[Path]:
     raise UserError(f"{folder} has no weights: expected model.safetensors or {index.name}; fetch them.")
 
 
+def _is_file_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(re.fullmatch(r"[\w.-]{1,100}\.safetensors", name))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a checkpoint's JSON file; raises UserError where there is none."""
     if not path.parent.is_dir():
@@ -129,7 +138,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}); fetch it again.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__} (expected an object); fetch it again.")

@@ -6,29 +6,50 @@ from typing import Any
 
 from prima_jax.errors import UserError
 
-__all__ = ["SLIDING", "FULL", "read_fields", "refuse", "require", "rope_theta"]
+__all__ = ["SLIDING", "FULL", "read_fields", "read_words", "refuse", "require", "rope_theta"]
 
 FULL, SLIDING = "full_attention", "sliding_attention"
+_LARGEST = 10**6
+"""Of any size; beyond it a kernel's number of elements would not fit 64 bits."""
+_MOST_LAYERS = 1000
+_LARGEST_BASE = 1e30
 
 
 def read_fields(config_class: Any, values: Mapping[str, Any], problems: list[str], **given: Any) -> Any:
     """The dataclass `config_class` from the fields that `values` holds, the others at their default or as `given`.
 
-    Fields of another type, and sizes below one, are added to `problems`.
+    Fields of another type, sizes below one or above any model's, and numbers below zero or not finite, are added to
+    `problems`.
     """
     for field in fields(config_class):
         if field.name in given or field.name not in values:
             continue
         value = values[field.name]
-        kind: Any = type(field.default)
+        optional = field.default is None
+        if optional and value is None:
+            continue
+        kind: Any = int if optional else type(field.default)
         accepted = (int, float) if kind is float else kind
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             problems.append(f"{field.name} = {value!r} (expected {kind.__name__})")
-        elif kind is int and value < (0 if field.name == "num_register_tokens" else 1):
-            problems.append(f"{field.name} = {value} (expected at least 1)")
+        elif kind is int and not optional and not _least(field.name) <= value <= _most(field.name):
+            problems.append(f"{field.name} = {value} (expected {_least(field.name)} to {_most(field.name)})")
+        elif kind is float and not 0 <= value < _LARGEST:
+            problems.append(f"{field.name} = {value} (expected 0 or more, and finite)")
         else:
             given[field.name] = kind(value)
     return config_class(**given)
+
+
+def read_words(values: Mapping[str, Any], name: str, problems: list[str]) -> tuple[str, ...]:
+    """The list of words under `name`, none where it is absent or null; anything else is added to `problems`."""
+    found = values.get(name)
+    if found is None:
+        return ()
+    if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
+        problems.append(f"{name} = {found!r} (expected a list of words)")
+        return ()
+    return tuple(found)
 
 
 def require(values: Mapping[str, Any], problems: list[str], **expected: Any) -> None:
@@ -47,23 +68,37 @@ def rope_theta(
 
     Any scaling of the positions is added to `problems`.
     """
-    parameters = values.get("rope_parameters") or {}
+    parameters, scaling = values.get("rope_parameters") or {}, values.get("rope_scaling") or {}
+    if not isinstance(parameters, Mapping) or not isinstance(scaling, Mapping):
+        problems.append(f"rope_parameters = {parameters!r}, rope_scaling = {scaling!r} (expected objects)")
+        return default
     if any(isinstance(value, Mapping) for value in parameters.values()) != bool(layer_type) and parameters:
         problems.append(f"rope_parameters = {parameters} (expected {'those of each layer type' if layer_type else 'one set'})")
         return default
     if layer_type:
         parameters = parameters.get(layer_type) or {}
-    for source in (parameters, values.get("rope_scaling") or {}):
+    if not isinstance(parameters, Mapping):
+        problems.append(f"rope_parameters of {layer_type} = {parameters!r} (expected an object)")
+        return default
+    for source in (parameters, scaling):
         kind = source.get("rope_type", source.get("type", "default"))
         if kind != "default":
             problems.append(f"rope scaling {kind!r} (implemented: 'default')")
         if source.get("partial_rotary_factor", 1.0) != 1.0:
             problems.append(f"partial_rotary_factor = {source['partial_rotary_factor']} (implemented: 1.0)")
     found = parameters.get("rope_theta", values.get(legacy, default))
-    if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < _LARGEST_BASE:
         problems.append(f"{legacy} = {found!r} (expected a positive number)")
         return default
     return float(found)
+
+
+def _least(name: str) -> int:
+    return 0 if name == "num_register_tokens" else 1
+
+
+def _most(name: str) -> int:
+    return _MOST_LAYERS if name == "num_hidden_layers" else _LARGEST
 
 
 def refuse(model_type: str, problems: list[str]) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from prima_jax.models.config import FULL, SLIDING, read_fields, refuse, require, rope_theta
+from prima_jax.models.config import FULL, SLIDING, read_fields, read_words, refuse, require, rope_theta
 from prima_jax.models.layers import (
     ACTIVATIONS,
     Dense,
@@ -65,14 +65,13 @@ class ModernBertConfig:
             cls,
             values,
             problems,
-            layer_types=tuple(values.get("layer_types") or ()),
+            layer_types=read_words(values, "layer_types", problems),
             global_rope_theta=rope_theta(
                 values, problems, default=cls.global_rope_theta, legacy="global_rope_theta", layer_type=FULL
             ),
             local_rope_theta=rope_theta(
                 values, problems, default=cls.local_rope_theta, legacy="local_rope_theta", layer_type=SLIDING
             ),
-            pad_token_id=values.get("pad_token_id"),
         )
         unknown = sorted(set(config.attention_types) - {FULL, SLIDING})
         if unknown or len(config.attention_types) != config.num_hidden_layers:

@@ -73,6 +73,8 @@ def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = 
     options = {"dtype": dtype, "remat": remat}
     if architecture.module in (Bert, ModernBert):
         names = config.get("architectures") or []
+        if not isinstance(names, list | tuple):
+            raise UserError(f"architectures = {names!r} (expected a list of words); choose another checkpoint.")
         options["with_head"] = not any(name in ("BertModel", "ModernBertModel") for name in names)
     return architecture.module(architecture.config.from_dict(config), **options)
 
@@ -101,7 +103,7 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
 
 
 def _architecture(model_type: Any) -> Architecture:
-    if model_type not in ARCHITECTURES:
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise UserError(f"The model_type {model_type!r} is not implemented; choose a checkpoint of one of {known}.")
     return ARCHITECTURES[model_type]
@@ -133,10 +135,10 @@ def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
 
 def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
     """Every parameter of `module`, tensor by tensor, so that no more than one is held twice."""
+    tensors = Tensors(weight_files(folder))
     key_map = architecture_of(module).key_map
     expected = parameter_shapes(module)
     links = key_map.links(module.config.num_hidden_layers, expected)
-    tensors = Tensors(weight_files(folder))
     parameters, problems = {}, tensors.problems
     found = {}
     for link in links:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from prima_jax.models.config import FULL, read_fields, refuse, require, rope_theta
+from prima_jax.models.config import FULL, read_fields, read_words, refuse, require, rope_theta
 from prima_jax.models.layers import (
     Dense,
     EncoderOutput,
@@ -50,13 +50,10 @@ class Qwen3Config:
         """From the content of a config.json; raises UserError that lists all that is not implemented."""
         problems: list[str] = []
         require(values, problems, model_type="qwen3", hidden_act="silu")
-        given = {
-            "rope_theta": rope_theta(values, problems, default=cls.rope_theta),
-            "pad_token_id": values.get("pad_token_id"),
-        }
+        theta = rope_theta(values, problems, default=cls.rope_theta)
         if values.get("num_key_value_heads", 0) is None:
-            given["num_key_value_heads"] = values.get("num_attention_heads", cls.num_attention_heads)
-        config = read_fields(cls, values, problems, **given)
+            values = {**values, "num_key_value_heads": values.get("num_attention_heads", cls.num_attention_heads)}
+        config = read_fields(cls, values, problems, rope_theta=theta)
         if config.num_attention_heads % config.num_key_value_heads:
             problems.append(
                 f"num_attention_heads = {config.num_attention_heads} (expected a multiple of the "
@@ -64,7 +61,7 @@ class Qwen3Config:
             )
         if config.head_dim % 2:
             problems.append(f"head_dim = {config.head_dim} (expected an even number)")
-        problems += _sliding_layers(values, config.num_hidden_layers)
+        problems += _sliding_layers(values, read_words(values, "layer_types", problems), config.num_hidden_layers)
         refuse("qwen3", problems)
         return config
 
@@ -175,15 +172,14 @@ class Qwen3Attention(nn.Module):
         return project("o_proj", config.hidden_size, attention(query, key, value, mask))
 
 
-def _sliding_layers(values: Mapping[str, Any], layers: int) -> list[str]:
+def _sliding_layers(values: Mapping[str, Any], kinds: tuple[str, ...], layers: int) -> list[str]:
     """What a config says about sliding windows, none of which is implemented."""
-    kinds = values.get("layer_types")
-    if kinds is not None:
-        other = sorted(set(kinds) - {FULL})
-        if other or len(kinds) != layers:
-            return [f"layer_types = {kinds} for {layers} layers (implemented: {FULL!r} for each)"]
+    if values.get("layer_types") is not None:
+        if set(kinds) != {FULL} or len(kinds) != layers:
+            return [f"layer_types = {list(kinds)} for {layers} layers (implemented: {FULL!r} for each)"]
         return []
     window = values.get("sliding_window", 4096) if values.get("use_sliding_window") else None
-    if window is not None and values.get("max_window_layers", 28) < layers:
+    full = values.get("max_window_layers", 28)
+    if window is not None and not (isinstance(full, int) and full >= layers):
         return [f"sliding_window = {window} (implemented: none)"]
     return []

@@ -60,7 +60,7 @@ def test_all_that_does_not_match_is_listed_at_once(checkpoint):
         "layer.7.norm1.weight is not part of this model",
         "layer.1.norm2.weight has the shape [17] (expected [16])",
         "norm.bias holds numbers that are not finite",
-        "norm.weight holds int32",
+        "norm.weight holds I32 (expected one of F64, F32, F16, BF16)",
         "layer.1.norm2.bias and model.layer.1.norm2.bias are one tensor given twice",
     ):
         assert problem in message
