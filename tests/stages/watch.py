@@ -90,7 +90,9 @@ class Watch:
             self.add_contents("knowledge batches", {r.tobytes() for r in batch["labels"]}, [r.tobytes() for r in rows])
 
 
-class _Batches:
+class Batches:
+    """An iterator of batches that shows each one to `see` first."""
+
     def __init__(self, batches: Any, see: Any) -> None:
         self._batches, self._see = batches, see
 
@@ -149,7 +151,7 @@ def _watch_training(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     def watched_train(objective, folder, **options):
         stage = watch.stage = folder.name
         watch.frozen(stage, objective.frozen)
-        batches = _Batches(objective.batches, lambda batch: watch.batch(stage, objective.frozen, batch))
+        batches = Batches(objective.batches, lambda batch: watch.batch(stage, objective.frozen, batch))
         trained = train(dataclasses.replace(objective, batches=batches), folder, **options)
         watch.stage = ""
         return trained
