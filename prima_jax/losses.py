@@ -2,7 +2,8 @@
 
 N is the number of patients ("units": a lesion, an eye) in the batch, D the width of the shared space, K the number of
 patch tokens, L the number of text tokens, C the width of a metadata vector. Everything is computed in float32 (float64
-where the inputs are float64), whatever the inputs' type.
+where the inputs are float64), whatever the inputs' type. Inputs of a wrong rank, shape or type raise AssertionError
+while tracing, and nothing of that is compiled.
 
 With `axis_name` every device passes its own share of the batch; the other devices' tokens are gathered, so that the
 mean over the axis of the value, and of its gradient, equals that of one device with the whole batch.
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 Array = jax.Array
-_LARGEST_SCORE = 1e30  # keeps the attention of Eq. 4 finite where q . p would overflow float32
+_TOGETHER = 64  # patients whose text tokens are compared with their patches at a time
+_LARGEST_SCORE = 1e20  # keeps Eq. 4 and the targets of Eq. 6 finite where q . p or <y_i, y_j> would overflow float32
+_AXES = {"p_cls": "N2D", "p_seq": "N2KD", "q_cls": "ND", "q_seq": "NLD", "q_mask": "NL", "y": "NC"}
 
 
 def similarity(a: Array, b: Array, temperature: float | Array) -> Array:
@@ -34,6 +37,8 @@ def similarity(a: Array, b: Array, temperature: float | Array) -> Array:
 
     Two vectors [D] give a scalar. A zero vector has similarity 0 with everything, and gradient 0.
     """
+    _check_widths(a, b)
+    chex.assert_rank(temperature, 0)
     return _dot(_unit(_accurate(a)), _unit(_accurate(b))) / temperature
 
 
@@ -48,8 +53,7 @@ def image_consistency_loss(
 
     `anchors="printed"` takes view 1 as the only anchor, as the paper does; "both" averages over both views as anchors.
     """
-    chex.assert_rank(p_cls, 3)
-    chex.assert_axis_dimension(p_cls, 1, 2)
+    _check(p_cls=p_cls)
     first, second = p_cls[:, 0], p_cls[:, 1]
     loss = _view_contrast(first, second, temperature, axis_name)
     if anchors == "printed":
@@ -64,7 +68,7 @@ def global_semantic_loss(p_cls: Array, q_cls: Array, *, temperature: float | Arr
 
     p_cls [N, 2, D], q_cls [N, D] -> scalar.
     """
-    _check_pairs(p_cls, q_cls)
+    _check(p_cls=p_cls, q_cls=q_cls)
     own = _own_columns(p_cls.shape[0], axis_name)
     own_pairs = [_take(way, own) for way in _ways(p_cls, q_cls, temperature, axis_name)]
     return -jnp.mean(jnp.stack(own_pairs))
@@ -75,6 +79,7 @@ def cross_attention(p_seq: Array, q_seq: Array) -> Array:
 
     p_seq [..., K, D], q_seq [..., L, D] -> [..., L, K]; every row sums to one.
     """
+    _check_widths(p_seq, q_seq)
     p, q = _accurate(p_seq), _accurate(q_seq)
     p_scale, q_scale = _scale(p), _scale(q)
     magnitude = jnp.minimum(q_scale * jnp.swapaxes(p_scale, -1, -2) / jnp.sqrt(p.shape[-1]), _LARGEST_SCORE)
@@ -102,30 +107,27 @@ def local_semantic_loss(
     which phat is the mean patch for every token; with printed negatives it is then the constant log L.
     """
     del axis_name
-    chex.assert_rank([p_seq, q_seq, q_mask], [4, 3, 2])
-    chex.assert_axis_dimension(p_seq, 1, 2)
-    chex.assert_equal_shape_prefix([q_seq, q_mask], 2)
-    p, q = _accurate(p_seq), _accurate(q_seq)[:, None]  # [N, 2, K, D], [N, 1, L, D]
-    p_hat = _visual_words(p, q, pooling)  # [N, 2, L, D]
-    scores = similarity(q, p_hat, temperature)  # [N, 2, L, M]: q^l against phat^m
-    valid = q_mask.astype(bool)[:, None]  # [N, 1, L]
-    first = _diagonal_log_softmax(scores, valid)
-    if negatives == "printed":
-        both = 2 * first
-    elif negatives == "symmetric":
-        both = first + _diagonal_log_softmax(jnp.swapaxes(scores, -1, -2), valid)
-    else:
-        raise ValueError(f'negatives is "printed" or "symmetric", not {negatives!r}')
-    words = jnp.maximum(jnp.sum(valid, axis=-1), 1)  # [N, 1]
-    per_patient = jnp.sum(jnp.where(valid, both, 0), axis=-1) / words  # [N, 2]
-    return -jnp.mean(jnp.sum(per_patient, axis=-1)) / 4
+    _check(p_seq=p_seq, q_seq=q_seq, q_mask=q_mask)
+
+    def patient(p: Array, q: Array, mask: Array) -> Array:
+        return _words_among_themselves(p, q, mask, temperature, negatives, pooling)
+
+    if p_seq.shape[0] <= _TOGETHER:
+        per_patient = patient(p_seq, q_seq, q_mask)
+    else:  # recomputed in the backward pass, so that no array beside the gradient itself grows with N L K or N L D
+        recomputed = jax.checkpoint(lambda arrays: patient(*arrays), prevent_cse=False)
+        per_patient = jax.lax.map(recomputed, (p_seq, q_seq, q_mask), batch_size=_TOGETHER)
+    return -jnp.mean(per_patient) / 4
 
 
 def soft_targets(y: Array, *, label_temperature: float | Array) -> Array:
     """The targets of Eq. 6: s_ij = softmax_j(<y_i, y_j> / tau_label). y [N, C] -> [N, N], rows sum to one."""
-    chex.assert_rank(y, 2)
+    _check(y=y)
     y = _accurate(y)
-    return jax.nn.softmax(_dot(y, y) / label_temperature, axis=-1)
+    # Scaled by a power of two, which rounds nothing, so that no inner product overflows.
+    unit = jax.lax.reduce_precision(jnp.max(_scale(y)), exponent_bits=8, mantissa_bits=0)
+    scores = _dot(y / unit, y / unit) * jnp.minimum(unit * unit, _LARGEST_SCORE)
+    return jax.nn.softmax(scores / label_temperature, axis=-1)
 
 
 def soft_semantic_loss(
@@ -143,8 +145,7 @@ def soft_semantic_loss(
     p_cls [N, 2, D], q_cls [N, D], y [N, C] (one-hot metadata, label columns times 3) -> scalar.
     `normalizer="printed"` divides by 4 N^2 as the paper does; "batch" by 4 N, so that the loss does not shrink with N.
     """
-    _check_pairs(p_cls, q_cls)
-    chex.assert_equal_shape_prefix([p_cls, y], 1)
+    _check(p_cls=p_cls, q_cls=q_cls, y=y)
     share = p_cls.shape[0]
     own = _own_columns(share, axis_name)
     targets = soft_targets(_gather(y, axis_name), label_temperature=label_temperature)  # [N, N]
@@ -181,6 +182,7 @@ def alignment_loss(
 
     p_cls [N, 2, D], p_seq [N, 2, K, D], q_cls [N, D], q_seq [N, L, D], q_mask [N, L], y [N, C].
     """
+    _check(p_cls=p_cls, p_seq=p_seq, q_cls=q_cls, q_seq=q_seq, q_mask=q_mask, y=y)
     parts = {
         "image": image_consistency_loss(p_cls, temperature=temperature, anchors=anchors, axis_name=axis_name),
         "global": global_semantic_loss(p_cls, q_cls, temperature=temperature, axis_name=axis_name),
@@ -210,12 +212,31 @@ def _view_contrast(anchor: Array, other: Array, temperature: float | Array, axis
     return -jnp.mean(log_probability)
 
 
+def _words_among_themselves(
+    p_seq: Array, q_seq: Array, mask: Array, temperature: float | Array, negatives: str, pooling: str
+) -> Array:
+    """The sum over l and j of Eq. 5, over L: p_seq [..., 2, K, D], q_seq [..., L, D], mask [..., L] -> [...]."""
+    p, q = _accurate(p_seq), _accurate(q_seq)[..., None, :, :]  # [..., 2, K, D], [..., 1, L, D]
+    p_hat = _visual_words(p, q, pooling)  # [..., 2, L, D]
+    scores = similarity(q, p_hat, temperature)  # [..., 2, L, M]: q^l against phat^m
+    valid = mask[..., None, :]  # [..., 1, L]
+    first = _diagonal_log_softmax(scores, valid)
+    if negatives == "printed":
+        both = 2 * first
+    elif negatives == "symmetric":
+        both = first + _diagonal_log_softmax(jnp.swapaxes(scores, -1, -2), valid)
+    else:
+        raise ValueError(f'negatives is "printed" or "symmetric", not {negatives!r}')
+    words = jnp.maximum(jnp.sum(valid, axis=-1), 1)  # [..., 1]
+    return jnp.sum(jnp.sum(jnp.where(valid, both, 0), axis=-1) / words, axis=-1)
+
+
 def _visual_words(p: Array, q: Array, pooling: str) -> Array:
     if pooling == "attention":
         return jnp.einsum("...lk,...kd->...ld", cross_attention(p, q), p, precision="highest")
     if pooling == "mean":
         mean = jnp.mean(p, axis=-2, keepdims=True)
-        return jnp.broadcast_to(mean, (*p.shape[:2], q.shape[-2], p.shape[-1]))
+        return jnp.broadcast_to(mean, (*p.shape[:-2], q.shape[-2], p.shape[-1]))
     raise ValueError(f'pooling is "attention" or "mean", not {pooling!r}')
 
 
@@ -274,7 +295,19 @@ def _own_columns(share: int, axis_name: str | None) -> Array:
     return first + jnp.arange(share)
 
 
-def _check_pairs(p_cls: Array, q_cls: Array) -> None:
-    chex.assert_rank([p_cls, q_cls], [3, 2])
-    chex.assert_axis_dimension(p_cls, 1, 2)
-    chex.assert_equal(p_cls.shape[::2], q_cls.shape)
+def _check(**arrays: Array) -> None:
+    """Ranks, shapes and dtypes of the arguments, by name; while tracing only. Raises AssertionError with all shapes."""
+    found = ", ".join(f"{name} [{', '.join(_AXES[name])}] is {x.dtype} {list(x.shape)}" for name, x in arrays.items())
+    sizes = {"2": 2}
+    for name, x in arrays.items():
+        chex.assert_rank(x, len(_AXES[name]), custom_message=found)
+        chex.assert_type(x, bool if name == "q_mask" else float, custom_message=found)
+        sizes = dict(zip(_AXES[name], x.shape, strict=True)) | sizes
+    for name, x in arrays.items():
+        chex.assert_shape(x, tuple(sizes[axis] for axis in _AXES[name]), custom_message=found)
+
+
+def _check_widths(a: Array, b: Array) -> None:
+    found = f"{a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
+    chex.assert_type([a, b], float, custom_message=found)
+    chex.assert_equal_shape_suffix([a, b], 1, custom_message=found)
