@@ -127,7 +127,8 @@ class Bert(nn.Module):
     def head(self, hidden: jax.Array) -> jax.Array:
         """The masked-language head on any selection of final hidden states: [..., d] -> logits [..., vocabulary]."""
         hidden = self.head_norm(ACTIVATIONS["gelu"](self.head_dense(hidden)))
-        return project_to_vocabulary(hidden, self.word_embeddings.embedding) + self.decoder_bias.astype(jnp.float32)
+        logits = project_to_vocabulary(hidden, self.word_embeddings.embedding)
+        return logits + self.decoder_bias.astype(logits.dtype)
 
 
 class BertLayer(nn.Module):

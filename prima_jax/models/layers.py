@@ -15,6 +15,7 @@ __all__ = [
     "EncoderOutput",
     "GatedMLP",
     "Rotation",
+    "at_least_float32",
     "attention",
     "layer_norm",
     "maybe_remat",
@@ -35,7 +36,7 @@ class EncoderOutput:
     """The input of the first layer and the output of each, [B, T, d]; which norm the last one has passed is the
     convention of transformers: the final one in ModernBERT and Qwen3, none in DINOv3."""
     logits: jax.Array | None = None
-    """[B, T, vocabulary], float32."""
+    """[B, T, vocabulary], float32 (float64 in a float64 model)."""
 
 
 Rotation = tuple[jax.Array, jax.Array]
@@ -101,6 +102,11 @@ def layer_norm(epsilon: float, dtype: Any, *, use_bias: bool = True, name: str |
     return nn.LayerNorm(epsilon=epsilon, use_bias=use_bias, use_fast_variance=False, dtype=dtype, name=name)
 
 
+def at_least_float32(dtype: Any) -> Any:
+    """The type of what is never coarser than float32: softmax, rotation, logits. float64 in a model that is float64."""
+    return jnp.promote_types(dtype, jnp.float32)
+
+
 def maybe_remat(layer: Any, remat: bool) -> Any:
     """The layer class, recomputed in the backward pass instead of kept in memory if `remat`."""
     return nn.remat(layer) if remat else layer
@@ -120,15 +126,15 @@ def rotary_embedding(positions: jax.Array, theta: float, head_size: int) -> Rota
 
 
 def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:
-    """Turns queries or keys [B, T, H, head size] by their positions, in float32."""
+    """Turns queries or keys [B, T, H, head size] by their positions, in float32 (or float64, if they are)."""
     cos, sin = (part[:, :, None] for part in rotation)
-    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    first, second = jnp.split(x.astype(at_least_float32(x.dtype)), 2, axis=-1)
     turned = jnp.concatenate([-second, first], axis=-1)
     return (jnp.concatenate([first, second], axis=-1) * cos + turned * sin).astype(x.dtype)
 
 
 def attention(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-    """softmax(Q K^T / sqrt(head size)) V, the softmax in float32.
+    """softmax(Q K^T / sqrt(head size)) V, the softmax in float32 (float64 for float64).
 
     query [B, T, H, D], key and value [B, S, K, D] where K divides H, mask bool, broadcastable to [B, 1, T, S], True for
     what is seen -> [B, T, H * D]. A query that sees nothing gets a finite, meaningless answer.
@@ -141,9 +147,9 @@ def attention(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Arra
 
 
 def project_to_vocabulary(hidden: jax.Array, table: jax.Array) -> jax.Array:
-    """hidden [..., d], rows of an embedding table [V, d] -> logits [..., V], float32."""
-    rows = hidden.reshape(-1, hidden.shape[-1])  # for the reason given in Dense
-    logits = jnp.einsum("nd,vd->nv", rows, table.astype(hidden.dtype), preferred_element_type=jnp.float32)
+    """hidden [..., d], rows of an embedding table [V, d] -> logits [..., V], float32 (float64 for float64)."""
+    rows, dtype = hidden.reshape(-1, hidden.shape[-1]), at_least_float32(hidden.dtype)  # rows for the reason given in Dense
+    logits = jnp.einsum("nd,vd->nv", rows, table.astype(hidden.dtype), preferred_element_type=dtype)
     return logits.reshape(*hidden.shape[:-1], -1)
 
 
@@ -154,9 +160,10 @@ def _heads_first_attention(query: jax.Array, key: jax.Array, value: jax.Array, m
     query = query.reshape(batch, length, groups, -1, size).transpose(0, 2, 3, 1, 4)
     query = query.reshape(batch * groups, -1, size)
     key, value = (x.transpose(0, 2, 1, 3).reshape(batch * groups, seen, size) for x in (key, value))
-    scores = jnp.einsum("btd,bsd->bts", query, key, preferred_element_type=jnp.float32) * size**-0.5
+    dtype = at_least_float32(query.dtype)
+    scores = jnp.einsum("btd,bsd->bts", query, key, preferred_element_type=dtype) * size**-0.5
     if mask is not None:
         scores = scores.reshape(batch, groups, -1, length, seen)
-        scores = jnp.where(mask[:, :, None], scores, jnp.finfo(jnp.float32).min).reshape(batch * groups, -1, seen)
+        scores = jnp.where(mask[:, :, None], scores, jnp.finfo(dtype).min).reshape(batch * groups, -1, seen)
     mixed = jax.nn.softmax(scores, axis=-1).astype(value.dtype) @ value
     return mixed.reshape(batch, heads, length, size).transpose(0, 2, 1, 3)

@@ -161,7 +161,7 @@ class ModernBert(nn.Module):
         """The masked-language head on any selection of final hidden states: [..., d] -> logits [..., vocabulary]."""
         hidden = self.head_norm(ACTIVATIONS["gelu"](self.head_dense(hidden)))
         logits = project_to_vocabulary(hidden, self.tok_embeddings.embedding)
-        return logits + self.decoder_bias.astype(jnp.float32) if self.config.decoder_bias else logits
+        return logits + self.decoder_bias.astype(logits.dtype) if self.config.decoder_bias else logits
 
 
 class ModernBertLayer(nn.Module):

@@ -1,0 +1,79 @@
+"""What a bfloat16 model computes in float32, what a float64 model in less, and how much is lost."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prima_jax.models import pretrained
+from scripts.comparison import bfloat16
+from scripts.comparison.ours import QUICK
+from tests.models.programs import operations
+
+CASES = ("dinov3_gated", "modernbert_biases", "bert", "qwen3_untied")
+ROTATION = {"cos", "sin"}
+STATISTICS = {"exp", "reduce_sum", "reduce_max", "rsqrt"}
+"""Softmax and norms: nothing else in a forward pass exponentiates, sums or takes a root."""
+CURVES = {"erf", "erfc", "logistic"}
+"""Activations."""
+
+
+def program(case, golden, golden_folder, dtype):
+    """(hidden layers, whether there are logits, operations) of a model read in `dtype`."""
+    compared = golden(case)
+    module, variables = pretrained.from_pretrained(golden_folder / case, dtype=dtype)
+    found = operations(compared._replace(module=module).apply, variables)
+    return module.config.num_hidden_layers, "logits" in compared.expected, found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_norms_softmax_rotation_and_logits_of_a_bfloat16_model_are_float32(case, golden, golden_folder):
+    layers, has_logits, found = program(case, golden, golden_folder, jnp.bfloat16)
+    assert {o.name for o in found} & STATISTICS == STATISTICS
+    for operation in found:
+        if operation.name in STATISTICS | ROTATION:
+            assert set(operation.inputs + operation.outputs) == {"float32"}, operation
+    products = [o for o in found if o.name == "dot_general"]
+    assert all(set(o.inputs) == {"bfloat16"} for o in products)  # none was made float32 by accident
+    assert sum(o.outputs == ("float32",) for o in products) == layers + has_logits  # scores of attention, and logits
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_activations_and_sums_of_a_bfloat16_model_are_bfloat16(case, golden, golden_folder):
+    """What is not named above stays small: this is what the error budget is for."""
+    _, _, found = program(case, golden, golden_folder, jnp.bfloat16)
+    curves = [o for o in found if o.name in CURVES]
+    assert curves
+    assert all(o.outputs == ("bfloat16",) for o in curves)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_errors_of_bfloat16_are_within_the_budget_of_each_layer(case, golden):
+    compared = golden(case)
+    errors = bfloat16.our_errors(compared.module, compared.variables, compared.inputs, QUICK)
+    print(case, errors / bfloat16.ROUNDING)
+    assert (errors[1:] > 0).all()  # Qwen3's embeddings pass through no arithmetic
+    assert (errors < bfloat16.allowed(compared.module.config.num_hidden_layers)).all()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_float64_model_is_float64_but_for_the_angles(case, golden, golden_folder):
+    with jax.enable_x64(True):
+        _, _, found = program(case, golden, golden_folder, jnp.float64)
+    for operation in found:
+        if operation.name in STATISTICS | CURVES | {"dot_general"}:
+            assert set(operation.inputs + operation.outputs) == {"float64"}, operation
+        if operation.name in ROTATION:
+            assert operation.outputs == ("float32",)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_float64_answers_as_float32_does(case, golden, golden_folder):
+    """Within a few roundings of float32, as the reference's own answers, and not by being float32."""
+    with jax.enable_x64(True):
+        module, variables = pretrained.from_pretrained(golden_folder / case, dtype=jnp.float64)
+        answer = jax.jit(golden(case)._replace(module=module).apply, compiler_options=QUICK)(variables)
+        assert all(value.dtype == jnp.float64 for value in answer.values())
+        for name, expected in golden(case).expected.items():
+            difference = np.abs(golden(case).seen(np.asarray(answer[name]) - expected)).max()
+            assert 0 < difference < 1e-5, name
