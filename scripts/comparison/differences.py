@@ -1,0 +1,90 @@
+"""How far two answers lie apart, and the comparison of one configuration in float32 and with float64."""
+
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from prima_jax.models import pretrained
+from scripts.comparison.ours import QUICK, Answer, ours, probe
+from scripts.comparison.random_configs import Case
+from scripts.comparison.theirs import theirs
+from scripts.make_golden import randomize
+
+__all__ = ["QUANTITIES", "build", "compare", "compare_built", "differences"]
+
+QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
+
+CLASSES = {
+    "dinov3": (transformers.DINOv3ViTConfig, transformers.DINOv3ViTModel),
+    "modernbert": (transformers.ModernBertConfig, transformers.ModernBertForMaskedLM),
+    "bert": (transformers.BertConfig, transformers.BertForMaskedLM),
+    "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+}
+
+
+def build(architecture: str, config: dict[str, Any], seed: int) -> torch.nn.Module:
+    """A model of transformers, every parameter of it random, in float32 and in evaluation."""
+    config_class, model_class = CLASSES[architecture]
+    return randomize(model_class(config_class.from_dict(config)), seed)
+
+
+def differences(found: Answer, reference: Answer, seen: np.ndarray | None) -> dict[str, float]:
+    """Largest absolute difference over largest absolute value of the reference, padding left out.
+
+    States: the worst of all layers, each against its own largest value. Adapter gradients: all of them as one vector.
+    """
+
+    def real(array: np.ndarray) -> np.ndarray:
+        return array if seen is None else array[..., seen, :]
+
+    outputs = {name: _ratio(real(found.outputs[name]), real(value)) for name, value in reference.outputs.items()}
+    layers = [_ratio(real(a), real(b)) for a, b in zip(found.states, reference.states, strict=True)]
+    vectors = [
+        np.concatenate([side[path].ravel() for path in reference.adapter_gradients])
+        for side in (found.adapter_gradients, reference.adapter_gradients)
+    ]
+    return {
+        "states": max(*layers, outputs["last_hidden_state"]),
+        **({"logits": outputs["logits"]} if "logits" in outputs else {}),
+        "adapter gradients": _ratio(*vectors),
+        "input gradients": _ratio(found.input_gradients, reference.input_gradients),
+    }
+
+
+def compare(case: Case, compiler_options: Mapping[str, Any] | None = QUICK) -> dict[str, dict[str, float]]:
+    """The comparison of a configuration's model, every parameter of which is random."""
+    return compare_built(build(case.architecture, case.config, case.number), case.inputs, case.number, compiler_options)
+
+
+def compare_built(
+    built: torch.nn.Module, inputs: Mapping[str, np.ndarray], seed: int, compiler_options: Mapping[str, Any] | None
+) -> dict[str, dict[str, float]]:
+    """{"ours to torch", "ours to float64", "torch to float64"} -> differences; float64 is torch's model in double.
+
+    Ours is read from the checkpoint that transformers writes. `built` is left in double.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        built.save_pretrained(folder)
+        module, variables = pretrained.from_pretrained(folder)
+    asked = probe(module, variables, inputs, seed)
+    seen = inputs.get("attention_mask")
+    mine, single = ours(module, variables, asked, compiler_options), theirs(built, module, asked)
+    del variables
+    double = theirs(built.double(), module, asked)
+    return {
+        "ours to torch": differences(mine, single, seen),
+        "ours to float64": differences(mine, double, seen),
+        "torch to float64": differences(single, double, seen),
+    }
+
+
+def _ratio(found: np.ndarray, reference: np.ndarray) -> float:
+    """Raises ValueError where either is not finite or the reference is zero throughout: that would compare nothing."""
+    scale, difference = float(np.abs(reference).max()), float(np.abs(found - reference).max())
+    if not np.isfinite(scale + difference) or scale == 0:
+        raise ValueError(f"nothing to compare: the reference is at most {scale}, the difference {difference}")
+    return difference / scale
