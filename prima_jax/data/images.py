@@ -47,7 +47,8 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
 def center_view(image: np.ndarray, size: int) -> np.ndarray:
     """The whole photograph `[H, W, 3]` squashed to `[size, size, 3]`, bilinear with antialiasing, uint8.
 
-    This is DINOv3's published preprocessing: the aspect ratio is not kept and nothing is cropped.
+    This is DINOv3's published preprocessing, but that it keeps fractions of a level where PIL rounds: the aspect ratio is
+    not kept and nothing is cropped.
     """
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
