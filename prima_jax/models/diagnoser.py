@@ -102,7 +102,8 @@ class Projector(nn.Module):
     def _text_local(self, tokens: Array, mask: Array) -> tuple[jax.Array, jax.Array]:
         x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="text_local_norm")(tokens.astype(jnp.float32))
         x = x * mask[..., None]  # what is not a word must not reach its neighbours
-        x = nn.Conv(self.hidden, (3,), strides=self.text_stride, name="text_local_hidden")(x)
+        # One on each side, not "SAME", which would shift the windows by one where the length is even.
+        x = nn.Conv(self.hidden, (3,), strides=self.text_stride, padding=1, name="text_local_hidden")(x)
         x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
         padding = -mask.shape[1] % self.text_stride
         windows = jnp.pad(mask, ((0, 0), (0, padding))).reshape(mask.shape[0], -1, self.text_stride)

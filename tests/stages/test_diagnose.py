@@ -83,10 +83,12 @@ def test_a_missing_scan_is_as_if_the_study_had_none_of_its_kind(context, model):
     np.testing.assert_allclose(probabilities(context, two_scans, without), probabilities(context, model, missing), atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("length", [11, 12])
 @pytest.mark.parametrize("words", [0, 1, 8, 9])
-def test_more_padding_after_the_text_changes_nothing(context, model, words):
-    short, padded = example(words=words, length=12), example(words=words, length=40)
-    tokens = padded.text_tokens.at[:, :13].set(short.text_tokens).at[:, 1 + words :].set(5.0)
+def test_more_padding_after_the_text_changes_nothing(context, model, words, length):
+    """Nor does it matter whether their number is even: a case alone is padded to another length than among others."""
+    short, padded = example(words=words, length=length), example(words=words, length=40)
+    tokens = padded.text_tokens.at[:, : 1 + length].set(short.text_tokens).at[:, 1 + words :].set(5.0)
     expected = probabilities(context, model, short._replace(image_tokens=padded.image_tokens))
     np.testing.assert_allclose(probabilities(context, model, padded._replace(text_tokens=tokens)), expected, atol=TOLERANCE)
 
