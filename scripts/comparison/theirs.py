@@ -73,7 +73,7 @@ def _add_adapter(a: torch.Tensor, b: torch.Tensor) -> Callable[..., torch.Tensor
 
 def _linears(built: torch.nn.Module, module: nn.Module, paths: set[tuple[str, ...]]) -> dict[tuple[str, ...], torch.nn.Module]:
     """Their layer for each of our `paths`."""
-    key_map, layers = pretrained._architecture_of(module).key_map, dict(built.named_modules())
+    key_map, layers = pretrained.architecture_of(module).key_map, dict(built.named_modules())
     kernels = [(*path, "kernel") for path in paths]
     found = {}
     for link in key_map.links(module.config.num_hidden_layers, kernels):

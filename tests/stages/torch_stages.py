@@ -73,7 +73,7 @@ def backbone(module: Any, frozen: dict, trained: dict, folder: Path) -> nn.Modul
     if "lora" not in trained:
         return model
     adapters, scales = flatten_dict(trained["lora"]), flatten_dict(frozen["lora_scale"])
-    key_map = pretrained._architecture_of(module).key_map
+    key_map = pretrained.architecture_of(module).key_map
     links = key_map.links(module.config.num_hidden_layers, flatten_dict(params))
     names = {link.path: link.name for link in links}
     modules = dict(model.named_modules())
