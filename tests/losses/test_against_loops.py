@@ -1,6 +1,7 @@
 """The kernels against Eqs. 1-7 written as loops."""
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from absl.testing import parameterized
 
 from prima_jax import losses
 from tests.losses import references
-from tests.losses.inputs import FLOAT32, TAU, TAU_LABEL, alignment, tokens
+from tests.losses.inputs import FLOAT32, OPTIONS, TAU, TAU_LABEL, alignment, tokens
 
 
 class AgainstLoops(chex.TestCase):
@@ -65,6 +66,22 @@ def test_alignment_is_the_weighted_sum_of_its_parts():
     loss, parts = alignment(*tokens(), weights=(0.1, 0.2, 0.3, 0.4))
     total = sum(w * float(parts[k]) for w, k in zip((0.1, 0.2, 0.3, 0.4), ("image", "global", "local", "soft"), strict=True))
     assert float(loss) == pytest.approx(total, rel=1e-6)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["-".join(options.values()) for options in OPTIONS])
+def test_every_option_and_both_temperatures_reach_their_term(options):
+    p, p_seq, q, q_seq, mask, y = arrays = tokens()
+    parts = jax.jit(lambda *x: alignment(*x, **options)[1])(*arrays)
+    p, p_seq, q, q_seq, y = (a.astype(np.float64) for a in (p, p_seq, q, q_seq, y))
+    expected = {
+        "image": references.image_consistency(p, TAU, options["anchors"]),
+        "global": references.global_semantic(p, q, TAU),
+        "local": references.local_semantic(p_seq, q_seq, mask, TAU, options["negatives"], options["pooling"]),
+        "soft": references.soft_semantic(p, q, y, TAU, TAU_LABEL, options["normalizer"]),
+    }
+    assert parts.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(parts[name], value, **FLOAT32, err_msg=name)
 
 
 def test_the_similarity_of_two_vectors_is_their_cosine_over_tau():
