@@ -233,6 +233,7 @@ def main(words: Iterable[str]) -> int:
             failure = _first_failure(copy)
             missed += failure is None
             tqdm.write(f"{way.name:58} {failure or 'NOT CAUGHT'}")
+            sys.stdout.flush()
     print(f"{len(ways) - missed} of {len(ways)} ways to break the losses were caught.")
     return 1 if missed else 0
 

@@ -113,6 +113,7 @@ def picture(
         else:
             panel.set_xscale("log", base=2 if name == "batch_size" else 10)
             panel.set_yscale("symlog", linthresh=0.01)
+        panel.set_ylim(bottom=0)
         panel.legend(fontsize=8)
     figure.savefig(FOLDER / f"{name}.png", dpi=80)
     pyplot.close(figure)
