@@ -1,43 +1,36 @@
 """Measures how far our models lie from transformers + torch, and writes docs/parity.md.
 
     python -m scripts.parity            everything, and the page; some hours on two cores, most of it compiling
-    python -m scripts.parity grid:bert  one part; what is measured is kept in build/parity and not measured again
+    python -m scripts.parity grid:bert  one part; what is measured is kept in docs/parity and not measured again
     python -m scripts.parity page       the page from what is there
 
 Parts: grid:dinov3, grid:modernbert, grid:bert, grid:qwen3.
 """
 
-import json
 import os
 import sys
-from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
 
+from scripts.comparison import measured
 from scripts.comparison.differences import compare
 from scripts.comparison.random_configs import ARCHITECTURES, case
 
-RESULTS = Path(__file__).parents[1] / "build" / "parity"
 SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 
 
 def grid(architecture: str) -> None:
     """Compares the random configurations of an architecture, a line of JSON for each; goes on where it was stopped."""
     for name, numbers, options in (("", CONFIGURATIONS, {}), ("_optimized", COMPILED_FULLY, {"compiler_options": None})):
-        path = RESULTS / f"grid_{architecture}{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        done = len(path.read_text().splitlines()) if path.exists() else 0
-        with path.open("a") as file:
-            for number in range(done, numbers):
-                drawn = case(architecture, SEED, number)
-                found = {"number": number, "config": drawn.config, "differences": compare(drawn, **options)}
-                file.write(json.dumps(found) + "\n")
-                file.flush()
-                worst = max(found["differences"]["ours to torch"].values())
-                print(f"{architecture}{name} {number:3}  {worst:.1e}", flush=True)
+        path = measured.FOLDER / f"grid_{architecture}{name}.jsonl"
+        done = {result["number"] for result in measured.read_grid(path)}
+        for number in sorted(set(range(numbers)) - done):
+            differences = compare(case(architecture, SEED, number), **options)
+            measured.append(path, {"number": number, "differences": differences})
+            print(f"{architecture}{name} {number:3}  {max(differences['ours to torch'].values()):.1e}", flush=True)
 
 
 PARTS = {f"grid:{architecture}": (grid, architecture) for architecture in ARCHITECTURES}

@@ -1,0 +1,50 @@
+"""What was measured, in docs/parity: lines of JSON, one for each configuration of a grid, and JSON files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FOLDER", "append", "read_grid", "rounded", "write"]
+
+FOLDER = Path(__file__).parents[2] / "docs" / "parity"
+DIGITS = 3
+"""Significant digits that are kept."""
+
+
+def read_grid(path: Path) -> list[dict[str, Any]]:
+    """[{"number": n, "differences": {pair: {quantity: ratio}}}], by number; [] without a file.
+
+    A line that was cut off when the measurement was stopped is left out, and so is a number's second line.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            result = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found.setdefault(result["number"], result)
+    return [found[number] for number in sorted(found)]
+
+
+def append(path: Path, result: dict[str, Any]) -> None:
+    """Adds a result as a line, rounded; a line that was cut off before it is dropped."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(json.dumps(rounded(result)).encode() + b"\n")
+
+
+def write(path: Path, results: Any) -> None:
+    """A JSON file of results, rounded."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rounded(results), indent=1) + "\n")
+
+
+def rounded(value: Any) -> Any:
+    """The same, every float in it with three significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return float(f"{value:.{DIGITS - 1}e}") if isinstance(value, float) else value
