@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
 DEMO := runs/demo
+# A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
+PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test test-rest lint benchmark clean
@@ -13,10 +15,10 @@ demo: $(VENV)/installed
 	@$(VENV)/bin/python -m webbrowser -t "file://$(CURDIR)/$(DEMO)/report.html" >/dev/null 2>&1 || true
 
 test: $(TEST_VENV)/installed
-	$(TEST_VENV)/bin/python -m pytest
+	$(PYTEST)
 
 test-rest: $(TEST_VENV)/installed-torch
-	$(TEST_VENV)/bin/python -m pytest -m "slow or torch"
+	$(PYTEST) -m "slow or torch"
 
 benchmark: $(TEST_VENV)/installed-torch
 	$(TEST_VENV)/bin/python -m benchmarks.encoders

@@ -29,7 +29,7 @@ def get_config(preset: str = "") -> ConfigDict:
 
 
 def demo(config: ConfigDict) -> ConfigDict:
-    """Nine and a half minutes on two cores, all included. Lengths and sizes were chosen on a study drawn from another seed."""
+    """Five to ten minutes on two cores, all included. Lengths and sizes were chosen on a study drawn from another seed."""
     without_weights(config, image_size=48, patch_size=8, width=64, image_depth=3, language_depth=2, vocabulary_size=1024)
     config.study.synthetic.units = 1200
     config.data.dir = ""

@@ -1,7 +1,6 @@
 """The command line: python -m prima_jax.main --config=configs/aqua.py[:preset] --workdir=DIR [--config.any.field=value]."""
 
 import argparse
-import ctypes
 import importlib.util
 import inspect
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from prima_jax import freed_memory
 from prima_jax.errors import UserError
 
 __all__ = ["main", "parse", "quiet"]
@@ -129,7 +129,7 @@ def one_line(error: BaseException) -> str:
 
 def quiet() -> None:
     """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once."""
-    _keep_freed_memory()
+    freed_memory.keep()
     logging.set_verbosity(logging.ERROR)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -146,19 +146,6 @@ def _failure(file: str, error: Exception) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == Path(file).absolute()]
     where = f"{file}, line {lines[-1]}" if lines else file
     return f"{where}: {type(error).__name__}, {one_line(error).rstrip('.?')}; mend the config."
-
-
-def _keep_freed_memory() -> None:
-    """Lets glibc reuse what a step on the CPU frees: asking the kernel anew, page by page, took a third of a small step.
-
-    Comes before the first thread of JAX, since a thread may have an arena of its own.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # macOS and musl have none
-    if mallopt:
-        m_trim_threshold, m_mmap_max, m_arena_max = -1, -4, -8  # malloc.h
-        mallopt(m_trim_threshold, 2**31 - 1)
-        mallopt(m_mmap_max, 0)  # what is mapped is given back at once, and whatever is large is mapped
-        mallopt(m_arena_max, 1)  # the threads' own arenas are given back in pieces of 64 MiB
 
 
 def _check_field(config: ConfigDict, field: str, named: str) -> None:

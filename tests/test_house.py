@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
 FLOORS = {
     "errors": 0,
+    "freed_memory": 0,
     "progress": 0,
     "losses": 1,
     "models": 1,
