@@ -21,8 +21,11 @@ from tests.stages.watch import Batches
 STEPS = 10
 SETTINGS = {"learning_rate": 1e-2, "weight_decay": 1.0}
 """With such a decay the weights shrink by 1.4% in all, which would show if some tensor were left out of it."""
-TOLERANCE = 1e-4
-"""Relative, on every loss. Measured: at most 3e-6, which is float32 rounding."""
+TOLERANCE = 2e-5
+"""Relative, on every loss. Measured over ten steps: with adapters 1.5e-7 (knowledge), 3.4e-7 (align), 1.5e-6 (refine) and 1.6e-6
+(diagnose); trained whole 1.1e-6, 2.6e-6 and 3.3e-6. That is float32 rounding, 6e-8 an operation, which each step hands to the
+next by way of the weights. Six times the largest, since another processor or library sums in another order.
+"""
 WEIGHT_TOLERANCE = 2e-3
 """On every trained tensor. Measured: at most 5e-4; Adam divides by the gradient's size, the rounding of small ones included."""
 
