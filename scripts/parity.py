@@ -4,18 +4,25 @@
     python -m scripts.parity grid:bert  one part; what is measured is kept in docs/parity and not measured again
     python -m scripts.parity page       the page from what is there
 
-Parts: grid:dinov3, grid:modernbert, grid:bert, grid:qwen3.
+Parts: grid:dinov3, grid:modernbert, grid:bert, grid:qwen3, full (published sizes; 10 GB of memory), port (another
+JAX port, with EQUIMO_PYTHON), page. The configs of `full` and `port` are looked for by scripts/comparison/full_size.py.
 """
 
 import os
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
 
-from scripts.comparison import measured
+from scripts.comparison import full_size, measure_full_size, measured, page, port
 from scripts.comparison.differences import compare
 from scripts.comparison.random_configs import ARCHITECTURES, case
 
@@ -33,12 +40,42 @@ def grid(architecture: str) -> None:
             print(f"{architecture}{name} {number:3}  {max(differences['ours to torch'].values()):.1e}", flush=True)
 
 
-PARTS = {f"grid:{architecture}": (grid, architecture) for architecture in ARCHITECTURES}
+def full() -> None:
+    """Compares the models of published sizes."""
+    _by_name(measured.FOLDER / "full.json", full_size.MODELS, measure_full_size.measure)
+
+
+def other_port() -> None:
+    """Compares another port's DINOv3, and ours; needs EQUIMO_PYTHON, a Python that has equimo."""
+    _by_name(measured.FOLDER / "port.json", port.MODELS, port.measure)
+
+
+def _by_name(path: Path, names: Iterable[str], measure: Callable[[str], Any]) -> None:
+    """{name: what was measured} in a JSON file, each in a process of its own, which gives back its memory."""
+    for name in names:
+        if name not in (found := measured.read(path)):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                found[name] = process.submit(measure, name).result()
+            measured.write(path, found)
+            print(name, found[name], flush=True)
+
+
+def write_page() -> None:
+    """docs/parity.md, from what is in docs/parity."""
+    page.PAGE.write_text(page.render())
+
+
+PARTS = {f"grid:{architecture}": partial(grid, architecture) for architecture in ARCHITECTURES} | {
+    "full": full,
+    "port": other_port,
+    "page": write_page,
+}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # tiny models: threads only wait for each other
     transformers.utils.logging.disable_progress_bar()
     for part in sys.argv[1:] or PARTS:
-        run, argument = PARTS[part]
-        run(argument)
+        if part != "page":
+            measured.note_versions()
+        PARTS[part]()

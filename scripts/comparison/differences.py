@@ -14,7 +14,7 @@ from scripts.comparison.random_configs import Case
 from scripts.comparison.theirs import theirs
 from scripts.make_golden import randomize
 
-__all__ = ["QUANTITIES", "build", "compare", "compare_built", "differences"]
+__all__ = ["QUANTITIES", "build", "compare", "compare_built", "differences", "ratio"]
 
 QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
 
@@ -41,8 +41,8 @@ def differences(found: Answer, reference: Answer, seen: np.ndarray | None) -> di
     def real(array: np.ndarray) -> np.ndarray:
         return array if seen is None else array[..., seen, :]
 
-    outputs = {name: _ratio(real(found.outputs[name]), real(value)) for name, value in reference.outputs.items()}
-    layers = [_ratio(real(a), real(b)) for a, b in zip(found.states, reference.states, strict=True)]
+    outputs = {name: ratio(real(found.outputs[name]), real(value)) for name, value in reference.outputs.items()}
+    layers = [ratio(real(a), real(b)) for a, b in zip(found.states, reference.states, strict=True)]
     vectors = [
         np.concatenate([side[path].ravel() for path in reference.adapter_gradients])
         for side in (found.adapter_gradients, reference.adapter_gradients)
@@ -50,8 +50,8 @@ def differences(found: Answer, reference: Answer, seen: np.ndarray | None) -> di
     return {
         "states": max(*layers, outputs["last_hidden_state"]),
         **({"logits": outputs["logits"]} if "logits" in outputs else {}),
-        "adapter gradients": _ratio(*vectors),
-        "input gradients": _ratio(found.input_gradients, reference.input_gradients),
+        "adapter gradients": ratio(*vectors),
+        "input gradients": ratio(found.input_gradients, reference.input_gradients),
     }
 
 
@@ -82,7 +82,7 @@ def compare_built(
     }
 
 
-def _ratio(found: np.ndarray, reference: np.ndarray) -> float:
+def ratio(found: np.ndarray, reference: np.ndarray) -> float:
     """Raises ValueError where either is not finite or the reference is zero throughout: that would compare nothing."""
     scale, difference = float(np.abs(reference).max()), float(np.abs(found - reference).max())
     if not np.isfinite(scale + difference) or scale == 0:

@@ -1,12 +1,14 @@
 """What was measured, in docs/parity: lines of JSON, one for each configuration of a grid, and JSON files."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "append", "read_grid", "rounded", "write"]
+__all__ = ["FOLDER", "PACKAGES", "append", "note_versions", "read", "read_grid", "rounded", "write"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "parity"
+PACKAGES = ("jax", "jaxlib", "flax", "numpy", "transformers", "torch")
 DIGITS = 3
 """Significant digits that are kept."""
 
@@ -48,3 +50,17 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
     return float(f"{value:.{DIGITS - 1}e}") if isinstance(value, float) else value
+
+
+def note_versions() -> None:
+    """Writes down what is measured with what; raises RuntimeError where the folder's figures are of other versions."""
+    path, found = FOLDER / "versions.json", {name: version(name).partition("+")[0] for name in PACKAGES}
+    noted = read(path)
+    if noted and noted != found:
+        raise RuntimeError(f"docs/parity was measured with {noted}, here are {found}: move it away and measure all of it again")
+    write(path, found)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file of results; {} without it."""
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -1,0 +1,76 @@
+"""docs/parity.md is what docs/parity holds, of the pinned versions, and what it holds is small."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.comparison import measured, page
+
+ROOT = Path(__file__).parents[1]
+GRIDS = [(name, optimized) for name in page.TITLES for optimized in (False, True)]
+
+
+def test_the_page_is_what_was_measured():
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run python -m scripts.parity page"
+
+
+def test_it_was_measured_with_the_pinned_versions():
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)$", "\n".join(p.read_text() for p in ROOT.glob("requirements*.txt")), re.MULTILINE))
+    versions = measured.read(measured.FOLDER / "versions.json")
+    assert set(versions) == set(measured.PACKAGES)
+    assert versions == {name: pins[name] for name in versions}
+
+
+@pytest.mark.parametrize(("architecture", "optimized"), GRIDS)
+def test_every_difference_of_a_random_configuration_is_small(architecture, optimized):
+    for result in page.grids(architecture, optimized=optimized):
+        check(result["differences"], architecture != "dinov3")
+
+
+def test_every_difference_of_a_published_size_is_small():
+    for name, result in measured.read(measured.FOLDER / "full.json").items():
+        check(result["differences"], not name.startswith("DINOv3"))
+
+
+def check(differences, has_logits):
+    expected = {q for q in page.QUANTITIES if q != "logits" or has_logits}
+    assert {pair: set(found) for pair, found in differences.items()} == dict.fromkeys(page.PAIRS, expected)
+    assert all(0 <= ratio < math.inf for found in differences.values() for ratio in found.values())
+    assert max(differences["ours to torch"].values()) < page.LIMIT, differences
+
+
+@pytest.mark.parametrize("architecture", list(page.TITLES))
+def test_the_grid_is_complete(architecture):
+    assert [result["number"] for result in page.grids(architecture)] == list(range(page.CONFIGURATIONS))
+    assert [r["number"] for r in page.grids(architecture, optimized=True)] == list(range(page.COMPILED_FULLY))
+
+
+def test_a_line_that_was_cut_off_is_measured_again(tmp_path):
+    path = tmp_path / "grid.jsonl"
+    measured.append(path, {"number": 0, "differences": {"ours to torch": {"states": 1.23456e-7}}})
+    with path.open("a") as file:
+        file.write('{"number": 1, "diff')
+    assert [result["number"] for result in measured.read_grid(path)] == [0]
+    measured.append(path, {"number": 1, "differences": {}})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [{"number": 0, "differences": {"ours to torch": {"states": 1.23e-7}}}, {"number": 1, "differences": {}}]
+
+
+def test_other_versions_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    monkeypatch.setattr(measured, "version", lambda name: f"1.{len(name)}+cpu")
+    measured.note_versions()
+    measured.note_versions()
+    assert measured.read(tmp_path / "versions.json")["torch"] == "1.5"
+    monkeypatch.setattr(measured, "version", lambda name: "2.0")
+    with pytest.raises(RuntimeError, match="measured with"):
+        measured.note_versions()
+
+
+def test_without_figures_the_page_says_that_nothing_was_measured(tmp_path):
+    rendered = page.render(tmp_path)
+    assert rendered.count(page.NOT_MEASURED) == 5
+    assert "nan" not in rendered
