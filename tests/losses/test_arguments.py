@@ -51,6 +51,13 @@ def test_so_does_each_term(term, wrong):
         jax.eval_shape(lambda *a: function(*a, temperature=TAU), *(arrays[p] for p in positions))
 
 
+def test_terms_have_to_agree_with_each_other():
+    """Words and patches of seven patients beside the class tokens of eight: each term by itself has nothing to object to."""
+    p_cls, p_seq, q_cls, q_seq, mask, y = tokens()
+    with pytest.raises(AssertionError, match=r"p_seq \[N, 2, K, D\] is float32 \[7, 2, 5, 6\]"):
+        jax.eval_shape(alignment, p_cls, p_seq[1:], q_cls, q_seq[1:], mask[1:], y)
+
+
 def test_pairs_of_vectors_have_one_width_and_one_temperature():
     p, _, q, *_ = tokens()
     with pytest.raises(AssertionError, match=r"\[8, 5\]"):
