@@ -17,6 +17,7 @@ STUDY = {
     "label_column": "diagnosis",
     "classes": (("benign", "benign mole"), ("malignant", "melanoma")),
     "image_column": "image",
+    "missing": ("", "NA", "NaN", "unknown"),
     "subject_columns": ("patient",),
     "unit_columns": ("patient", "mole"),  # what has one diagnosis, and never lies in two folds
     "attributes": (

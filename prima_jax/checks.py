@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
+from prima_jax.models.checkpoint_files import Tensors, weight_files
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["check"]
@@ -44,6 +45,9 @@ _LEAST = {
     "learning_rate": 0,
     "weight_decay": 0,
     "checkpoint_seconds": 0,
+    "brightness": 0,
+    "contrast": 0,
+    "saturation": 0,
     "batch_size": 1,
     "size": 1,
     "views": 1,
@@ -58,8 +62,15 @@ _LEAST = {
     "units": 0,
     "synthetic.image_size": 16,
 }
-_MOST = {"image_stride": 3, "text_stride": 2}
-"""The convolutions see three neighbours: with larger strides there would be tokens that none sees."""
+_MOST = {
+    # The convolutions see three neighbours: with larger strides there would be tokens that none sees.
+    "image_stride": 3,
+    "text_stride": 2,
+    "seed": 2**32 - 1,  # scikit-learn takes no larger one
+    "brightness": 1,
+    "contrast": 1,
+    "saturation": 1,
+}
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
 _TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}
 """Stage -> the model that it adapts, or trains whole at rank 0."""
@@ -163,9 +174,12 @@ def _module(name: str, settings: ConfigDict) -> Any:
             f"--config.models.{name}.weights to such a checkpoint."
         )
     try:
-        return pretrained.build(description)
+        module = pretrained.build(description)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from error
+    if settings.weights:
+        Tensors(weight_files(Path(settings.weights)))  # reads no number, but tells what is damaged or not there
+    return module
 
 
 def _description(name: str, settings: ConfigDict) -> dict[str, Any]:

@@ -155,6 +155,8 @@ def check_late_stages(context: Context, folds: list[Fold]) -> None:
             sentences = len(training_sentences(context, fold)) if config.knowledge.include_sentences else 0
             sizes = {"knowledge": corpus + sentences, **sizes}
         for stage, size in sizes.items():
+            if config[stage].epochs and not size:
+                raise UserError(f"{stage} has nothing to train on: set --config.{stage}.epochs=0.")
             if config[stage].epochs and config[stage].batch_size > size:
                 raise UserError(
                     f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold.index} "

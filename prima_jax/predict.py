@@ -122,7 +122,10 @@ def read_metadata(text: str) -> dict[str, str]:
     wrong = next((key for key, equals, _ in pairs if not equals), None)
     if wrong is not None:
         raise UserError(f"--metadata: expected key=value, found {wrong!r}; write for example age=64,itch=yes.")
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    values = {key.strip(): value.strip() for key, _, value in pairs}
+    if len(values) < len(pairs):
+        raise UserError(f"--metadata: a key is given twice in {text!r}; give each once.")
+    return values
 
 
 def read_photograph(study: Any, argument: str, size: int) -> tuple[str, np.ndarray]:

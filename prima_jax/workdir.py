@@ -100,9 +100,15 @@ def _compare(folder: Path, config: ConfigDict) -> None:
     before, now = _flat(load_config(folder)), _flat(config)
     different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     if different:
-        told = "; ".join(f"{k} was {before.get(k)!r} and is now {now.get(k)!r}" for k in different[:5])
+        told = "; ".join(f"{k} was {_shortened(before.get(k))} and is now {_shortened(now.get(k))}" for k in different[:5])
         more = f" (and {len(different) - 5} more)" if len(different) > 5 else ""
         raise UserError(f"{folder} was made with another config: {told}{more}; choose another --workdir.")
+
+
+def _shortened(value: Any) -> str:
+    """At most 200 characters of a value: a study's attributes are pages."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _flat(config: ConfigDict) -> dict[str, Any]:

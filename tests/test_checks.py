@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import pytest
 from ml_collections import ConfigDict
+from safetensors.numpy import save_file
 
 from configs.aqua import get_config
 from prima_jax.checks import check
@@ -44,7 +45,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name in ("image", "text", "llm"):
         folder = tmp_path_factory.mktemp(name)
         (folder / "config.json").write_text(json.dumps(get_config("demo").models[name].architecture.to_dict()))
-        (folder / "model.safetensors").touch()
+        save_file({}, folder / "model.safetensors")
         folders[name] = str(folder)
     return folders
 
@@ -77,6 +78,9 @@ WRONG_VALUES = [
     ("image__augmentation__ratio", (1.5, 0.5), "the lower first"),
     ("image__augmentation__ratio", (-1.0, 1.0), "above 0"),
     ("image__augmentation__ratio", (1.0, math.inf), "two numbers"),
+    ("image__augmentation__brightness", -5.0, "0 or more"),
+    ("image__augmentation__saturation", 1.5, "1 or less"),
+    ("seed", 2**32, "4294967295 or less"),
     ("align__epochs", math.inf, "finite"),
     ("align__epochs", -1.0, "0 or more"),
     ("diagnose__weight_decay", math.nan, "finite"),
@@ -104,6 +108,8 @@ def test_a_value_that_no_stage_takes_is_refused_by_name(field: str, value: Any, 
         ("align__weights", (0, 1, 0, 0)),
         ("image__augmentation__scale", (1, 1)),
         ("image__augmentation__ratio", (1.0, 1.0)),
+        ("image__augmentation__contrast", 1.0),
+        ("seed", 2**32 - 1),
         ("checkpoint_seconds", 0.0),
         ("diagnose__image_stride", 3),
         ("diagnose__text_stride", 2),
@@ -145,6 +151,17 @@ def test_a_model_with_neither_weights_nor_an_architecture_is_refused(checkpoints
     found = pretrained(checkpoints, **{f"models__{name}__weights": ""})
     del found.models[name].architecture
     assert f"models.{name} has neither weights nor an architecture" in refusal(found)
+
+
+@pytest.mark.parametrize("name", ["image", "text", "llm"])
+def test_a_damaged_checkpoint_is_told_before_anything_is_computed(checkpoints: dict[str, str], tmp_path: Path, name: str):
+    (tmp_path / "config.json").write_text((Path(checkpoints[name]) / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes(b"cut")
+    assert "is damaged or incomplete" in refusal(pretrained(checkpoints | {name: str(tmp_path)}))
+    (tmp_path / "model.safetensors").rename(tmp_path / "model-00001-of-00002.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "lacks model-00002-of-00002.safetensors" in refusal(pretrained(checkpoints | {name: str(tmp_path)}))
 
 
 @pytest.mark.parametrize("stage", ["knowledge", "align", "refine", "image_only", "diagnose"])

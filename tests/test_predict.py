@@ -64,6 +64,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("age=old", "age should be a number, not 'old'"),
         ("infiltrate_location=left", "unknown value 'left' in column infiltrate_location; known are central, paracentral"),
         ("age", "expected key=value, found 'age'"),
+        ("age=3,age=80", "a key is given twice"),
         ("age=3,", "expected key=value, found ''"),
         ("nowhere.json", r"cannot read nowhere\.json"),
     ],

@@ -45,6 +45,15 @@ def test_another_config_is_refused_and_the_fields_named(tmp_path: Path, config: 
     assert "choose another --workdir" in said
 
 
+def test_long_values_are_shortened_where_they_differ(tmp_path: Path, config: ConfigDict):
+    with open_workdir(tmp_path / "run", config) as folder:
+        claim(folder, config, DATA)
+    config.study.definition.attributes = config.study.definition.attributes[1:]
+    said = refusal(tmp_path / "run", config)
+    assert "study.definition.attributes was [" in said
+    assert len(said) < 700
+
+
 def test_a_field_that_bears_on_no_result_may_change(tmp_path: Path, config: ConfigDict):
     claim(tmp_path, config, DATA)
     before = config_hash(config)

@@ -84,7 +84,10 @@ def resample(data: bytes, size: int, name: str) -> bytes:
     shape = [max(size, round(side * scale)) for side in image.size]
     buffer = io.BytesIO()
     resized = image.resize((shape[0], shape[1]), Image.Resampling.LANCZOS)
-    resized.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    try:
+        resized.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    except (OSError, ValueError) as error:  # JPEG has sides of at most 65,500 pixels
+        raise UserError(f"{name}, resized to {shape[0]} x {shape[1]} pixels, cannot be stored ({error}); crop it.") from error
     return buffer.getvalue()
 
 

@@ -20,7 +20,7 @@ from prima_jax.studies.study import Record, Study
 
 __all__ = ["Prepared", "fingerprint", "prepare"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is stored changes for the same input."""
 CACHE_BYTES = 2**30
 
@@ -59,10 +59,10 @@ def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
 
 
 def fingerprint(reading: Reading, size: int) -> str:
-    """What a prepared study depends on, in 16 hex digits: manifest, study, photographs' names and lengths, size."""
+    """What a prepared study depends on, in 16 hex digits: manifest, study, photographs' names and pixels, size."""
     manifest = reading.study.manifest_path(reading.folder).read_bytes()
-    photographs = [(record.image, (reading.folder / record.image).stat().st_size) for record in reading.records]
-    parts = [FORMAT, size, asdict(reading.study), photographs, hashlib.sha256(manifest).hexdigest()]
+    photographs = [record.image for record in reading.records]
+    parts = [FORMAT, size, asdict(reading.study), photographs, reading.pixels, hashlib.sha256(manifest).hexdigest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

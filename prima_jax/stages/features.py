@@ -107,9 +107,9 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
         del table
         os.replace(temporary, path)
     except OSError as error:
-        need = np.prod(shape) * np.dtype(settings.dtype).itemsize / 2**30
+        need = np.prod(shape) * np.dtype(settings.dtype).itemsize / 2**20
         raise UserError(
-            f"Cannot write {need:.1f} GiB of image features to {folder}: {error.strerror}; free some space, choose "
+            f"Cannot write {need:,.1f} MiB of image features to {folder}: {error.strerror}; free some space, choose "
             "another --workdir, or lower features.views."
         ) from error
     return np.load(path, mmap_mode="r")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prima_jax.errors import UserError
-from prima_jax.studies.photographs import identical_groups
+from prima_jax.studies.photographs import compare
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
 __all__ = ["Reading", "is_drawn", "parse_fields", "read"]
@@ -29,6 +29,8 @@ class Reading:
     """Ids of rows left out because their photograph is not there (only where the study allows it)."""
     identical: tuple[tuple[str, ...], ...]
     """Groups of record ids whose photographs are the same in every pixel, or but for size and compression."""
+    pixels: str
+    """A hash of all photographs' pixels."""
 
 
 def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Reading:
@@ -64,13 +66,13 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Read
         searched = ", ".join(str(folder / name) for name in study.image_folders)
         raise UserError(f"{path}: none of its {len(missing)} rows has a photograph in {searched}; put them there.")
     _check_units(records, lines, path, study)
-    groups = identical_groups(
+    compared = compare(
         [str(folder / record.image) for record in records],
         [f"{path}, line {lines[r.image]}" for r in records],
         cache=cache,
     )
-    identical = tuple(tuple(records[n].id for n in group) for group in groups)
-    return Reading(study, folder, tuple(records), tuple(missing), identical)
+    identical = tuple(tuple(records[n].id for n in group) for group in compared.identical)
+    return Reading(study, folder, tuple(records), tuple(missing), identical, compared.digest)
 
 
 def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[str, Value]:
@@ -190,6 +192,8 @@ def _value(attribute: Attribute, text: str, where: str) -> Value:
 
 def _find_image(study: Study, folder: Path, name: str) -> str | None:
     """The photograph's path relative to the study's folder, or None."""
+    if not Path(name).name:  # "." or "/"
+        return None
     names = [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes] or [name]
     for directory in study.image_folders:
         for candidate in names:

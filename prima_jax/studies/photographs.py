@@ -8,21 +8,22 @@ import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.cluster.hierarchy import DisjointSet
 
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 
-__all__ = ["decode", "identical_groups"]
+__all__ = ["Compared", "compare", "decode"]
 
 # A broken PNG raises SyntaxError, a broken TIFF or WebP ValueError, broken EXIF data struct.error or TypeError, everything
 # else an OSError.
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
 
-FORMAT = 2
+FORMAT = 3
 THUMBNAIL = (32, 32)
 # Copies of one photograph at other sizes or JPEG qualities correlate above 0.9995 in PAD-UFES-20 and differ by 0.8 grey
 # levels; of photographs that are not copies the two most alike correlate by 0.94 and differ by 9.2 levels.
@@ -38,31 +39,47 @@ def decode(source: bytes | str | Path, what: str) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.mode.startswith(("I", "F")):  # Pillow would cut each number off at 255
+                raise UserError(f"{what} has more than 8 bits a channel (Pillow's mode {image.mode}); save it with 8.")
             return ImageOps.exif_transpose(image).convert("RGB")
+    except UnidentifiedImageError as error:
+        raise UserError(f"{what} cannot be decoded (it is no image that Pillow reads); replace the file.") from error
     except DECODING_ERRORS as error:
         raise UserError(f"{what} cannot be decoded ({error}); replace the file.") from error
 
 
-def identical_groups(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = None) -> list[list[int]]:
-    """Groups of positions whose photographs are the same: the same pixels, or a copy resampled or recompressed.
+class Compared(NamedTuple):
+    """What a look at every photograph of a study tells."""
+
+    identical: list[list[int]]
+    """Groups of positions whose photographs are the same: the same pixels, or a copy resampled or recompressed."""
+    digest: str
+    """A hash of all pixels, in the order of the photographs."""
+
+
+def compare(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = None) -> Compared:
+    """Decodes every photograph and compares it with all others.
 
     A copy is recognised by its thumbnail: nearly another's, and correlated with it once the mean of all is taken off.
     `where` tells of each path in which row it stands, for the UserError raised when it cannot be decoded. The outcome is
     noted in the folder `cache`, and read from there for as long as names, sizes and times of the photographs stay as they
-    were: thousands of large ones take an hour to decode.
+    were: thousands of large ones take an hour to decode. Raises UserError where `cache` cannot be written.
     """
     if cache is None:
         return _compare(paths, where)
     note = cache / f"identical-{_fingerprint(paths)}.json"
     try:
-        return json.loads(note.read_text())
-    except (OSError, ValueError):  # not noted yet, or not readable: look again
-        groups = _compare(paths, where)
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = note.with_suffix(f".{os.getpid()}.part")
-    temporary.write_text(json.dumps(groups))
-    os.replace(temporary, note)
-    return groups
+        return Compared(**json.loads(note.read_text()))
+    except (OSError, ValueError, TypeError):  # not noted yet, or not readable: look again
+        compared = _compare(paths, where)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = note.with_suffix(f".{os.getpid()}.part")
+        temporary.write_text(json.dumps(compared._asdict()))
+        os.replace(temporary, note)
+    except OSError as error:
+        raise UserError(f"{cache} cannot be written ({error.strerror}); free space there or choose another folder.") from error
+    return compared
 
 
 def _fingerprint(paths: Sequence[str]) -> str:
@@ -71,10 +88,11 @@ def _fingerprint(paths: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([FORMAT, stats]).encode()).hexdigest()[:16]
 
 
-def _compare(paths: Sequence[str], where: Sequence[str]) -> list[list[int]]:
+def _compare(paths: Sequence[str], where: Sequence[str]) -> Compared:
     groups = DisjointSet(range(len(paths)))
     thumbnails = np.empty((len(paths), THUMBNAIL[0] * THUMBNAIL[1] * 3), np.float32)
     first: dict[bytes, int] = {}
+    whole = hashlib.sha256()
 
     def digest(position: int) -> bytes:
         image = decode(paths[position], f"{where[position]}: the photograph {paths[position]}")
@@ -86,10 +104,11 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> list[list[int]]:
         with progress_bar(len(paths), "checking photographs", "image") as bar:
             for position, key in enumerate(digests):
                 groups.merge(first.setdefault(key, position), position)
+                whole.update(key)
                 bar.update()
     for one, other in _copies(thumbnails):
         groups.merge(one, other)
-    return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)
+    return Compared(sorted(sorted(group) for group in groups.subsets() if len(group) > 1), whole.hexdigest())
 
 
 def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -33,6 +33,13 @@ def test_a_broken_file_is_named(data):
         decode(data, "p7.png")
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_more_than_8_bits_a_channel_are_refused_rather_than_cut_off(dtype):
+    ramp = np.linspace(0, 65535, 2400).reshape(40, 60).astype(dtype)
+    with pytest.raises(UserError, match=r"p7\.tiff has more than 8 bits a channel.*save it with 8\.$"):
+        decode(encoded(ramp, "TIFF"), "p7.tiff")
+
+
 def test_the_center_view_shows_the_whole_photograph():
     image = np.zeros((40, 80, 3), np.uint8)
     image[:, 40:] = 200

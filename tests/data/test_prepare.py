@@ -15,7 +15,7 @@ from prima_jax.data.images import decode
 from prima_jax.data.prepare import fingerprint, prepare
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import read
-from tests.data.cohort import STUDY, UNITS, prepared_cohort, write_cohort, write_photograph
+from tests.data.cohort import ROWS, STUDY, UNITS, prepared_cohort, write_cohort, write_photograph
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,35 @@ def test_the_fingerprint_follows_all_that_it_should(tmp_path):
     prints = [fingerprint(reading, 24), fingerprint(reading, 32)]
     prints.append(fingerprint(replace(reading, study=STUDY.hide("form")), 24))
     write_photograph(tmp_path / "images" / "p0.png", seed=99)
+    reading = read(STUDY, tmp_path)
     prints.append(fingerprint(reading, 24))
     with (tmp_path / "manifest.csv").open("a") as file:
         file.write("\n")
     prints.append(fingerprint(reading, 24))
     assert len(set(prints)) == 5 and prints[-1] == fingerprint(reading, 24)
+
+
+def test_the_fingerprint_follows_pixels_and_not_where_and_when_they_were_written(tmp_path):
+    """Two photographs of equal length change places; then the folder is copied."""
+    rows = [(row[0].replace("png", "bmp"), *row[1:]) for row in ROWS]
+    images = write_cohort(tmp_path / "one", rows) / "images"
+    before = fingerprint(read(STUDY, tmp_path / "one", cache=tmp_path / "cache"), 24)
+    first, second = (images / name for name in ("p0.bmp", "p3.bmp"))
+    assert first.stat().st_size == second.stat().st_size
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    after = fingerprint(read(STUDY, tmp_path / "one", cache=tmp_path / "cache"), 24)
+    assert after != before
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert fingerprint(read(STUDY, tmp_path / "two", cache=tmp_path / "cache"), 24) == after
+
+
+def test_a_photograph_too_long_for_its_format_is_named(tmp_path):
+    write_cohort(tmp_path / "raw")
+    write_photograph(tmp_path / "raw" / "images" / "p2.png", seed=1, height=3, width=9000)
+    with pytest.raises(UserError, match=r"p2\.png, resized to 72000 x 24 pixels, cannot be stored .*; crop it\.$"):
+        prepare(read(STUDY, tmp_path / "raw"), tmp_path / "cache", size=24)
 
 
 def test_a_preparation_that_fails_leaves_nothing(tmp_path):

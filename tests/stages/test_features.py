@@ -102,7 +102,7 @@ def test_a_full_disk_is_told_before_anything_is_computed(context, calls, tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(UserError, match=r"Cannot write \d.* GiB of image features .*No space left"):
+    with pytest.raises(UserError, match=r"Cannot write \d.* MiB of image features .*No space left"):
         features.image_tokens(context, context.image_encoder.variables, tmp_path / "f", seed=0)
     assert calls == []
 

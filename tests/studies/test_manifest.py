@@ -102,7 +102,7 @@ def test_an_absent_photograph_is_an_error_or_counted(tmp_path):
     assert "p3.png" not in [r.id for r in reading.records] and len(reading.records) == len(ROWS) - 1
 
 
-@pytest.mark.parametrize("name", ["p" * 300 + ".png", "p\0.png"])
+@pytest.mark.parametrize("name", ["p" * 300 + ".png", "p\0.png", "."])
 def test_a_photograph_whose_name_no_disk_can_hold_is_not_there(tmp_path, name):
     write_cohort(tmp_path)
     path = tmp_path / "manifest.csv"
@@ -125,6 +125,13 @@ def test_a_truncated_photograph_is_named_with_its_row(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserError, match=r"line 6: the photograph .*p4\.png cannot be decoded"):
         read(STUDY, tmp_path)
+
+
+def test_a_place_for_notes_that_cannot_be_written_is_told(tmp_path):
+    write_cohort(tmp_path / "raw")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file cannot be written \(File exists\)"):
+        read(STUDY, tmp_path / "raw", cache=tmp_path / "file")
 
 
 def test_a_unit_belongs_to_one_subject(tmp_path):
