@@ -108,7 +108,7 @@ def _bfloat16(full: dict[str, Any]) -> str:
         return NOT_MEASURED
     layers = max(map(len, columns)) - 1
     rows = [
-        (layer, f"{1e3 * allowed:.1f}", *(f"{1e3 * column[layer]:.2f}" if layer < len(column) else "" for column in columns))
+        (layer, f"{1e3 * allowed:.1f}", *(f"{1e3 * column[layer]:#.3g}" if layer < len(column) else "" for column in columns))
         for layer, allowed in enumerate(bfloat16.allowed(layers))
     ]
     shares = [float(np.max(column / bfloat16.allowed(len(column) - 1))) for column in columns]
