@@ -39,15 +39,16 @@ def check(differences, has_logits):
     expected = {q for q in page.QUANTITIES if q != "logits" or has_logits}
     assert {pair: set(found) for pair, found in differences.items()} == dict.fromkeys(page.PAIRS, expected)
     assert all(0 <= ratio < math.inf for found in differences.values() for ratio in found.values())
-    assert max(differences["ours to torch"].values()) < page.LIMIT, differences
+    worst = {pair: max(found.values()) for pair, found in differences.items()}
+    assert worst["ours to float64"] < page.LIMIT, differences
+    # What is farther from torch than that has to be torch's own error.
+    assert worst["ours to torch"] < page.LIMIT or worst["torch to float64"] > page.LIMIT, differences
 
 
-@pytest.mark.parametrize(("architecture", "optimized"), GRIDS)
-def test_no_configuration_is_left_out(architecture, optimized):
-    """Measured are the first ones of the grid, as many as the page says, and none because of what it showed."""
-    numbers = [result["number"] for result in page.grids(architecture, optimized=optimized)]
-    assert numbers == list(range(len(numbers)))
-    assert len(numbers) <= (page.COMPILED_FULLY if optimized else page.CONFIGURATIONS)
+@pytest.mark.parametrize("architecture", list(page.TITLES))
+def test_no_configuration_is_left_out(architecture):
+    assert [result["number"] for result in page.grids(architecture)] == list(range(page.CONFIGURATIONS))
+    assert [r["number"] for r in page.grids(architecture, optimized=True)] == list(range(page.COMPILED_FULLY))
 
 
 def test_a_line_that_was_cut_off_is_measured_again(tmp_path):
