@@ -26,16 +26,17 @@ from scripts.comparison import full_size, measure_full_size, measured, page, por
 from scripts.comparison.differences import compare
 from scripts.comparison.random_configs import ARCHITECTURES, case
 
-SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
-
 
 def grid(architecture: str) -> None:
     """Compares the random configurations of an architecture, a line of JSON for each; goes on where it was stopped."""
-    for name, numbers, options in (("", CONFIGURATIONS, {}), ("_optimized", COMPILED_FULLY, {"compiler_options": None})):
+    for name, numbers, options in (
+        ("", page.CONFIGURATIONS, {}),
+        ("_optimized", page.COMPILED_FULLY, {"compiler_options": None}),
+    ):
         path = measured.FOLDER / f"grid_{architecture}{name}.jsonl"
         done = {result["number"] for result in measured.read_grid(path)}
         for number in sorted(set(range(numbers)) - done):
-            differences = compare(case(architecture, SEED, number), **options)
+            differences = compare(case(architecture, page.SEED, number), **options)
             measured.append(path, {"number": number, "differences": differences})
             print(f"{architecture}{name} {number:3}  {max(differences['ours to torch'].values()):.1e}", flush=True)
 

@@ -12,14 +12,15 @@ from ml_collections import ConfigDict
 
 from scripts.comparison import bfloat16
 from scripts.comparison.measured import FOLDER, read, read_grid
+from scripts.comparison.random_configs import case
 
 __all__ = ["CONFIGURATIONS", "LIMIT", "PAGE", "TITLES", "grids", "render"]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "parity.md"
-CONFIGURATIONS, COMPILED_FULLY = 200, 10
+SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 LIMIT = 1e-5
-"""What our differences from float64 stay below, and those from torch in float32 wherever torch's own from float64 do."""
+"""Largest difference from torch in float32 that we aim at, over the largest value."""
 TITLES = {"dinov3": "DINOv3", "modernbert": "ModernBERT", "bert": "BERT", "qwen3": "Qwen3"}
 PAIRS = ("ours to torch", "ours to float64", "torch to float64")
 PORT_PAIRS = ("to torch", "to float64")
@@ -50,21 +51,26 @@ def grids(architecture: str, folder: Path = FOLDER, *, optimized: bool = False) 
 
 
 def _summary(folder: Path) -> str:
-    found = [(title, result["number"], result["differences"]) for name, title in TITLES.items() for result in grids(name, folder)]
+    found = [(name, result["number"], result["differences"]) for name in TITLES for result in grids(name, folder)]
     if not found:
         return "No random configuration has been measured yet."
-    exact = _number(max(_worst(differences, "ours to float64") for *_, differences in found))
     beyond = [row for row in found if _worst(row[2]) >= LIMIT]
     told = (
-        f"Of {len(found)} random configurations of four architectures, each of ours in float32 lies within {exact} of the\n"
-        "exact answer, that of transformers + torch in float64, in anything that was compared. Within\n"
-        f"{_number(LIMIT)} of torch in float32 lie {len(found) - len(beyond)} of them"
+        f"Of {len(found)} random configurations of four architectures, {len(found) - len(beyond)} lie within\n"
+        f"{_number(LIMIT)} of transformers + torch in float32, in anything that was compared"
     )
     if not beyond:
         return f"{told}."
-    rows = [(title, number, *(_number(_worst(differences, pair)) for pair in PAIRS)) for title, number, differences in beyond]
-    return f"{told}; in the others it is torch that is farther from the exact answer than that:\n\n" + _table(
-        ("", "configuration", *PAIRS), rows
+    rows = []
+    for name, number, differences in beyond:
+        config = case(name, SEED, number).config
+        worst = (_number(_worst(differences, pair)) for pair in PAIRS)
+        rows.append((TITLES[name], number, config["num_hidden_layers"], config["hidden_size"], *worst))
+    theirs, mine = (sum(_worst(row[2], pair) >= LIMIT for row in beyond) for pair in ("torch to float64", "ours to float64"))
+    return (
+        f"{told}. The other {len(beyond)} stand below, each by its worst quantity. Of these, torch itself lies farther than that\n"
+        f"from the exact answer in {theirs}, ours in {mine}: in such narrow models rounding errors grow from layer to layer.\n\n"
+        + _table(("", "configuration", "layers", "width", *PAIRS), rows)
     )
 
 
