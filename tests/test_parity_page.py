@@ -1,4 +1,4 @@
-"""docs/parity.md is what docs/parity holds, of the pinned versions, and what it holds is small."""
+"""docs/parity.md is what docs/parity holds, of the pinned versions; how small that is, and that nothing is left out."""
 
 import json
 import math

@@ -57,7 +57,8 @@ def _summary(folder: Path) -> str:
     beyond = [row for row in found if _worst(row[2]) >= LIMIT]
     told = (
         f"Of {len(found)} random configurations of four architectures, {len(found) - len(beyond)} lie within\n"
-        f"{_number(LIMIT)} of transformers + torch in float32, in anything that was compared"
+        f"{_number(LIMIT)} of "
+        "transformers + torch in float32, in anything that was compared"
     )
     if not beyond:
         return f"{told}."
@@ -68,8 +69,9 @@ def _summary(folder: Path) -> str:
         rows.append((TITLES[name], number, config["num_hidden_layers"], config["hidden_size"], *worst))
     theirs, mine = (sum(_worst(row[2], pair) >= LIMIT for row in beyond) for pair in ("torch to float64", "ours to float64"))
     return (
-        f"{told}. The other {len(beyond)} stand below, each by its worst quantity. Of these, torch itself lies farther than that\n"
-        f"from the exact answer in {theirs}, ours in {mine}: in such narrow models rounding errors grow from layer to layer.\n\n"
+        f"{told}.\n"
+        f"The other {len(beyond)} stand below, each by its worst quantity. In {theirs} of them torch itself lies farther than\n"
+        f"that from the exact answer, in {mine} ours does. In so narrow models rounding errors grow from layer to layer.\n\n"
         + _table(("", "configuration", "layers", "width", *PAIRS), rows)
     )
 
