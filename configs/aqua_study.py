@@ -15,6 +15,10 @@ def get_study() -> dict:
         "title": "AQUA (slit-lamp keratitis)",
         "label_column": "organism",
         "classes": (("bacterial", "bacterial keratitis"), ("fungal", "fungal keratitis")),
+        "terms": (  # what the literature calls the diagnoses and, below, the attributes: for the knowledge corpus alone
+            ("bacterial", ("infectious keratitis", "microbial keratitis", "Eye Infections, Bacterial[mh]", "Corneal Ulcer[mh]")),
+            ("fungal", ("keratomycosis", "infectious keratitis", "microbial keratitis", "Eye Infections, Fungal[mh]")),
+        ),
         "image_column": "image",
         "subject_columns": ("subject",),
         "unit_columns": ("subject", "eye"),
@@ -29,6 +33,7 @@ def get_study() -> dict:
                 "sentence": "The infiltrate measures {value} mm, in the band {band}.",
                 "bins": (2.0, 4.0),
                 "visual": True,
+                "terms": ("infiltrate size", "ulcer size", "size of the infiltrate"),
             },
             {
                 "name": "infiltrate_location",
@@ -36,6 +41,7 @@ def get_study() -> dict:
                 "values": {"central": "central", "paracentral": "paracentral", "peripheral": "peripheral"},
                 "sentence": "The infiltrate lies in the {value} cornea.",
                 "visual": True,
+                "terms": ("central", "paracentral", "peripheral"),
             },
             {
                 "name": "hypopyon",
@@ -43,6 +49,7 @@ def get_study() -> dict:
                 "sentence": "There is a hypopyon.",
                 "negative": "There is no hypopyon.",
                 "visual": True,
+                "terms": ("hypopyon",),
             },
             {
                 "name": "prior_keratoplasty",
@@ -50,6 +57,7 @@ def get_study() -> dict:
                 "sentence": "The eye carries a corneal graft.",
                 "negative": "The eye carries no corneal graft.",
                 "visual": True,  # a graft's edge and sutures show under the slit lamp
+                "terms": ("keratoplasty", "corneal graft", "corneal transplant", "Corneal Transplantation[mh]"),
             },
             # History and risk factors, which a photograph does not show.
             {
@@ -57,6 +65,7 @@ def get_study() -> dict:
                 "kind": "yes_no",
                 "sentence": "The patient wears contact lenses.",
                 "negative": "The patient does not wear contact lenses.",
+                "terms": ("contact lens", "Contact Lenses[mh]"),
             },
             {
                 "name": "trauma",
@@ -68,60 +77,70 @@ def get_study() -> dict:
                     "other": "an injury with other material",
                 },
                 "sentence": "The eye had {value}.",
+                "terms": ("trauma", "injury", "foreign body", "vegetative matter", "Eye Injuries[mh]"),
             },
             {
                 "name": "outdoor_work",
                 "kind": "yes_no",
                 "sentence": "The patient works on the land.",
                 "negative": "The patient does not work on the land.",
+                "terms": ("agricultur*", "farm*", "outdoor", "Agricultural Workers' Diseases[mh]"),
             },
             {
                 "name": "steroid_drops",
                 "kind": "yes_no",
                 "sentence": "Steroid drops were used.",
                 "negative": "Steroid drops were not used.",
+                "terms": ("corticosteroid", "steroid"),
             },
             {
                 "name": "prior_antibiotic",
                 "kind": "yes_no",
                 "sentence": "An antibiotic was used before.",
                 "negative": "No antibiotic was used before.",
+                "terms": ("antibiotic", "antibacterial"),
             },
             {
                 "name": "prior_antifungal",
                 "kind": "yes_no",
                 "sentence": "An antifungal was used before.",
                 "negative": "No antifungal was used before.",
+                "terms": ("antifungal", "natamycin", "voriconazole"),
             },
             {
                 "name": "ocular_surface_disease",
                 "kind": "yes_no",
                 "sentence": "The patient has ocular surface disease.",
                 "negative": "The patient has no ocular surface disease.",
+                "terms": ("ocular surface disease", "dry eye", "blepharitis"),
             },
             {
                 "name": "diabetes",
                 "kind": "yes_no",
                 "sentence": "The patient has diabetes.",
                 "negative": "The patient has no diabetes.",
+                "terms": ("diabetes", "diabetic", "Diabetes Mellitus[mh]"),
             },
             {
                 "name": "days_of_symptoms",
                 "kind": "number",
                 "sentence": "Days of symptoms: {value}, in the band {band}.",
                 "bins": (3.0, 7.0, 14.0),
+                "terms": ("duration of symptoms", "days of symptoms", "delay"),
             },
             {
                 "name": "age",
                 "kind": "number",
                 "sentence": "The patient is {value} years old, in the band {band}.",
                 "bins": (30.0, 45.0, 60.0, 75.0),
+                "terms": ("age", "older", "elderly"),
             },
             {
                 "name": "sex",
                 "kind": "category",
                 "values": {"female": "woman", "male": "man"},
                 "sentence": "The patient is a {value}.",
+                "terms": ("sex", "gender", "men", "women", "male", "female"),
             },
         ),
     }

@@ -48,13 +48,17 @@ REGIONS = {
 SKIN_TYPES = {f"{n}{end}": roman for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI"), 1) for end in (".0", "")}
 
 
-def _yes_no(name: str, sentence: str, negative: str, *, visual: bool = False, block: str = "") -> Attribute:
-    return Attribute(name, name, "yes_no", sentence, negative, visual=visual, block=block)
+def _yes_no(
+    name: str, sentence: str, negative: str, *, visual: bool = False, block: str = "", terms: tuple[str, ...] = ()
+) -> Attribute:
+    return Attribute(name, name, "yes_no", sentence, negative, visual=visual, block=block, terms=terms)
 
 
 def _background(parent: str) -> Attribute:
-    name = f"background_{parent}"
-    return Attribute(name, name, "category", f"The {parent}'s family came from {{value}}.", values=BACKGROUNDS, block=FORM)
+    name, words = f"background_{parent}", f"The {parent}'s family came from {{value}}."
+    # One parent asks the literature for both.
+    terms = ("ancestry", "ethnic*", "descent", "white populations", "Caucasian*") if parent == "father" else ()
+    return Attribute(name, name, "category", words, values=BACKGROUNDS, block=FORM, terms=terms)
 
 
 PAD_UFES_20 = Study(
@@ -67,6 +71,14 @@ PAD_UFES_20 = Study(
         "SEK": "seborrheic keratosis",
         "MEL": "melanoma",
         "NEV": "nevus",
+    },
+    terms={
+        "BCC": ("basal cell cancer", "basal cell skin cancer", "nonmelanoma skin cancer", "Carcinoma, Basal Cell[mh]"),
+        "SCC": ("squamous cell skin cancer", "cutaneous squamous cell", "nonmelanoma skin cancer", "Skin Neoplasms[mh]"),
+        "ACK": ("solar keratosis", "Keratosis, Actinic[mh]"),
+        "SEK": ("seborrhoeic keratosis", "keratosis, seborrheic", "Keratosis, Seborrheic[mh]"),
+        "MEL": ("malignant melanoma", "cutaneous melanoma", "Melanoma[mh]"),
+        "NEV": ("naevus", "naevi", "mole", "melanocytic nevus", "Nevus, Pigmented[mh]"),
     },
     label_column="diagnostic",
     image_column="img_id",
@@ -85,16 +97,35 @@ PAD_UFES_20 = Study(
     skip_missing_images=True,
     attributes=(
         # The skin around a lesion tells nose from ear from back.
-        Attribute("region", "region", "category", "The lesion is on the {value}.", values=REGIONS, visual=True),
+        Attribute(
+            "region",
+            "region",
+            "category",
+            "The lesion is on the {value}.",
+            values=REGIONS,
+            visual=True,
+            terms=("anatomic site", "body site", "head and neck", "face", "scalp", "trunk", "limbs", "sun-exposed"),
+        ),
         # A raised border throws a shadow.
-        _yes_no("elevation", "The lesion is raised.", "The lesion is flat.", visual=True),
+        _yes_no(
+            "elevation",
+            "The lesion is raised.",
+            "The lesion is flat.",
+            visual=True,
+            terms=("elevated", "raised", "nodul*", "papul*"),
+        ),
         # Bleeding leaves a crust.
-        _yes_no("bleed", "The lesion has bled.", "The lesion has not bled.", visual=True),
+        _yes_no("bleed", "The lesion has bled.", "The lesion has not bled.", visual=True, terms=("bleed*", "ulcerat*", "crust*")),
         # Itch and pain are felt, growth and change happen over months: no single photograph shows them.
-        _yes_no("itch", "The lesion itches.", "The lesion does not itch."),
-        _yes_no("hurt", "The lesion hurts.", "The lesion does not hurt."),
-        _yes_no("grew", "The lesion grew.", "The lesion did not grow."),
-        _yes_no("changed", "The lesion changed its look.", "The lesion did not change its look."),
+        _yes_no("itch", "The lesion itches.", "The lesion does not itch.", terms=("itch*", "pruritus", "Pruritus[mh]")),
+        _yes_no("hurt", "The lesion hurts.", "The lesion does not hurt.", terms=("pain*", "tender*")),
+        _yes_no("grew", "The lesion grew.", "The lesion did not grow.", terms=("growth", "growing", "grows", "enlarg*")),
+        _yes_no(
+            "changed",
+            "The lesion changed its look.",
+            "The lesion did not change its look.",
+            terms=("change", "changing", "evolving"),
+        ),
         # Wrinkles and sun damage show age.
         Attribute(
             "age",
@@ -103,6 +134,7 @@ PAD_UFES_20 = Study(
             "The patient is {value} years old, in the band {band}.",
             bins=(30.0, 40.0, 50.0, 60.0, 70.0, 80.0),
             visual=True,
+            terms=("age", "aging", "ageing", "older", "elderly", "Age Factors[mh]"),
         ),
         # Pores and hairs give a close-up its scale.
         Attribute(
@@ -113,6 +145,7 @@ PAD_UFES_20 = Study(
             bins=(6.0, 10.0, 15.0),
             visual=True,
             block=FORM,
+            terms=("diameter", "lesion size", "Breslow thickness", "larger than"),
         ),
         Attribute(
             "diameter_2",
@@ -132,6 +165,15 @@ PAD_UFES_20 = Study(
             values=SKIN_TYPES,
             visual=True,
             block=FORM,
+            terms=(
+                "skin type",
+                "Fitzpatrick",
+                "fair skin",
+                "fair complexion",
+                "skin color",
+                "skin colour",
+                "Skin Pigmentation[mh]",
+            ),
         ),
         # A patch of skin does not show gender.
         Attribute(
@@ -141,22 +183,43 @@ PAD_UFES_20 = Study(
             "The patient is a {value}.",
             values={"FEMALE": "woman", "MALE": "man"},
             block=FORM,
+            terms=("sex", "gender", "men", "women", "male", "female", "Sex Factors[mh]"),
         ),
         # Habits, history and housing are known from the patient alone.
-        _yes_no("smoke", "The patient smokes.", "The patient does not smoke.", block=FORM),
-        _yes_no("drink", "The patient drinks alcohol.", "The patient does not drink alcohol.", block=FORM),
-        _yes_no("pesticide", "The patient works with pesticides.", "The patient does not work with pesticides.", block=FORM),
+        _yes_no(
+            "smoke",
+            "The patient smokes.",
+            "The patient does not smoke.",
+            block=FORM,
+            terms=("smok*", "tobacco", "cigarette", "Smoking[mh]"),
+        ),
+        _yes_no(
+            "drink",
+            "The patient drinks alcohol.",
+            "The patient does not drink alcohol.",
+            block=FORM,
+            terms=("alcohol*", "Alcohol Drinking[mh]"),
+        ),
+        _yes_no(
+            "pesticide",
+            "The patient works with pesticides.",
+            "The patient does not work with pesticides.",
+            block=FORM,
+            terms=("pesticide", "herbicide", "agricultural work*", "farmer", "arsenic", "Pesticides[mh]"),
+        ),
         _yes_no(
             "skin_cancer_history",
             "The patient had skin cancer before.",
             "The patient had no skin cancer before.",
             block=FORM,
+            terms=("history of skin cancer", "previous skin cancer", "personal history", "had melanoma", "had skin cancer"),
         ),
         _yes_no(
             "cancer_history",
             "There is cancer in the family.",
             "There is no cancer in the family.",
             block=FORM,
+            terms=("family history", "relative", "inherited", "hereditary", "Genetic Predisposition to Disease[mh]"),
         ),
         _background("father"),
         _background("mother"),

@@ -38,6 +38,9 @@ class Attribute:
     """May a model see it at all, in text or in the one-hot vector y?"""
     block: str = ""
     """A name for fields that are filled in together, so that one config word hides them all."""
+    terms: tuple[str, ...] = ()
+    """What the literature calls it, for the knowledge corpus alone: `smok*` for all words that begin so, a MeSH heading with
+    `[mh]` at its end. Empty: nothing is looked up."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class Study:
     skip_missing_images: bool = False
     """True: rows whose photograph is not there are counted, named and left out. False: they are an error."""
     synthetic: bool = False
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Raw label -> what else the literature calls the diagnosis, as an attribute's `terms`; its words above count as well."""
 
     def attribute(self, name: str) -> Attribute:
         """Returns the attribute called `name`; raises UserError that lists the known ones."""

@@ -31,6 +31,7 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
     for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing"):
         if key in values:
             values[key] = _texts(values[key], f"study.{key}")
+    values["terms"] = _terms(values.get("terms", {}), values["classes"])
     study = Study(**values)
     _check(study)
     return study
@@ -66,6 +67,7 @@ def _attribute(config: Any, number: int) -> Attribute:
             raise UserError(f"{where}.{key} is only for the kind {kind}, not for {values['kind']}; leave it out.")
     values["values"] = _pairs(values.get("values", {}), f"{where}.values")
     values["bins"] = _edges(values.get("bins", ()), f"{where}.bins")
+    values["terms"] = _texts(values.get("terms", ()), f"{where}.terms")
     known = () if values["kind"] == "yes_no" else ("value", "band") if values["bins"] else ("value",)
     for key in ("sentence", "negative"):
         _check_template(values.get(key, ""), known, f"{where}.{key}")
@@ -119,6 +121,18 @@ def _pairs(value: Any, where: str) -> dict[str, str]:
     if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
         raise UserError(f"{where} should be {expected}, not {value!r}.")
     return {str(raw): str(words) for raw, words in pairs}
+
+
+def _terms(value: Any, classes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    expected = "a mapping or pairs (value in the file, a tuple of terms)"
+    pairs = list(value.items()) if hasattr(value, "items") else _sequence(value, "study.terms", expected)
+    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
+        raise UserError(f"study.terms should be {expected}, not {value!r}.")
+    terms = {str(raw): _texts(words, f"study.terms[{raw}]") for raw, words in pairs}
+    unknown = [raw for raw in terms if raw not in classes]
+    if unknown:
+        raise UserError(f"study.terms names {', '.join(unknown)}, but study.classes has {', '.join(classes)}; name those.")
+    return terms
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:
