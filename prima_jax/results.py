@@ -61,7 +61,7 @@ def prediction_rows(
 def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str, Any]:
     """What results.json says besides the scores."""
     config, study, records = context.config, context.prepared.study, context.prepared.records
-    corpus_texts = len(knowledge.corpus_texts(context)) if config.knowledge.epochs else 0
+    corpus = knowledge.corpus(context) if config.knowledge.epochs else None
     assigned = np.zeros(len(records), int)
     for fold in folds:
         assigned[fold.test] = fold.index
@@ -82,8 +82,10 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "hidden_block": config.study.hide,
         "shuffled": config.study.shuffle,
         "random_weights": not all(config.models[name].weights for name in ("image", "text", "llm")),
-        "corpus_texts": corpus_texts,
-        "corpus_vetted": False if corpus_texts else None,
+        "corpus_texts": len(corpus.texts) if corpus else 0,
+        "corpus_sha256": corpus.sha256 if corpus else None,
+        "corpus_published": corpus.published if corpus else None,
+        "corpus_vetted": corpus.vetted if corpus else None,
         "config_hash": config_hash(config),
         "seconds": stage_seconds(context, folds),
         **measured_in_all([note for fold in folds if (note := read_done(fold.folder))]),

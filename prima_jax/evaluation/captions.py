@@ -69,7 +69,8 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
         groups = len(results["identical_images"])
         said.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")
     if results.get("corpus_vetted") is False and results.get("corpus_texts") != 0:
-        said.append("No physician vetted the texts that the text encoder was trained on.")
+        unpublished = "" if results.get("corpus_published") else " They are no published corpus either."
+        said.append(f"No physician vetted the texts that the text encoder was trained on.{unpublished}")
     return said
 
 

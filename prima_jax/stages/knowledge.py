@@ -3,7 +3,6 @@
 The corpus is a JSONL file, one object a line; `knowledge.field` names the one that holds the text (default `text`).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import optax
 from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import loader, text
-from prima_jax.errors import UserError
+from prima_jax.data.corpus_file import CorpusFile, read_corpus
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["corpus_texts", "masked_language_loss", "read_corpus", "run"]
+__all__ = ["corpus", "corpus_texts", "masked_language_loss", "run"]
 
 
 def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> dict[str, Any]:
@@ -74,34 +73,15 @@ def masked_language_loss(module: Any) -> Any:
 
 
 def corpus_texts(context: Context) -> list[str]:
-    """The texts of the config's corpus: a path, or the name of a file in the study's own folder; '' for none."""
+    """The texts of the config's corpus; none where it names none."""
+    found = corpus(context)
+    return list(found.texts) if found else []
+
+
+def corpus(context: Context) -> CorpusFile | None:
+    """The config's corpus: a path, or the name of a file in the study's own folder; None where it names none."""
     settings = context.config.knowledge
     if not settings.corpus:
-        return []
+        return None
     beside_study = context.study_folder / settings.corpus
     return read_corpus(beside_study if beside_study.is_file() else Path(settings.corpus), settings.field)
-
-
-def read_corpus(file: Path, field: str) -> list[str]:
-    """The texts of a corpus file, in its order. Raises UserError with the line that is wrong, or where there is no text."""
-    if not file.is_file():
-        raise UserError(f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none.")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON may hold other line ends
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read as UTF-8 ({error}); save the corpus as JSON lines in UTF-8.") from error
-    texts = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
-        if not isinstance(row, dict) or not isinstance(row.get(field), str):
-            found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-            raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
-        texts.append(row[field])
-    if not texts:
-        raise UserError(f"{file} holds no text: add some, or set --config.knowledge.corpus to '' for none.")
-    return texts

@@ -1,6 +1,5 @@
-"""The masked-language loss is that of the whole batch, and the corpus is read as it is documented."""
+"""The masked-language loss is that of the whole batch."""
 
-import json
 from types import SimpleNamespace
 
 import jax
@@ -9,8 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from prima_jax.errors import UserError
-from prima_jax.stages.knowledge import masked_language_loss, read_corpus
+from prima_jax.stages.knowledge import masked_language_loss
 from prima_jax.training.loop import make_step
 from prima_jax.training.parallel import Parallel
 from prima_jax.training.state import create
@@ -85,45 +83,6 @@ def test_a_batch_without_a_masked_token_is_zero_and_never_nan():
     table, (after, metrics) = one_step([0] * 8, "pmap", 2)
     assert float(metrics["loss"]) == 0
     np.testing.assert_array_equal(after, table)
-
-
-def test_a_corpus_is_read_in_its_order(tmp_path):
-    file = tmp_path / "corpus.jsonl"
-    file.write_text('{"text": "one", "source": 1}\n\n{"text": "two"}\n')
-    assert read_corpus(file, "text") == ["one", "two"]
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [("{broken", "line 2: not JSON"), (json.dumps({"body": "x"}), "line 2.*'text'.*body"), ("[1]", "line 2.*list")],
-)
-def test_a_broken_corpus_is_told_with_its_line(tmp_path, line, told):
-    file = tmp_path / "corpus.jsonl"
-    file.write_text('{"text": "one"}\n' + line + "\n")
-    with pytest.raises(UserError, match=told):
-        read_corpus(file, "text")
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [(b"", "holds no text"), (b"\n \n", "holds no text"), ('{"text": "ä"}'.encode("latin-1"), "UTF-8")],
-)
-def test_a_corpus_without_text_or_in_another_encoding_is_told(tmp_path, content, told):
-    file = tmp_path / "corpus.jsonl"
-    file.write_bytes(content)
-    with pytest.raises(UserError, match=told):
-        read_corpus(file, "text")
-
-
-def test_line_ends_that_json_may_hold_and_a_byte_order_mark_are_no_trouble(tmp_path):
-    file = tmp_path / "corpus.jsonl"
-    file.write_text('\ufeff{"text": "one\u2028two\u0085"}\r\n{"text": "three"}\n', encoding="utf-8", newline="")
-    assert read_corpus(file, "text") == ["one\u2028two\u0085", "three"]
-
-
-def test_no_corpus_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"no corpus at .*nowhere\.jsonl"):
-        read_corpus(tmp_path / "nowhere.jsonl", "text")
 
 
 def test_half_precision_logits_are_summed_in_float32():

@@ -1,0 +1,71 @@
+"""The corpus file of stage 1: its texts, and whether it is a published corpus that physicians have vetted."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from prima_jax.errors import UserError
+
+__all__ = ["CorpusFile", "content_hash", "read_corpus"]
+
+HASH_LENGTH = 16
+_PUBLISHED = re.compile(rf"corpus-([0-9a-f]{{{HASH_LENGTH}}})\.jsonl")
+
+
+@dataclass(frozen=True)
+class CorpusFile:
+    """A corpus as stage 1 reads it."""
+
+    texts: tuple[str, ...]
+    sha256: str
+    """Of the file's bytes, in hexadecimal."""
+    published: bool
+    """Its name holds its hash, as the step publish of prima_jax.corpus gives it."""
+    vetted: bool
+    """It is published, and each of its lines says that physicians approved it."""
+
+
+def content_hash(content: bytes) -> str:
+    """The hash in a published corpus's name."""
+    return hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
+
+
+def read_corpus(file: Path, field: str) -> CorpusFile:
+    """Reads a JSON Lines file, the texts in its order.
+
+    Raises UserError with the line that is wrong, where there is no text, and for a published corpus that was changed.
+    """
+    if not file.is_file():
+        raise UserError(f"There is no corpus at {file}: set --config.knowledge.corpus to a JSONL file, or to '' for none.")
+    try:
+        content = file.read_bytes()
+        lines = content.decode("utf-8-sig").split("\n")  # not splitlines: JSON may hold other line ends
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as UTF-8 ({error}); save the corpus as JSON lines in UTF-8.") from error
+    named = _PUBLISHED.fullmatch(file.name)
+    if named and named[1] != content_hash(content):
+        raise UserError(
+            f"{file} is not as it was published: its content's hash is {content_hash(content)}; get it anew, or rename it."
+        )
+    rows = [_row(file, number, line, field) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not rows:
+        raise UserError(f"{file} holds no text: add some, or set --config.knowledge.corpus to '' for none.")
+    return CorpusFile(
+        texts=tuple(text for text, _ in rows),
+        sha256=hashlib.sha256(content).hexdigest(),
+        published=named is not None,
+        vetted=named is not None and all(vetted for _, vetted in rows),
+    )
+
+
+def _row(file: Path, number: int, line: str, field: str) -> tuple[str, bool]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
+    if not isinstance(row, dict) or not isinstance(row.get(field), str):
+        found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
+    return row[field], row.get("vetted") is True
