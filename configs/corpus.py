@@ -1,0 +1,76 @@
+"""The knowledge corpus of a study: what is searched, who writes, who checks (paper, section 2.1).
+
+    python -m prima_jax.corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search --config.search.email=YOU
+
+then the steps retrieve, synthesise, check, review, publish and learn in the same way; docs/corpus.md goes through them.
+Presets are the studies: aqua (the default), pad_ufes_20, my_cohort. `demo` is PAD-UFES-20 from records on disk, without
+network or keys, with small models from random weights.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import aqua, my_cohort, pad_ufes_20
+from configs.common import without_weights
+
+STUDIES = {"": aqua, "aqua": aqua, "pad_ufes_20": pad_ufes_20, "my_cohort": my_cohort}
+
+
+def get_config(preset: str = "") -> ConfigDict:
+    """The steps' settings, on top of the recipe of one study, whose text encoder and stage 1 the step learn uses."""
+    if preset == "demo":
+        return demo(steps(pad_ufes_20.get_config()))
+    if preset not in STUDIES:
+        raise ValueError(f"configs/corpus.py has no preset {preset!r}: it has {', '.join(filter(None, STUDIES))}, demo")
+    return steps(STUDIES[preset].get_config())
+
+
+def steps(config: ConfigDict) -> ConfigDict:
+    """Adds the settings of each step."""
+    config.unlock()
+    config.search = ConfigDict(
+        {
+            "source": "",  # '': PubMed itself; else a folder of PubMed XML (also .gz, also the baseline) or of .jsonl articles
+            "email": "",  # NCBI asks for the operator's; an API key goes into the environment as NCBI_API_KEY
+            "years": 15,  # of publication, counted back from today
+            "reviews": 2000,  # at most so many systematic reviews and meta-analyses for a disease, and ...
+            "case_reports": 200,  # ... so many case reports, the most relevant first
+        }
+    )
+    config.retrieve = ConfigDict(
+        {
+            "window": 5,  # sentences in a passage
+            "stride": 3,  # sentences from one passage's start to the next one's
+            "passages": 30,  # for each topic
+            "per_article": 3,
+        }
+    )
+    config.synthesise = ConfigDict(
+        {
+            # `extractive` copies sentences and needs no model. The paper asks for two families of language models; they are
+            # not built yet.
+            "writers": ("extractive",),
+        }
+    )
+    config.review = ConfigDict(
+        {
+            "host": "127.0.0.1",
+            "port": 8765,
+            "reviewers": 2,  # decisions on each claim; where two differ, a third person's is needed
+            "session_hours": 8.0,
+        }
+    )
+    config.publish = ConfigDict({"title": config.study.definition if isinstance(config.study.definition, str) else "corpus"})
+    config.learn = ConfigDict({"held_out": 0.2, "prose_epochs": 0.0})
+    return config.lock()
+
+
+def demo(config: ConfigDict) -> ConfigDict:
+    """A few minutes on two cores."""
+    config.unlock()
+    without_weights(config, image_size=64, patch_size=8, width=64, image_depth=4, language_depth=3, vocabulary_size=1024)
+    config.search.source = "../shared/data/pubmed"
+    config.synthesise.writers = ("extractive",)
+    config.review.reviewers = 1
+    config.learn.prose_epochs = 60.0
+    config.knowledge.update({"rank": 8, "epochs": 60.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 128})
+    return config.lock()

@@ -1,0 +1,107 @@
+"""The command line: python -m prima_jax.corpus --config=configs/corpus.py[:preset] --folder=DIR STEP [--config.any.field=value].
+
+Steps, in their order: search, retrieve, synthesise, check, review, publish, learn. Each can be stopped and goes on.
+"""
+
+import argparse
+import getpass
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.errors import UserError
+from prima_jax.main import load_recipe, override, quiet
+
+__all__ = ["main"]
+
+STEPS = {
+    "search": "finds articles in PubMed or in a folder: articles.sqlite",
+    "retrieve": "finds passages for each disease and attribute: passages.jsonl",
+    "synthesise": "lets two families of language models write cited claims: drafts.jsonl",
+    "check": "checks each claim against what it cites, and family against family: claims.jsonl",
+    "review": "serves the page on which physicians decide: review.sqlite",
+    "publish": "writes what was approved: corpus-<hash>.jsonl and its card",
+    "learn": "trains the text encoder's adapters on the corpus and reports what was learned: learned/",
+}
+_EXAMPLE = "python -m prima_jax.corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one step; returns 0, or 2 for bad input, told in one sentence."""
+    try:
+        options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
+        config = load_recipe(options.config)
+        override(config, overrides, options.config)
+        quiet()
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it narrates
+        print(_run(options, config))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m prima_jax.corpus", allow_abbrev=False, exit_on_error=False, epilog=f"For example: {_EXAMPLE}"
+    )
+    parser.add_argument("--config", metavar="FILE[:PRESET]", help="the settings, such as configs/corpus.py:aqua")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="the corpus folder, the same for all steps")
+    steps = parser.add_subparsers(dest="step", metavar="STEP")
+    for name, purpose in STEPS.items():
+        steps.add_parser(name, help=purpose)
+    reviewer = steps.add_parser("reviewer", help="adds a reviewer, or sets a new passphrase, which it asks for")
+    reviewer.add_argument("name")
+    reviewer.add_argument("--role", choices=("physician", "test"), default="physician", help="test: for trying the page out")
+    reviewer.add_argument("--qualification", default="", help="for the card: licence body, specialty")
+    reviewer.add_argument("--conflicts", default="", help="declared conflicts of interest")
+    export = steps.add_parser("export", help="writes all claims with their state and decisions")
+    export.add_argument("file", type=Path, help="a .csv or .jsonl file")
+    try:
+        options, overrides = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error.argument_name or 'arguments'}: {error.message}; for example: {_EXAMPLE}.") from error
+    for name in ("config", "folder", "step"):  # argparse would end the process itself
+        if not getattr(options, name):
+            raise UserError(f"{'STEP' if name == 'step' else f'--{name}'} is missing: {_EXAMPLE}.")
+    return options, overrides
+
+
+def _run(options: argparse.Namespace, config: object) -> str:
+    folder = CorpusFolder(options.folder)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write to --folder {folder.path}: {error.strerror}; choose one that can be written.") from error
+    if options.step == "reviewer":
+        return _add_reviewer(options, folder)
+    if options.step == "export":
+        return _export(options, config, folder)
+    from prima_jax.experiment import load_study
+
+    module = "review.serve" if options.step == "review" else options.step
+    return importlib.import_module(f"prima_jax.corpus.{module}").run(config, load_study(config), folder)
+
+
+def _add_reviewer(options: argparse.Namespace, folder: CorpusFolder) -> str:
+    from prima_jax.corpus.review import store
+
+    passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if sys.stdin.isatty() and getpass.getpass("Once more: ") != passphrase:
+        raise UserError("The two passphrases differ; nothing was changed.")
+    return store.add_reviewer(folder, options.name, passphrase, options.role, options.qualification, options.conflicts)
+
+
+def _export(options: argparse.Namespace, config: object, folder: CorpusFolder) -> str:
+    from prima_jax.corpus.review import export
+
+    return export.to_file(config, folder, options.file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""A small text encoder where there are no published weights: trained on the articles' prose, so that there is one to adapt.
+
+It stands for Clinical ModernBERT where that is not at hand (the demo, the tests), and says nothing about medicine.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax.corpus.articles import Article
+from prima_jax.corpus.sentences import split_sentences
+from prima_jax.data.corpus_file import content_hash
+from prima_jax.data.folders import whole_folder
+from prima_jax.data.prepare import Prepared
+from prima_jax.data.text import load_tokenizer, train_tokenizer
+from prima_jax.errors import UserError
+from prima_jax.models import pretrained
+from prima_jax.stages import knowledge
+from prima_jax.stages.context import Context, Fold
+from prima_jax.studies.study import Study
+from prima_jax.training.parallel import Parallel
+
+__all__ = ["train_base"]
+
+SENTENCES = 3
+"""In a text of the prose."""
+
+
+def train_base(
+    config: ConfigDict, folder: Path, articles: Iterable[Article], claimed: Sequence[str]
+) -> tuple[Path, dict[str, Any]]:
+    """Returns a checkpoint folder, and what the report says of it.
+
+    Sentences that became claims are left out, so that what the adapters add is not known before.
+    """
+    if not config.learn.prose_epochs:
+        raise UserError("There are no weights to adapt: set --config.models.text.weights to a folder, or learn.prose_epochs.")
+    texts = prose(articles, claimed)
+    notes = {"prose_texts": len(texts), "prose_epochs": config.learn.prose_epochs, "random_start": True}
+    if (folder / "config.json").exists():
+        return folder, notes
+    work = folder.with_name("base_work")
+    tokenizer_folder = work / "tokenizer"
+    if not tokenizer_folder.is_dir():
+        train_tokenizer(texts, tokenizer_folder, vocabulary_size=config.text.vocabulary_size)
+    tokenizer = load_tokenizer(tokenizer_folder)
+    whole = ConfigDict(config.to_dict())
+    whole.knowledge.update({"rank": 0, "epochs": config.learn.prose_epochs, "corpus": content_hash("".join(texts).encode())})
+    nothing = Study("prose", "prose", {}, "", "", (), (), ())
+    context = Context(whole, Prepared(nothing, (), ()), work, work, Parallel(whole.parallel))
+    nobody = np.zeros(0, int)
+    variables = knowledge.run(context, Fold(0, nobody, nobody, work), tokenizer, texts)
+    with whole_folder(folder) as temporary:
+        pretrained.save_pretrained(temporary, context.text_encoder.module, variables)
+        tokenizer.save_pretrained(str(temporary))
+        (temporary / "prose.json").write_text(json.dumps(notes))
+    return folder, notes
+
+
+def prose(articles: Iterable[Article], claimed: Sequence[str]) -> list[str]:
+    """Texts of a few sentences each, without those that are claims."""
+    known = set(claimed)
+    texts = []
+    for article in articles:
+        abstract = article.abstract
+        sentences = [s for a, b in split_sentences(abstract) if (s := abstract[a:b]) not in known]
+        texts += [" ".join(sentences[n : n + SENTENCES]) for n in range(0, len(sentences), SENTENCES)]
+    return texts

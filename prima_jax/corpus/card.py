@@ -1,0 +1,90 @@
+"""The card of a published corpus, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["card_text"]
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """The card as Markdown; everything in it is in the card's JSON as well."""
+    return "\n".join(
+        [
+            f"# {card['corpus']}",
+            "",
+            f"Knowledge corpus for the study {card['study']}: {card['texts']} texts. {_vetting(card)}",
+            "",
+            "Use it: `--config.knowledge.corpus=" + card["corpus"] + ".jsonl`. The name holds the SHA-256 of the content;",
+            "a file that was changed is refused.",
+            "",
+            "## Claims",
+            "",
+            *_table(("state", "claims"), sorted(card["claims"].items())),
+            *_agreement(card),
+            "## Writers",
+            "",
+            *_table(
+                ("writer", "model", "topics", "claims", "failed", "tokens in", "tokens out"),
+                [_writer(one) for one in card["writers"]],
+            ),
+            "## Flags of the checks",
+            "",
+            *(_table(("flag", "claims"), card["flags"].items()) if card["flags"] else ["None.", ""]),
+            "## Rejected",
+            "",
+            *_rejected(card["rejected"]),
+            "## Searches",
+            "",
+            *_table(("query", "hits", "day"), [(s["query"], s["hits"], s["day"]) for s in card["searches"]]),
+            "## Sources",
+            "",
+            "Abstracts belong to their publishers. Where the licence is unknown, the sentences copied from an abstract may not",
+            "be handed on; identifiers and offsets may.",
+            "",
+            *_table(
+                ("article", "title", "year", "type", "licence"),
+                [_source(source) for source in card["sources"]],
+            ),
+        ]
+    )
+
+
+def _vetting(card: Mapping[str, Any]) -> str:
+    who = ", ".join(f"{count} of role {role}" for role, count in card["reviewers"].items())
+    if card["vetted"]:
+        return f"Every claim was approved by physicians ({who}; {card['reviewers_needed']} decisions for each claim)."
+    return f"**Not vetted**: not everybody who approved is a physician ({who})."
+
+
+def _agreement(card: Mapping[str, Any]) -> list[str]:
+    told = []
+    for who, what in (("families", "of the two families' directions"), ("reviewers", "of two reviewers' first decisions")):
+        value, pairs = card[f"kappa_{who}"], card["pairs"][who]
+        figure = f"{value:.2f}" if value is not None else "undefined"
+        told.append(f"- Cohen's kappa {what}: {figure} ({pairs} pairs)")
+    return [*told, ""]
+
+
+def _writer(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    tokens = (one.get("input_tokens", 0), one.get("output_tokens", 0))
+    return (one["writer"], ", ".join(one.get("model", [])), one["topics"], one["claims"], one["failed"], *tokens)
+
+
+def _source(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (f"[{one['article']}]({one['url']})", one["title"], one["year"] or "", ", ".join(one["types"]), one["licence"])
+
+
+def _rejected(rejected: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rejected:
+        return ["None.", ""]
+    rows = [(r["id"], r["topic"], r["writer"], ", ".join(r["flags"]), "; ".join(r["reasons"])) for r in rejected]
+    return _table(("claim", "topic", "writer", "flags", "reasons"), rows)
+
+
+def _table(header: Sequence[str], rows: Any) -> list[str]:
+    body = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header), *body, ""] if body else []
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,123 @@
+"""Which way a sentence says that a factor works: a lexicon of the field's phrases, and nothing learned.
+
+It serves the extractive writer, which has to label what it copies, and the checks, which compare a claim with its source.
+A sentence that it cannot read has no direction here, and is left to the physicians.
+"""
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["directions", "is_negated"]
+
+# What is counted, and whether more of it is bad (1) or good (-1). What stands nearest to a word of change is what changes.
+_BAD = (
+    "risk|odds|hazard|incidence|prevalence|rate|rates|frequency|likelihood|chance|death|deaths|died|mortality|"
+    "relapse|recurrence|"
+    "recurrences|metasta\\w+|progression|cancer|cancers|melanoma|melanomas|carcinoma|carcinomas|keratosis|"
+    "keratoses|keratitis|"
+    "infection|infections|ulcer|ulcers|lesion|lesions|complications?|morbidity|toxicity|adverse|disease|"
+    "tumou?rs?|burden|loss|pain"
+)
+_GOOD = (
+    "survival|response|healing|recovery|clearance|regression|remission|protection|quality of life|cure|benefit|outcomes?|"
+    "competence|behaviou?rs?|adherence"
+)
+_UP = (
+    "rais\\w+|rise|rises|rising|increas\\w+|higher|greater|elevat(?:e|es|ed|ing)|more|excess|grew|doubl\\w+|"
+    "tripl\\w+|larger|enhanc\\w+|high|"
+    "strong(?:er)?|highest|most|longer|prolong\\w+|boost\\w*|promot\\w+|improv\\w+|better"
+)
+_DOWN = (
+    "lower\\w*|decreas\\w+|reduc\\w+|fewer|less|declin\\w+|fall|falls|fell|diminish\\w+|smaller|low|rarer|lowest|"
+    "least|shorter|"
+    "shorten\\w*|worse\\w*|poor\\w*|limit\\w*|minimi[sz]\\w+|cut|cuts"
+)
+_RAISES = (
+    r"risk factors?|at (?:\w+ )?risk (?:for|of)|predispos\w+|\bcaus(?:e|es|ed|ing)\b|lead(?:s|ing)? to|led to|"
+    r"result(?:s|ed|ing)? in|favou?rs?|"
+    r"due to|linked (?:to|with)|develop(?:s|ed)? (?:from|after|in)|progress(?:es|ed)? (?:in)?to|turns? into|"
+    r"becom\w+|contribut\w+ to|"
+    r"trigger\w*|responsible for|follows?|comes? from|inadequate|positively associated|is associated with|"
+    r"are associated with|"
+    r"was associated with|were associated with|associated with (?:the )?develop\w+|susceptib\w+|prone to|"
+    r"vulnerab\w+|common (?:in|among|on)"
+)
+_LOWERS = (
+    r"protect\w*|prevent\w*|avoid\w*|guards? against|negatively associated|inversely (?:associated|related)|"
+    r"\brare(?:ly)? (?:in|among)|"
+    r"uncommon (?:in|among)|clear(?:s|ed|ing)\b|destr(?:oy|uct)\w+|cur(?:e|es|ed)\b|effective|efficac\w+|"
+    r"benefi\w+|unlikely"
+)
+_NONE = (
+    r"no (?:\w+[ -]){0,3}(?:associations?|differences?|effects?|improvements?|increase|reduction|relation\w*|"
+    r"links?|evidence|impact|influence|benefits?|change)|"
+    r"not (?:\w+ ){0,2}(?:associated|differ\w*|affect\w*|improv\w+|increas\w+|reduc\w+|rais\w+|lower\w*|related|"
+    r"linked|significant\w*|change\w*|"
+    r"prolong\w+|influenc\w+|decreas\w+|shorten\w*|better|predict\w*|alter\w*)|"
+    r"none of [^.;]{0,80}(?:associated|differ|significant)|neither [^.;]{0,80}nor|unrelated to|independent of|"
+    r"fail(?:s|ed)? to|without (?:\w+ )?(?:effect|difference)|"
+    r"non-?significant\w*|insignificant|(?:was|were|are|is|remain\w*) (?:\w+ )?(?:similar|comparable|the same)|"
+    r"did (?:little|nothing)|equal(?:ly)?\b"
+)
+_CONFLICTING = r"conflicting|inconsistent|controvers\w+|contradict\w+|mixed (?:evidence|results)|both (?:raise|increase)s? and"
+_NEGATION = r"\b(?:no|not|never|neither|nor|without|none|cannot|unlikely|lack(?:s|ed|ing)?|absence|fail(?:s|ed)?|unable)\b|n't\b"
+_NEAR = 6
+"""Words between a word of change and what changes."""
+
+
+def directions(text: str) -> set[str]:
+    """The directions that `text` states, out of raises, lowers, none and conflicting; empty where it states none."""
+    text = " ".join(text.lower().split())
+    found: set[str] = set()
+    if re.search(_CONFLICTING, text):
+        found.add("conflicting")
+    for clause in _clauses(text):
+        if re.search(_NONE, clause):
+            found.add("none")
+            clause = re.sub(_NONE, " ", clause)
+        found |= _of_clause(clause)
+    return found
+
+
+def is_negated(text: str) -> bool:
+    """Whether `text` denies anything."""
+    return re.search(_NEGATION, text.lower()) is not None
+
+
+def _clauses(text: str) -> list[str]:
+    return [
+        c for c in re.split(r"[.;:](?=\s|$)|\b(?:but|although|though|whereas|while|however|yet|despite)\b", text) if c.strip()
+    ]
+
+
+def _of_clause(clause: str) -> set[str]:
+    found = set()
+    lowers = re.search(_LOWERS, clause)
+    if lowers:
+        found.add("lowers")
+    if re.search(_RAISES, clause) and not (lowers and re.search(r"can(?:cer)? caus|to prevent", clause)):
+        found.add("raises")
+    words = re.findall(r"[\w'-]+", clause)
+    for position, word in enumerate(words):
+        change = 1 if re.fullmatch(_UP, word) else -1 if re.fullmatch(_DOWN, word) else 0
+        if change:
+            sign = _nearest_outcome(words, position)
+            if re.fullmatch(r"improv\w+|better", word):
+                found.add("lowers")
+            elif re.fullmatch(r"worse\w*|poor\w*", word):
+                found.add("raises")
+            elif sign:
+                found.add("raises" if change * sign > 0 else "lowers")
+    return found
+
+
+def _nearest_outcome(words: Sequence[str], position: int) -> int:
+    """1 where what changes is bad, -1 where it is good, 0 where nothing near is counted."""
+    for distance in range(1, _NEAR + 1):
+        for near in (position + distance, position - distance):
+            if 0 <= near < len(words):
+                if re.fullmatch(_GOOD, words[near]):
+                    return -1
+                if re.fullmatch(_BAD, words[near]):
+                    return 1
+    return 0

@@ -1,0 +1,300 @@
+"""The page's addresses. Every form works without JavaScript; what a page may load and where it may be shown is in security.py."""
+
+import importlib.util
+import logging
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException as HTTPError
+from starlette.types import ASGIApp
+
+from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.review import export
+from prima_jax.corpus.review.accounts import Reviewer, SignInRefused
+from prima_jax.corpus.review.claims import Filters
+from prima_jax.corpus.review.decisions import Decision, Version
+from prima_jax.corpus.review.desk import Desk
+from prima_jax.corpus.review.security import Guard
+from prima_jax.corpus.review.store import Refused, Replayed, Stale
+from prima_jax.errors import UserError
+
+__all__ = ["create_app"]
+
+LARGEST_BODY = 64 * 1024
+_OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PLAIN = {
+    400: "The request could not be read.",
+    404: "There is no such page, or the claim is no longer under review: it may have been changed since.",
+    405: "This address takes no such request.",
+    413: "That is too long; nothing was changed.",
+}
+router = APIRouter()
+
+
+class _SignedOut(Exception):
+    """Nobody is signed in, or the session is over."""
+
+
+def create_app(folder: CorpusFolder, *, needed: int, hours: float, hosts: Iterable[str], port: int) -> ASGIApp:
+    """The review of one folder, served under the names `hosts`. `port` keeps the cookies of two reviews on one machine apart."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, max_body_size=LARGEST_BODY, telemetry=_OFF)
+    app.state.desk = Desk(folder, needed, hours)
+    app.state.cookie = f"prima_review_{port}"
+    app.state.static = _static_files()
+    app.include_router(router)
+    app.add_exception_handler(_SignedOut, _signed_out)
+    app.add_exception_handler(HTTPError, _http_error)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(UserError, _user_error)
+    app.add_exception_handler(sqlite3.Error, _database_error)
+    app.add_exception_handler(Exception, _fault)
+    return Guard(app, hosts)
+
+
+def _desk(request: Request) -> Desk:
+    return request.app.state.desk
+
+
+def _me(request: Request) -> Reviewer:
+    found = _desk(request).accounts.signed_in(request.cookies.get(request.app.state.cookie))
+    if found is None:
+        raise _SignedOut
+    return found
+
+
+def _filters(
+    disease: str = "", attribute: str = "", flag: str = "", agreement: str = "", show: str = "todo", words: str = ""
+) -> Filters:
+    return Filters(disease, attribute, flag, agreement, show or "todo", words[:200])
+
+
+At = Annotated[Desk, Depends(_desk)]
+Me = Annotated[Reviewer, Depends(_me)]
+Shown = Annotated[Filters, Depends(_filters)]
+Field = Annotated[str, Form()]
+
+
+@router.get("/")
+def home() -> Response:
+    return RedirectResponse("/claims", 303)
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, desk: At) -> Response:
+    return _sign_in(request, desk, "", 200)
+
+
+@router.post("/sign-in")
+def sign_in(request: Request, desk: At, name: Field = "", passphrase: Field = "", form: Field = "") -> Response:
+    visitor = request.cookies.get(request.app.state.cookie + "_visitor", "")
+    if not visitor or not desk.forms.check(form, visitor, "sign-in"):
+        return _sign_in(request, desk, "The page had been open for too long, or cookies are off; try again.", 403, name)
+    try:
+        token = desk.accounts.sign_in(name, passphrase, desk.hours)
+    except SignInRefused as refusal:
+        again = _sign_in(request, desk, str(refusal), 429 if refusal.wait else 401, name)
+        if refusal.wait:
+            again.headers["Retry-After"] = str(refusal.wait)
+        return again
+    answer = RedirectResponse("/claims", 303)
+    _set_cookie(request, answer, "", token, int(desk.hours * 3600))
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, desk: At, me: Me, form: Field = "") -> Response:
+    if not desk.forms.check(form, me.session, "sign-out"):
+        raise HTTPException(403)
+    desk.accounts.sign_out(me)
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(request.app.state.cookie)
+    return answer
+
+
+@router.get("/claims")
+def claims(request: Request, desk: At, me: Me, filters: Shown, page: str = "1", done: str = "") -> Response:
+    number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+    return _page(desk, me, "claims.html", kept=_kept(desk, me, done), **desk.list_page(me, filters, number))
+
+
+@router.get("/claims/{claim_id}")
+def claim(desk: At, me: Me, filters: Shown, claim_id: str, done: str = "") -> Response:
+    found = desk.claim_page(me, _claim(desk, claim_id), filters)
+    return _page(desk, me, "claim.html", kept=_kept(desk, me, done), notice="", typed={}, **found)
+
+
+@router.post("/claims/{claim_id}")
+def decide(
+    desk: At,
+    me: Me,
+    filters: Shown,
+    claim_id: str,
+    action: Field = "",
+    version: Field = "",
+    text: Field = "",
+    direction: Field = "",
+    strength: Field = "",
+    reason: Field = "",
+    basis: Field = "",
+    form: Field = "",
+) -> Response:
+    found = _claim(desk, claim_id)
+    typed = {"action": action, "text": text, "direction": direction, "strength": strength, "reason": reason}
+    once = desk.forms.check(form, me.session, "decide", claim_id, basis)
+    if once is None:
+        return _again(desk, me, found, filters, "This form is not valid; nothing was changed. Send the one below.", typed, 403)
+    try:
+        after = Version(text, direction, strength) if action == "edit" else None
+        after = _chosen(desk, found, version) if action == "approve" else after
+        kept = desk.store.decide(found, me.name, action, needed=desk.needed, after=after, reason=reason, seen=basis, form=once)  # type: ignore[arg-type]
+    except Refused as refusal:
+        status = 409 if isinstance(refusal, Replayed | Stale) else 422
+        return _again(desk, me, found, filters, str(refusal), typed, status)
+    following = desk.next_claim(me, claim_id, filters)
+    path = f"/claims/{following}" if following else "/claims"
+    return RedirectResponse(path + filters.query(done=kept.number), 303)
+
+
+@router.get("/claims/{claim_id}/history")
+def history(desk: At, me: Me, filters: Shown, claim_id: str) -> Response:
+    return _page(desk, me, "history.html", filters=filters, **desk.history(me, _claim(desk, claim_id)))
+
+
+@router.get("/progress")
+def progress(desk: At, me: Me) -> Response:
+    return _page(desk, me, "progress.html", **desk.progress(me))
+
+
+@router.get("/help")
+def help_page(desk: At, me: Me) -> Response:
+    return _page(desk, me, "help.html")
+
+
+@router.get("/export.csv")
+def export_csv(desk: At, me: Me) -> Response:
+    return _download(export.as_csv(_rows(desk, me)), "text/csv; charset=utf-8", "claims.csv")
+
+
+@router.get("/export.jsonl")
+def export_jsonl(desk: At, me: Me) -> Response:
+    return _download(export.as_jsonl(_rows(desk, me)), "application/x-ndjson", "claims.jsonl")
+
+
+@router.get("/static/{name}")
+def static(request: Request, name: str) -> Response:
+    """Out of a fixed set that is in memory: no path is ever made of what was asked for."""
+    found = request.app.state.static.get(name)
+    if found is None:
+        raise HTTPException(404)
+    return Response(found, media_type=_TYPES[Path(name).suffix])
+
+
+def _page(desk: Desk, me: Reviewer, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+    leave = desk.forms.sign(me.session, "sign-out")
+    return HTMLResponse(desk.render(template, me=me, leave=leave, **values), code)
+
+
+def _again(
+    desk: Desk, me: Reviewer, found: dict[str, Any], filters: Filters, notice: str, typed: dict[str, str], code: int
+) -> HTMLResponse:
+    """The claim as it stands now, why nothing was changed, and what had been typed."""
+    return _page(desk, me, "claim.html", code, kept=None, notice=notice, typed=typed, **desk.claim_page(me, found, filters))
+
+
+def _claim(desk: Desk, claim_id: str) -> dict[str, Any]:
+    found = desk.catalogue.claims().get(claim_id)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _chosen(desk: Desk, found: dict[str, Any], version: str) -> Version:
+    """The version of that name, as an approval has to say which it means. Raises Stale for one that nobody stands for."""
+    known = {v.id: v for d in desk.store.decisions(found["id"]) if (v := d.after)} | {Version.of(found).id: Version.of(found)}
+    if version not in known:
+        raise Stale("This wording is not there (any more). Nothing was changed; this is how the claim stands now.")
+    return known[version]
+
+
+def _kept(desk: Desk, me: Reviewer, number: str) -> Decision | None:
+    """The decision that was just made, to be told on the next page; nobody else's."""
+    if not (number.isascii() and number.isdigit() and len(number) < 12):
+        return None
+    return next((d for d in desk.store.decisions() if d.number == int(number) and d.who == me.name), None)
+
+
+def _rows(desk: Desk, me: Reviewer) -> list[dict[str, Any]]:
+    return export.rows(desk.catalogue.claims().values(), desk.store.decisions(), desk.needed, me.name)
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _sign_in(request: Request, desk: Desk, notice: str, status: int, name: str = "") -> HTMLResponse:
+    visitor = request.cookies.get(request.app.state.cookie + "_visitor") or secrets.token_urlsafe(32)
+    form = desk.forms.sign(visitor, "sign-in")
+    answer = HTMLResponse(desk.render("sign_in.html", me=None, notice=notice, form=form, name=name[:100]), status)
+    _set_cookie(request, answer, "_visitor", visitor, 24 * 3600)
+    return answer
+
+
+def _set_cookie(request: Request, answer: Response, kind: str, value: str, seconds: int) -> None:
+    secure = request.url.scheme == "https"
+    name = request.app.state.cookie + kind
+    answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+
+
+async def _signed_out(request: Request, _: Exception) -> Response:
+    if request.headers.get("hx-request"):
+        return Response(status_code=204, headers={"HX-Redirect": "/sign-in"})
+    if request.method == "GET":
+        return RedirectResponse("/sign-in", 303)
+    typed = {k: v for k, v in (await request.form()).items() if k in ("text", "reason") and isinstance(v, str) and v}
+    sentence = "You are signed out, or your session is over; nothing was changed. Sign in and send it again."
+    return _message(request, sentence, 401, typed)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPError) else 500
+    return _message(request, _PLAIN.get(status, "This was refused; nothing was changed."), status)
+
+
+async def _unreadable(request: Request, _: Exception) -> Response:
+    return _message(request, _PLAIN[400], 400)
+
+
+async def _user_error(request: Request, error: Exception) -> Response:
+    return _message(request, str(error), 503)
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    logging.getLogger(__name__).error("the database: %s", error)
+    return _message(
+        request, "The decision could not be written to the disk; nothing was changed. Try again, or tell who runs this page.", 503
+    )
+
+
+async def _fault(request: Request, _: Exception) -> Response:
+    return _message(request, "Something went wrong here; nothing was changed. Tell who runs this page.", 500)
+
+
+def _message(request: Request, sentence: str, status: int, typed: dict[str, str] | None = None) -> HTMLResponse:
+    page = _desk(request).render("message.html", me=None, sentence=sentence, typed=typed or {})
+    return HTMLResponse(page, status)
+
+
+def _static_files() -> dict[str, bytes]:
+    files = {file.name: file.read_bytes() for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
+    spec = importlib.util.find_spec("django_htmx")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("The package django-htmx, which carries htmx, is missing: pip install -r requirements-corpus.txt.")
+    htmx = Path(next(iter(spec.submodule_search_locations)), "static", "django_htmx", "htmx-2.min.js")
+    return files | {"htmx.js": htmx.read_bytes()}

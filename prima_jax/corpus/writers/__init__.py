@@ -1,0 +1,1 @@
+"""Who writes the claims: families of language models, and a writer that needs none."""

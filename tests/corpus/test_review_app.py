@@ -1,0 +1,624 @@
+"""The review page at the level of HTTP: what it shows, and what it refuses."""
+
+import csv
+import html
+import io
+import json
+import re
+import shutil
+import sqlite3
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+
+from prima_jax.corpus.articles import Article
+from prima_jax.corpus.folder import CorpusFolder, write_lines
+from prima_jax.corpus.review import export, serve
+from prima_jax.corpus.review.app import create_app
+from prima_jax.corpus.review.security import HEADERS, Forms, host_names
+from prima_jax.corpus.review.store import ReviewStore
+from prima_jax.corpus.review.view import harmless, safe_link, source_of, word_changes
+from prima_jax.errors import UserError
+from tests.corpus.review_example import CONFIG, PASSPHRASE, PEOPLE, add_people, claim, example_claims, make_folder
+
+ADA, BEN, CYD = PEOPLE
+FLAGGED, _, SUN, SUN_TOO, SCREEN, LOST, RETRACTED = (c["id"] for c in example_claims())
+EVIL = "<script>window.hit = 1; alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    made = make_folder(tmp_path_factory.mktemp("made"))
+    add_people(made, *PEOPLE)  # argon2 takes its time
+    return made
+
+
+@pytest.fixture
+def folder(made_once, tmp_path):
+    return CorpusFolder(shutil.copytree(made_once.path, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture
+def app(folder):
+    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
+
+
+def client(app):
+    return TestClient(app, follow_redirects=False, raise_server_exceptions=False)
+
+
+def fields(page, action):
+    """The hidden fields of the form that does `action`."""
+    for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
+        found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        if found.get("action") == action or f'action="{action}"' in form:
+            return found
+    raise AssertionError(f"no form does {action}")
+
+
+def signed_in(app, name=ADA):
+    browser = client(app)
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    answer = browser.post("/sign-in", data={"name": name, "passphrase": PASSPHRASE, **form})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/claims")
+    return browser
+
+
+def decide(browser, identifier, action, **more):
+    form = fields(browser.get(f"/claims/{identifier}").text, action)
+    return browser.post(f"/claims/{identifier}", data=form | more)
+
+
+def text(answer):
+    """What a reader sees of a page, roughly."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+def rows(folder):
+    with ReviewStore(folder.review) as store:
+        return [(d.who, d.action) for d in store.decisions()]
+
+
+class TestReading:
+    def test_the_list_shows_every_claim_and_its_filters_narrow_it(self, app):
+        browser = signed_in(app)
+
+        def shown(query):
+            return re.findall(r'class="row card" href="/claims/(c-\w+)', browser.get(f"/claims{query}").text)
+
+        everything = [c["id"] for c in example_claims()]
+        assert shown("") == shown("?show=all") == everything
+        assert shown("?disease=MEL") == [RETRACTED]
+        assert shown("?attribute=summary") == [LOST]
+        assert shown("?flag=quote_not_found") == [LOST]
+        assert shown("?flag=none") == [SUN, SUN_TOO, SCREEN]
+        assert shown("?flag=any&disease=BCC") == everything[:2]
+        assert shown("?agreement=agree") == [SUN, SUN_TOO]
+        assert shown("?words=sunscreen+third") == [SCREEN]
+        assert shown("?show=approved") == shown("?disease=nothing") == []
+        assert shown("?page=99999999999999&show=all") == shown("?page=-1&show=nonsense") or shown("?page=x") == everything
+
+    def test_a_claim_stands_beside_its_sources_with_the_quote_marked_in_its_context(self, app):
+        page = signed_in(app).get(f"/claims/{FLAGGED}")
+        assert "<mark>Current smokers had a slightly lower incidence of basal cell carcinoma</mark>" in page.text
+        assert "Nine invented studies with 4,120 imaginary patients were pooled." in text(page)
+        assert "Systematic Review, Meta-Analysis" in text(page) and "2021" in text(page)
+        assert 'href="https://pubmed.ncbi.nlm.nih.gov/90000001/" target="_blank" rel="noopener noreferrer"' in page.text
+        assert "Smoking raises the risk of basal cell carcinoma in women" in text(page)  # the other family
+        assert "contradiction Another family claims another direction." in text(page)
+
+    def test_a_lost_quote_and_a_retraction_are_told(self, app):
+        browser = signed_in(app)
+        assert "were not found in the abstract: “rough scaly patches" in text(browser.get(f"/claims/{LOST}"))
+        assert "RETRACTED" in text(browser.get(f"/claims/{RETRACTED}"))
+
+    def test_nothing_comes_from_elsewhere(self, app):
+        browser = signed_in(app)
+        for path in ("/claims", f"/claims/{FLAGGED}", "/progress", "/help", f"/claims/{FLAGGED}/history", "/sign-in"):
+            page = browser.get(path).text
+            assert all(link.startswith("/") for link in re.findall(r'(?:src|action)="([^"]*)"', page))
+            assert all(link.startswith("/static/") for link in re.findall(r'<link[^>]*href="([^"]*)"', page))
+            assert not re.search(r"<script>|<style|style=|\son\w+=", page)
+
+    def test_new_claims_are_seen_without_a_restart(self, app, folder):
+        browser = signed_in(app)
+        assert browser.get(f"/claims/{SCREEN}").status_code == 200
+        write_lines(folder.claims, [c for c in example_claims() if c["id"] != SCREEN])
+        assert browser.get(f"/claims/{SCREEN}").status_code == 404
+        folder.claims.unlink()
+        answer = browser.get("/claims")
+        assert answer.status_code == 503 and "run the step check first" in text(answer)
+
+
+class TestDeciding:
+    def test_two_who_agree_approve(self, app, folder):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        answer = decide(ada, SCREEN, "approve")
+        assert answer.status_code == 303 and answer.headers["location"] == f"/claims/{LOST}?done=1"
+        assert "Approved and kept" in text(ada.get(answer.headers["location"]))
+        assert "Approved and kept" not in text(ben.get(answer.headers["location"]))
+        assert decide(ben, SCREEN, "approve").status_code == 303
+        assert rows(folder) == [(ADA, "approve"), (BEN, "approve")]
+        assert SCREEN in ada.get("/claims?show=approved").text
+
+    def test_the_second_sees_nothing_of_the_first(self, app):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+
+        def pages():
+            found = [ben.get(p).text for p in ("/claims?show=all", f"/claims/{SUN}", f"/claims/{SUN}/history", "/export.jsonl")]
+            return [re.sub(r'value="[^"]*"|All \d+ rows', "", page) for page in found]
+
+        before = pages()
+        decide(
+            ada,
+            SUN,
+            "edit",
+            text="Sun on the job raises the odds.",
+            direction="raises",
+            strength="weak",
+            reason="my secret reason",
+        )
+        assert pages() == before
+        assert "my secret reason" in ada.get(f"/claims/{SUN}/history").text
+
+    def test_a_third_sees_both_without_names_and_decides(self, app, folder):
+        ada, ben, cyd = (signed_in(app, name) for name in PEOPLE)
+        edited = {"text": "Sun at work raises the odds of it.", "direction": "raises", "strength": "weak"}
+        decide(ada, SUN, "edit", **edited, reason="clearer words")
+        decide(ben, SUN, "reject", reason="only one review")
+        page = cyd.get(f"/claims/{SUN}")
+        assert "your opinion decides" in text(page)
+        assert "clearer words" in text(page) and "only one review" in text(page)
+        assert ADA not in page.text and BEN not in page.text
+        assert ADA not in cyd.get(f"/claims/{SUN}/history").text
+        assert "only one review" not in ada.get(f"/claims/{SUN}/history").text
+        versions = re.findall(r'<input type="radio" name="version" value="(\w+)"', page.text)
+        assert len(versions) == 2  # the edit, and the writer's own words
+        assert decide(cyd, SUN, "approve", version=versions[0]).status_code == 303
+        settled = ada.get(f"/claims/{SUN}")
+        assert "Approved in these words" in text(settled) and "Your decision" not in settled.text
+        history = text(ben.get(f"/claims/{SUN}/history"))
+        assert all(name in history for name in PEOPLE) and "having seen the others'" in history
+        with ReviewStore(folder.review) as store:
+            assert store.outcomes(example_claims(), 2)[SUN].text == edited["text"]
+
+    def test_a_third_who_names_no_wording_or_an_invented_one_is_refused(self, app, folder):
+        ada, ben, cyd = (signed_in(app, name) for name in PEOPLE)
+        decide(ada, SUN, "approve")
+        decide(ben, SUN, "reject", reason="no")
+        assert decide(cyd, SUN, "approve").status_code == 409
+        assert decide(cyd, SUN, "approve", version="0" * 16).status_code == 409
+        assert len(rows(folder)) == 2
+
+    @pytest.mark.parametrize(
+        ("identifier", "action", "more", "told"),
+        [
+            (SUN, "reject", {}, "rejection needs a reason"),
+            (SUN, "edit", {"text": "Other words", "direction": "raises", "strength": "weak"}, "edit needs a reason"),
+            (SUN, "edit", {"text": "Other words", "direction": "up", "strength": "weak", "reason": "x"}, "Choose a direction"),
+            (LOST, "approve", {}, "flagged"),
+            (SUN, "reject", {"reason": "x" * 2001}, "2000 are the most"),
+        ],
+    )
+    def test_a_rule_that_is_broken_is_told_and_what_was_typed_is_kept(self, app, folder, identifier, action, more, told):
+        answer = decide(signed_in(app), identifier, action, **more)
+        assert answer.status_code == 422 and told in text(answer)
+        assert more.get("text", "") in text(answer)
+        assert rows(folder) == []
+
+    def test_an_own_opinion_may_be_replaced_until_another_decided(self, app, folder):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        decide(ada, SUN, "reject", reason="slipped")
+        assert "you can still replace" in text(ada.get(f"/claims/{SUN}"))
+        stale = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        decide(ben, SUN, "approve")
+        answer = ada.post(f"/claims/{SUN}", data=stale)
+        assert answer.status_code == 409 and "changed or decided since you opened it" in text(answer)
+        assert "waiting for others" in text(answer)
+        assert rows(folder) == [(ADA, "reject"), (BEN, "approve")]
+
+    def test_a_claim_decided_meanwhile_shows_its_new_state_and_what_was_typed(self, app, folder):
+        ada, ben, cyd = (signed_in(app, name) for name in PEOPLE)
+        opened = fields(cyd.get(f"/claims/{SUN}").text, "reject")
+        decide(ada, SUN, "approve")
+        decide(ben, SUN, "approve")
+        answer = cyd.post(f"/claims/{SUN}", data=opened | {"reason": "long thoughts of mine"})
+        assert answer.status_code == 409
+        assert "changed or decided since" in text(answer) and "long thoughts of mine" in text(answer)
+        assert len(rows(folder)) == 2
+
+    def test_many_who_send_at_once_are_counted_once_each(self, app, folder):
+        browsers = [signed_in(app, name) for name in PEOPLE]
+        forms = [fields(browser.get(f"/claims/{SUN}").text, "approve") for browser in browsers]
+        codes = []
+
+        def send(browser, form):
+            codes.append(browser.post(f"/claims/{SUN}", data=form).status_code)
+
+        threads = [threading.Thread(target=send, args=pair) for pair in zip(browsers, forms, strict=True) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(codes) == [303] * 2 + [409] * 7
+        assert len(rows(folder)) == 2
+
+
+class TestRefusals:
+    def test_every_page_needs_a_session(self, app):
+        browser = client(app)
+        for path in ("/claims", f"/claims/{SUN}", f"/claims/{SUN}/history", "/progress", "/help", "/export.csv", "/export.jsonl"):
+            answer = browser.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+            assert answer.text == ""
+        assert browser.get("/claims", headers={"HX-Request": "true"}).headers["hx-redirect"] == "/sign-in"
+
+    def test_a_wrong_passphrase_and_an_unknown_name_are_told_alike(self, app):
+        told = []
+        for name in (ADA, "Dr. Nobody"):
+            browser = client(app)
+            form = fields(browser.get("/sign-in").text, "/sign-in")
+            answer = browser.post("/sign-in", data={"name": name, "passphrase": "wrong wrong wrong", **form})
+            assert answer.status_code == 401 and "prima_review_1=" not in answer.headers.get("set-cookie", "")
+            assert "wrong wrong wrong" not in answer.text
+            told.append(re.search(r'role="alert">([^<]*)', answer.text)[1])
+        assert told[0] == told[1] == "The name or the passphrase is wrong."
+
+    def test_too_many_wrong_passphrases_bring_a_wait(self, app):
+        browser = client(app)
+        form = fields(browser.get("/sign-in").text, "/sign-in")
+        codes = [
+            browser.post("/sign-in", data={"name": ADA, "passphrase": "wrong wrong wrong", **form}).status_code for _ in range(5)
+        ]
+        answer = browser.post("/sign-in", data={"name": ADA, "passphrase": PASSPHRASE, **form})
+        assert codes == [401] * 5 and answer.status_code == 429 and 0 < int(answer.headers["retry-after"]) <= 6
+
+    def test_a_session_that_is_over_is_told_and_what_was_typed_is_shown(self, app, folder):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "reject")
+        raw = sqlite3.connect(folder.review, isolation_level=None)
+        raw.execute("UPDATE session SET expires = 0")
+        raw.close()
+        answer = ada.post(f"/claims/{SUN}", data=form | {"reason": "long thoughts of mine"})
+        assert answer.status_code == 401 and "your session is over" in text(answer) and "long thoughts of mine" in answer.text
+        assert rows(folder) == []
+
+    def test_signing_out_ends_the_session_on_the_server(self, app):
+        ada = signed_in(app)
+        token = ada.cookies["prima_review_1"]
+        form = fields(ada.get("/claims").text, "/sign-out")
+        assert ada.post("/sign-out", data={"form": "forged.forged"}).status_code == 403
+        assert ada.post("/sign-out", data=form).status_code == 303
+        ada.cookies.set("prima_review_1", token)
+        assert ada.get("/claims").status_code == 303
+
+    @pytest.mark.parametrize("forged", ["", "x", "nonce.", "nonce." + "0" * 64, "nonce.ü", "." + "0" * 64])
+    def test_a_forged_form_changes_nothing(self, app, folder, forged):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        answer = ada.post(f"/claims/{SUN}", data=form | {"form": forged})
+        assert answer.status_code == 403 and "not valid" in text(answer) and rows(folder) == []
+
+    def test_a_form_is_bound_to_its_session_claim_and_what_was_shown(self, app, folder):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        other = fields(ada.get(f"/claims/{SCREEN}").text, "approve")
+        assert ben.post(f"/claims/{SUN}", data=form).status_code == 403
+        assert ada.post(f"/claims/{SCREEN}", data=form).status_code == 403
+        assert ada.post(f"/claims/{SUN}", data=form | {"basis": other["basis"]}).status_code == 403
+        assert (
+            ada.post(f"/claims/{SUN}", data={**form, "form": fields(ada.get("/claims").text, "/sign-out")["form"]}).status_code
+            == 403
+        )
+        assert rows(folder) == []
+
+    def test_a_form_sent_twice_counts_once(self, app, folder):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        assert ada.post(f"/claims/{SUN}", data=form).status_code == 303
+        again = ada.post(f"/claims/{SUN}", data=form)
+        assert again.status_code == 409 and "already been sent" in text(again)
+        assert rows(folder) == [(ADA, "approve")]
+
+    def test_forms_survive_a_restart_of_the_server(self, app, folder):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        after = client(create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1))
+        after.cookies.update(ada.cookies)
+        assert after.post(f"/claims/{SUN}", data=form).status_code == 303
+
+    def test_a_sign_in_form_of_another_visitor_is_refused(self, app):
+        form = fields(client(app).get("/sign-in").text, "/sign-in")
+        victim = client(app)
+        victim.get("/sign-in")
+        answer = victim.post("/sign-in", data={"name": ADA, "passphrase": PASSPHRASE, **form})
+        assert answer.status_code == 403 and "prima_review_1=" not in answer.headers["set-cookie"]
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({"Origin": "http://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}, 303),
+        ],
+    )
+    def test_a_form_from_another_site_is_refused(self, app, headers, status):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        assert ada.post(f"/claims/{SUN}", data=form, headers=headers).status_code == status
+
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "", "localhost.evil.example", "192.168.0.9", "[::"])
+    def test_a_foreign_host_is_refused(self, app, host):
+        answer = client(app).get("/sign-in", headers={"Host": host})
+        assert answer.status_code == 400 and "Sign in" not in answer.text
+        assert client(app).get("/sign-in", headers={"Host": "localhost:9999"}).status_code == 200
+
+    def test_which_hosts_are_known(self):
+        assert host_names("127.0.0.1") == {"127.0.0.1", "localhost", "::1"}
+        assert "*" in host_names("0.0.0.0") and "*" not in host_names("localhost")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/static/../app.py",
+            "/static/..%2fapp.py",
+            "/static/%2e%2e/%2e%2e/store.py",
+            "/static//etc/passwd",
+            "/static/%2fetc%2fpasswd",
+            "/static/review.css%00",
+            "/static/",
+            "/claims/../../etc/passwd",
+            "/claims/..%2f..%2freview.sqlite",
+            "/claims/%00",
+            "/claims/%ff%fe",
+            f"/claims/{SUN}%2fhistory%2f..",
+            "/review.sqlite",
+            "/docs",
+            "/openapi.json",
+        ],
+    )
+    def test_path_tricks_lead_nowhere(self, app, path):
+        answer = signed_in(app).get(path)
+        assert answer.status_code == 404 and "root:" not in answer.text and "SQLite" not in answer.text
+
+    def test_large_bodies_and_odd_ones_are_refused(self, app, folder):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "reject")
+        assert ada.post(f"/claims/{SUN}", data=form | {"reason": "x" * 70_000}).status_code == 413
+
+        def chunks():
+            for _ in range(100):
+                yield b"reason=" + b"x" * 1000
+
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert ada.post(f"/claims/{SUN}", content=chunks(), headers=kind).status_code == 413
+        assert ada.post(f"/claims/{SUN}", json={"action": "reject"}).status_code in (400, 403)
+        assert ada.post(f"/claims/{SUN}", data=form, files={"reason": ("x.txt", b"x")}).status_code == 400
+        assert ada.post(f"/claims/{SUN}", content=b"a=%ff&b&&=;%", headers=kind).status_code == 403
+        assert ada.put(f"/claims/{SUN}").status_code == 405
+        assert rows(folder) == []
+
+    def test_every_answer_carries_the_headers(self, app):
+        ada = signed_in(app)
+        answers = [
+            ada.get(p) for p in ("/claims", f"/claims/{SUN}", "/static/review.css", "/static/htmx.js", "/nope", "/export.csv")
+        ]
+        answers += [ada.put("/claims"), ada.post("/claims/x", data={"reason": "x" * 70_000}), client(app).get("/claims")]
+        answers += [ada.get("/claims", headers={"Host": "evil.example"})]
+        for answer in answers:
+            assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, answer.url
+        assert "default-src 'none'" in HEADERS["Content-Security-Policy"] and "unsafe" not in HEADERS["Content-Security-Policy"]
+
+    def test_cookies_are_for_the_server_alone(self, app):
+        browser = client(app)
+        form = fields(browser.get("/sign-in").text, "/sign-in")
+        cookie = browser.post("/sign-in", data={"name": ADA, "passphrase": PASSPHRASE, **form}).headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Max-Age=28800" in cookie
+
+    def test_a_fault_tells_nothing_of_the_inside(self, app, monkeypatch):
+        ada = signed_in(app)
+        monkeypatch.setattr(export, "as_csv", lambda _: 1 / 0)
+        answer = ada.get("/export.csv")
+        assert answer.status_code == 500 and "Something went wrong" in text(answer) and "division" not in answer.text
+        assert answer.headers["X-Frame-Options"] == "DENY"
+
+    def test_a_disk_that_cannot_be_written_is_told(self, app, folder):
+        ada = signed_in(app)
+        form = fields(ada.get(f"/claims/{SUN}").text, "approve")
+        raw = sqlite3.connect(folder.review, isolation_level=None)
+        raw.execute("CREATE TRIGGER full BEFORE INSERT ON decision BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+        answer = ada.post(f"/claims/{SUN}", data=form)
+        assert answer.status_code == 503 and "nothing was changed" in text(answer)
+        raw.execute("DROP TRIGGER full")
+        assert ada.post(f"/claims/{SUN}", data=form).status_code == 303
+
+
+class TestHarmless:
+    """Script in whatever others wrote: an abstract, a title, a claim, a writer, a flag, a comment, a name."""
+
+    @pytest.fixture
+    def evil(self, tmp_path):
+        article = Article(
+            id='x"><script>',
+            title=EVIL,
+            sections=((EVIL, f"{EVIL} said so."),),
+            url="javascript:alert(3)",
+            journal=EVIL,
+            types=(EVIL,),
+        )
+        one = claim("BCC/smoke", f"{EVIL}:m", f"{EVIL} \u202erisk", "raises", "weak", [(article.id, EVIL)], [(EVIL, EVIL)])
+        other = claim("BCC/smoke", "b:m", EVIL, "lowers", "weak", [("nowhere" + EVIL, EVIL)])
+        one["counterparts"], one["disease_name"] = [other["id"]], f"d{EVIL}"
+        made = make_folder(tmp_path, [one, other], [article])
+        add_people(made, f"Dr. {EVIL}"[:100], *PEOPLE)
+        return made, one["id"]
+
+    def test_no_markup_of_others_comes_through(self, evil):
+        folder, identifier = evil
+        app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
+        browsers = [signed_in(app, name) for name in (f"Dr. {EVIL}"[:100], *PEOPLE[:2])]
+        decide(browsers[0], identifier, "reject", reason=EVIL)
+        decide(browsers[1], identifier, "edit", text=f"{EVIL} 2", direction="raises", strength="weak", reason=EVIL)
+        pages = [
+            b.get(p) for b in browsers for p in ("/claims?show=all", f"/claims/{identifier}", f"/claims/{identifier}/history")
+        ]
+        pages += [browsers[2].get("/progress"), browsers[2].get(f"/claims?words={EVIL}&disease={EVIL}")]
+        for page in pages:
+            assert page.status_code == 200
+            assert "<script>" not in page.text and "<img src=x" not in page.text and "\u202e" not in page.text
+            assert "javascript:" not in page.text
+        assert "&lt;script&gt;window.hit" in pages[1].text and "[U+202E]" in pages[1].text
+
+    def test_only_links_to_the_web_are_links(self):
+        good = ("https://example.org/a", "http://example.org")
+        assert [safe_link(url) for url in good] == list(good)
+        bad = (
+            "javascript:alert(1)",
+            "JaVaScRiPt:x",
+            " javascript:x",
+            "data:text/html,x",
+            "//example.org",
+            "https:",
+            "",
+            "http://[",
+        )
+        assert [safe_link(url) for url in bad] == [None] * len(bad)
+
+    def test_hidden_characters_are_shown(self):
+        assert harmless("a\u202eb\u200bc\x00\ud800\n") == "a[U+202E]b[U+200B]c[U+0000][U+D800]\n"
+        assert harmless("naïve café – 0.93 μm") == "naïve café – 0.93 μm"
+
+
+class TestSources:
+    ARTICLE = Article("1", "T", (("A", "First one. Second one here. Third one. Fourth."), ("B", "Another part.")), year=2020)
+
+    def cited(self, quote, start=None, end=None):
+        return source_of({"article": "1", "quote": quote, "start": start, "end": end}, self.ARTICLE)
+
+    def test_the_quote_stands_between_the_sentences_next_to_it(self):
+        found = self.cited("Second one", 11, 21)
+        assert "".join(p.text for p in found.context) == "First one. Second one here. Third one. "
+        assert [p.text for p in found.context if p.mark == "quote"] == ["Second one"]
+
+    @pytest.mark.parametrize(("start", "end"), [(None, None), (0, 5), (11, 9999), (-5, 3), (21, 11)])
+    def test_offsets_that_do_not_fit_are_not_believed(self, start, end):
+        assert [p.text for p in self.cited("Second one", start, end).context if p.mark] == ["Second one"]
+
+    def test_a_quote_over_two_sections_is_marked_in_both(self):
+        found = self.cited("Fourth.\nAnother", 39, 54)
+        assert [[p.text for p in pieces if p.mark] for _, pieces in found.abstract] == [["Fourth."], ["Another"]]
+
+    def test_a_quote_that_is_not_there_has_no_context(self):
+        assert self.cited("Never said").context == ()
+
+    def test_the_context_is_always_the_abstracts_own_text(self):
+        abstract = self.ARTICLE.abstract
+        for start in range(len(abstract)):
+            for end in range(start + 1, len(abstract) + 1):
+                if abstract[start:end].strip():
+                    shown = self.cited(abstract[start:end], start, end).context
+                    assert "".join(p.text for p in shown) in abstract
+                    assert "".join(p.text for p in shown if p.mark) == abstract[start:end]
+
+    def test_changed_words_are_marked(self):
+        marks = [tuple(p) for p in word_changes("smoking raises risk", "smoking slightly lowers risk") if p.text != " "]
+        assert marks == [("smoking", ""), ("raises", "removed"), ("slightly lowers", "added"), ("risk", "")]
+
+
+class TestExport:
+    def test_csv_and_jsonl_hold_every_claim_its_state_and_decisions(self, app, folder):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        for browser in (ada, ben):
+            decide(browser, SUN, "approve")
+            decide(browser, LOST, "reject", reason="the quote is not there")
+        answer = ada.get("/export.csv")
+        assert answer.headers["content-disposition"] == 'attachment; filename="claims.csv"'
+        table = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row["id"] for row in table] == [c["id"] for c in example_claims()]
+        found = {row["id"]: row for row in table}
+        assert (found[SUN]["state"], found[SUN]["final_text"]) == ("approved", example_claims()[2]["text"])
+        assert found[LOST]["state"] == "rejected" and "the quote is not there" in found[LOST]["decisions"]
+        assert found[FLAGGED]["flags"] == "contradiction"
+        lines = [json.loads(line) for line in ada.get("/export.jsonl").text.splitlines()]
+        assert [d["who"] for d in lines[2]["decisions"]] == [ADA, BEN]
+        assert lines[2]["decisions"][0]["sha256"] and "passphrase" not in ada.get("/export.jsonl").text
+
+    def test_a_file_holds_what_the_page_gives_once_all_is_settled(self, app, folder, tmp_path):
+        for name in PEOPLE[:2]:
+            browser = signed_in(app, name)
+            for one in example_claims():
+                decide(browser, one["id"], "reject", reason="x")
+        for name in ("out.csv", "out.jsonl"):
+            assert "7 claims" in export.to_file(CONFIG, folder, tmp_path / name)
+            assert (tmp_path / name).read_bytes() == browser.get(f"/export.{name[4:]}").content
+
+    def test_another_ending_and_a_place_that_is_not_there_are_told(self, folder, tmp_path):
+        with pytest.raises(UserError, match=r"\.csv or \.jsonl"):
+            export.to_file(CONFIG, folder, tmp_path / "out.xlsx")
+        with pytest.raises(UserError, match="Cannot write"):
+            export.to_file(CONFIG, folder, tmp_path / "nowhere" / "out.csv")
+
+    @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://x")'])
+    def test_no_cell_is_a_formula(self, cell):
+        row = dict.fromkeys(export.COLUMNS, cell) | {"flags": [], "citations": [], "decided_by": [cell], "decisions": []}
+        table = list(csv.DictReader(io.StringIO(export.as_csv([row]).decode("utf-8-sig"), newline="")))
+        assert table[0]["text"] == table[0]["decided_by"] == f"'{cell}"
+
+
+class TestServing:
+    def test_without_reviewers_or_claims_it_does_not_start(self, tmp_path):
+        with pytest.raises(UserError, match="run the step check first"):
+            serve.run(CONFIG, None, CorpusFolder(tmp_path))
+        folder = make_folder(tmp_path)
+        with pytest.raises(UserError, match="`reviewer NAME`"):
+            serve.run(CONFIG, None, folder)
+        write_lines(folder.claims, [])
+        with pytest.raises(UserError, match="holds no claims"):
+            serve.run(CONFIG, None, folder)
+
+    def test_a_port_that_is_taken_is_told(self, folder):
+        import socket
+
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            config = CONFIG.copy_and_resolve_references()
+            config.review.port = taken.getsockname()[1]
+            with pytest.raises(UserError, match="another review may be running there"):
+                serve.run(config, None, folder)
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("reviewers", 0), ("session_hours", 0.0), ("session_hours", 1000.0), ("port", 70000), ("host", "")]
+    )
+    def test_settings_that_cannot_be_are_told(self, folder, key, value):
+        config = CONFIG.copy_and_resolve_references()
+        config.review[key] = value
+        with pytest.raises(UserError, match=f"review.{key}"):
+            serve.run(config, None, folder)
+
+    @pytest.mark.parametrize("broken", [{"text": 1}, {"direction": "up"}, {"flags": None}, {"agreement": None}])
+    def test_a_damaged_claim_is_told_with_its_line(self, folder, broken):
+        claims = example_claims()
+        claims[1] |= broken
+        write_lines(folder.claims, claims)
+        with pytest.raises(UserError, match=f"line 2: the claim's {next(iter(broken))}"):
+            serve.run(CONFIG, None, folder)
+
+
+def test_signatures_do_not_confuse_their_parts():
+    forms = Forms(b"k" * 32)
+    token = forms.sign("session", "decide", "ab", "c")
+    assert forms.check(token, "session", "decide", "ab", "c")
+    assert forms.check(token, "session", "decide", "a", "bc") is None
+    assert Forms(b"l" * 32).check(token, "session", "decide", "ab", "c") is None
+
+
+def test_filters_are_kept_from_claim_to_claim(app):
+    browser = signed_in(app)
+    form = fields(browser.get(f"/claims/{SUN}?disease=ACK&flag=none").text, "approve")
+    answer = browser.post(f"/claims/{SUN}?disease=ACK&flag=none", data=form)
+    parts = urlsplit(answer.headers["location"])
+    assert parts.path == f"/claims/{SUN_TOO}" and parse_qs(parts.query) == {"disease": ["ACK"], "flag": ["none"], "done": ["1"]}

@@ -1,0 +1,113 @@
+"""The steps hand on what the next one needs, from articles in a folder to a published corpus. The articles are invented."""
+
+import json
+
+import pytest
+
+from configs.corpus import get_config
+from prima_jax import experiment
+from prima_jax.corpus import __main__ as command
+from prima_jax.corpus import check, publish, retrieve, search, synthesise
+from prima_jax.corpus.articles import ArticleStore
+from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.data.corpus_file import read_corpus
+from prima_jax.errors import UserError
+from scripts.scripted_review import decide
+
+ARTICLES = [
+    (
+        "90000001",
+        "Invented text on smoking",
+        "Smoking raises the risk of squamous cell carcinoma of the lip in men.",
+    ),
+    ("90000002", "Invented text on age", "The incidence of basal cell carcinoma is higher in older people."),
+    ("90000003", "Invented and retracted", "Alcohol raises the risk of melanoma more than anything else."),
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    rows = [
+        {"id": i, "title": t, "sections": [["", text]], "retracted": "retracted" in t, "types": ["Review"]}
+        for i, t, text in ARTICLES
+    ]
+    (source / "articles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return CorpusFolder(tmp_path / "corpus")
+
+
+@pytest.fixture
+def config(folder):
+    config = get_config("demo")
+    config.search.source = str(folder.path.parent / "source")
+    folder.path.mkdir()
+    return config
+
+
+def run_to(config, folder, *steps):
+    study = experiment.load_study(config)
+    return [step.run(config, study, folder) for step in steps]
+
+
+def test_from_a_folder_of_articles_to_a_published_corpus(config, folder):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    claims = check.read_claims(folder)
+    assert {(c["topic"], c["direction"], c["citations"][0]["article"]) for c in claims} >= {
+        ("SCC/smoke", "raises", "90000001"),
+        ("BCC/age", "raises", "90000002"),
+    }
+    assert "90000003" not in json.dumps(claims)  # retracted
+    decide(folder)
+    (told,) = run_to(config, folder, publish)
+    (corpus,) = publish.published_corpora(folder)
+    found = read_corpus(corpus, "text")
+    assert found.published and not found.vetted and "NOT VETTED" in told  # a script is no physician
+    assert any("Smoking raises the risk" in text for text in found.texts)
+    assert json.loads(corpus.with_suffix(".json").read_text())["reviewers"] == {"test": 1}
+
+
+def test_each_step_done_twice_gives_the_same_bytes(config, folder):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    before = [path.read_bytes() for path in (folder.passages, folder.drafts, folder.claims)]
+    run_to(config, folder, search, retrieve, synthesise, check)
+    assert [path.read_bytes() for path in (folder.passages, folder.drafts, folder.claims)] == before
+
+
+def test_a_retraction_after_the_review_takes_its_claims_along(config, folder):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    decide(folder)
+    with ArticleStore(folder.articles) as store:
+        fields = {**store.get("90000001").__dict__, "retracted": True}
+        store.add([(type(store.get("90000001"))(**fields), b"")])
+    run_to(config, folder, publish)
+    assert "Smoking" not in publish.published_corpora(folder)[0].read_text()
+
+
+def test_nothing_approved_is_told(config, folder):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    with pytest.raises(UserError, match="review"):
+        run_to(config, folder, publish)
+
+
+@pytest.mark.parametrize(
+    ("step", "needed"), [("retrieve", "search"), ("synthesise", "retrieve"), ("check", "synthesise"), ("publish", "check")]
+)
+def test_a_step_before_its_turn_names_the_one_that_is_missing(config, folder, capsys, step, needed):
+    assert command.main(["--config=configs/corpus.py:demo", f"--folder={folder.path}", step]) == 2
+    assert f"run the step {needed} first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--config"),
+        (["--config=configs/corpus.py:nowhere", "--folder=x", "search"], "no preset"),
+        (["--config=configs/corpus.py", "--folder=x", "fly"], "fly"),
+        (["--config=configs/corpus.py", "--folder=x", "search", "--config.search.years=many"], "many"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_sentence(arguments, told, capsys):
+    assert command.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and told in error and error.count("\n") == 1
