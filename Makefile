@@ -1,18 +1,31 @@
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
+# make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
 # make test-rest: the slow ones and the live comparison with transformers and torch.   make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
 DEMO := runs/demo
+CORPUS := runs/corpus-demo
+ARTICLES ?= ../shared/data/pubmed
+CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-rest lint benchmark clean
+.PHONY: demo corpus-demo test test-rest lint benchmark clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)
 	@$(VENV)/bin/python -m webbrowser -t "file://$(CURDIR)/$(DEMO)/report.html" >/dev/null 2>&1 || true
+
+corpus-demo: $(VENV)/installed-corpus
+	$(CORPUS_STEP) search
+	$(CORPUS_STEP) retrieve
+	$(CORPUS_STEP) synthesise
+	$(CORPUS_STEP) check
+	$(VENV)/bin/python -m scripts.scripted_review --folder=$(CORPUS)
+	$(CORPUS_STEP) publish
+	$(CORPUS_STEP) learn
 
 test: $(TEST_VENV)/installed
 	$(PYTEST)
@@ -34,7 +47,11 @@ $(VENV)/installed: requirements.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(TEST_VENV)/installed: requirements.txt requirements-test.txt
+$(VENV)/installed-corpus: $(VENV)/installed requirements-corpus.txt
+	$(VENV)/bin/python -m pip install --quiet -r requirements-corpus.txt
+	touch $@
+
+$(TEST_VENV)/installed: requirements.txt requirements-corpus.txt requirements-test.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11, say." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/python -m pip install --quiet -r requirements-test.txt
@@ -45,4 +62,4 @@ $(TEST_VENV)/installed-torch: $(TEST_VENV)/installed requirements-reference.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(TEST_VENV) $(DEMO)
+	rm -rf $(VENV) $(TEST_VENV) $(DEMO) $(CORPUS)

@@ -12,7 +12,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from prima_jax.stages.knowledge import read_corpus
+from prima_jax.data.corpus_file import read_corpus
 from prima_jax.studies.manifest import read
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
@@ -153,7 +153,7 @@ def test_every_key_of_a_study_is_explained():
 def test_the_example_of_a_corpus_can_be_read(tmp_path):
     file = tmp_path / "corpus.jsonl"
     file.write_text(block("corpus.md", "jsonl", 0))
-    assert len(read_corpus(file, "text")) == 3
+    assert len(read_corpus(file, "text").texts) == 3
 
 
 @pytest.mark.parametrize("preset", ["", ":small"])

@@ -24,6 +24,7 @@ FLOORS = {
     "results": 5,
     "experiment": 6,
     "main": 7,
+    "corpus": 8,
     "predict": 8,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
