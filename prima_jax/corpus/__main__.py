@@ -6,7 +6,6 @@ Steps, in their order: search, retrieve, synthesise, check, review, publish, lea
 import argparse
 import getpass
 import importlib
-import logging
 import sys
 from pathlib import Path
 
@@ -35,7 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_recipe(options.config)
         override(config, overrides, options.config)
         quiet()
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it narrates
         print(_run(options, config))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 Texts are read once, in a stream, and kept as numbers only: 100,000 abstracts are some 30 million words of four bytes.
 """
 
+import logging
 import re
 from array import array
 from bisect import bisect_left
@@ -129,6 +130,8 @@ class PassageIndex:
 
     def _index(self, stems: dict[str, int]) -> Any:
         import bm25s
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it narrates, and sets its own level when imported
 
         stemmed = self._stems[self._tokens]
         kept = stemmed >= 0
