@@ -173,6 +173,7 @@ class TestDeciding:
         assert "clearer words" in text(page) and "only one review" in text(page)
         assert ADA not in page.text and BEN not in page.text
         assert ADA not in cyd.get(f"/claims/{SUN}/history").text
+        assert all(ADA not in cyd.get(f"/export.{kind}").text for kind in ("csv", "jsonl"))
         assert "only one review" not in ada.get(f"/claims/{SUN}/history").text
         versions = re.findall(r'<input type="radio" name="version" value="(\w+)"', page.text)
         assert len(versions) == 2  # the edit, and the writer's own words
@@ -244,6 +245,34 @@ class TestDeciding:
             thread.join()
         assert sorted(codes) == [303] * 2 + [409] * 7
         assert len(rows(folder)) == 2
+
+    def test_where_one_reviewer_is_needed_an_edit_decides_and_may_still_be_replaced(self, folder):
+        app = create_app(folder, needed=1, hours=8, hosts={"testserver"}, port=1)
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        ben_opened = fields(ben.get(f"/claims/{SUN}").text, "approve")
+        decide(ada, SUN, "edit", text="Sun at work raises the odds.", direction="raises", strength="weak", reason="clearer")
+        assert "Approved in these words" in text(ben.get(f"/claims/{SUN}"))
+        assert ben.post(f"/claims/{SUN}", data=ben_opened).status_code == 409
+        page = ada.get(f"/claims/{SUN}").text
+        assert re.search(r'<textarea name="text"[^>]*>Sun at work raises the odds.</textarea>', page)  # goes on from the own edit
+        assert decide(ada, SUN, "reject", reason="after all not").status_code == 303
+        assert "rejected" in text(ben.get("/claims?show=rejected"))
+
+    def test_a_test_reviewer_is_told_to_be_one(self, app, folder):
+        add_people(folder, "Dr. Try Example", role="test")
+        assert "what you decide vets nothing" in text(signed_in(app, "Dr. Try Example").get("/claims"))
+        assert "vets nothing" not in text(signed_in(app).get("/claims"))
+
+    def test_many_claims_come_in_pages_and_the_next_claim_crosses_them(self, app, folder):
+        many = [example_claims()[2] | {"id": f"c-{n:016d}", "counterparts": []} for n in range(120)]
+        write_lines(folder.claims, many)
+        ada = signed_in(app)
+        shown = [
+            re.findall(r'class="row card" href="/claims/(c-\w+)', ada.get(f"/claims?page={page}").text) for page in (1, 2, 3, 4)
+        ]
+        assert [len(page) for page in shown] == [50, 50, 20, 20]
+        assert [*shown[0], *shown[1], *shown[2]] == [c["id"] for c in many]
+        assert decide(ada, many[49]["id"], "approve").headers["location"] == f"/claims/{many[50]['id']}?done=1"
 
 
 class TestRefusals:

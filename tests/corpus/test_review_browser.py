@@ -6,6 +6,7 @@ import http.server
 import io
 import re
 import shutil
+import signal
 import sqlite3
 import threading
 from pathlib import Path
@@ -178,16 +179,48 @@ def test_reloading_and_going_back_neither_lose_nor_repeat_a_decision(folder, add
     assert "Your opinion: approved" in page.inner_text(".mine")
 
 
+def test_a_double_click_decides_once(folder, address, person):
+    page = person(ADA, address)
+    page.goto(f"{address}/claims/{SUN}")
+    page.dblclick("#approve button")
+    page.wait_for_selector(".done")
+    page.click("#edit summary")  # a little later the next claim can be decided
+    assert page.is_visible("#edit form") and log(folder) == [(ADA, SUN, "approve")]
+
+
 def test_a_click_that_lands_on_the_next_claim_at_once_does_not_decide_it(folder, address, person):
     page = person(ADA, address)
     page.goto(f"{address}/claims/{SUN}")
     box = page.locator("#approve button").bounding_box()
+    clock = page.context.new_cdp_session(page)  # stands still, so that time does not decide this test
+    clock.send("Animation.enable")
+    clock.send("Animation.setPlaybackRate", {"playbackRate": 0})
     page.click("#approve button")
-    page.wait_for_selector(".fresh", state="attached")
-    page.evaluate("document.querySelector('.fresh').getAnimations()[0].pause()")  # so that the clock does not decide this test
+    page.wait_for_selector(".fresh")
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.reload()
     assert log(folder) == [(ADA, SUN, "approve")]
+
+
+def test_a_server_killed_between_two_decisions_loses_nothing(folder, person):
+    with serve(folder.path) as (address, process):
+        page = person(ADA, address)
+        page.goto(f"{address}/claims/{SUN}")
+        page.click("#approve button")
+        page.wait_for_selector(".done")
+        page.goto(f"{address}/claims/{SCREEN}")
+        page.keyboard.press("r")
+        page.fill("#reject textarea", "Typed before the server died.")
+        process.kill()
+        process.wait()
+    with serve(folder.path, port=int(address.rsplit(":")[-1])) as (again, process):
+        assert again == address
+        page.click("#reject button")  # the session and the open form outlive the server
+        assert "Rejected and kept" in page.inner_text(".done")
+        assert log(folder) == [(ADA, SUN, "approve"), (ADA, SCREEN, "reject")]
+        process.send_signal(signal.SIGTERM)
+        assert "closed with 2 decisions" in process.stdout.read()
+        assert process.wait(20) == 0
 
 
 def test_everything_goes_by_keyboard_alone(folder, address, person):

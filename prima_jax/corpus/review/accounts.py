@@ -83,8 +83,8 @@ class Accounts:
         """A new session's token. Raises SignInRefused."""
         key = _key(name)
         self._note_attempt(key)
-        hashed = self._passphrase(key)
-        right = _is_right(hashed or _nobody(), passphrase)  # the same work for a name that does not exist
+        hashed, nobody = self._passphrase(key), _nobody()
+        right = _is_right(hashed or nobody, passphrase)  # the same work for a name that does not exist
         if hashed is None or not right:
             raise SignInRefused("The name or the passphrase is wrong.")
         token, now = secrets.token_urlsafe(32), time.time()
@@ -159,7 +159,7 @@ def _hash(passphrase: str) -> str:
 def _is_right(hashed: str, passphrase: str) -> bool:
     with _at_once:
         try:
-            return _hasher.verify(hashed, unicodedata.normalize("NFKC", passphrase[:LONGEST]))
+            return _hasher.verify(hashed, unicodedata.normalize("NFKC", passphrase[: 4 * LONGEST]))
         except (VerificationError, InvalidHashError):
             return False
 

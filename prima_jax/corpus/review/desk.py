@@ -115,8 +115,8 @@ class Desk:
         """What the log holds of a claim, as far as `me` may see it."""
         decisions = self.store.decisions(claim["id"])
         status = standing_for(claim, decisions, self.needed, me.name)
-        seen = visible(claim, decisions, self.needed, me.name)
-        named = status.outcome.state not in ("open", "third_opinion")
+        seen = decisions if status.turn == "third" else visible(claim, decisions, self.needed, me.name)
+        named = status.turn != "third"
         return {"claim": claim, "status": status, "decisions": seen, "named": named, "checked": self.store.verify()}
 
     def progress(self, me: Reviewer) -> dict[str, Any]:

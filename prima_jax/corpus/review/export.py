@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.claims import Catalogue
-from prima_jax.corpus.review.decisions import Decision, by_claim, outcome, turn
+from prima_jax.corpus.review.decisions import Decision, by_claim, outcome
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
 
@@ -51,10 +51,8 @@ def rows(
 
 
 def visible(claim: Mapping[str, Any], decisions: Sequence[Decision], needed: int, reader: str | None) -> list[Decision]:
-    """The decisions that a reviewer may see: all where the claim is settled or theirs to settle, else only their own."""
-    if reader is None or turn(claim, decisions, needed, reader) == "third":
-        return list(decisions)
-    if outcome(claim, decisions, needed).state in ("open", "third_opinion"):
+    """The decisions that a reviewer may see with the names of who made them: their own, and all once the claim is settled."""
+    if reader is not None and outcome(claim, decisions, needed).state in ("open", "third_opinion"):
         return [d for d in decisions if d.who == reader]
     return list(decisions)
 
