@@ -74,16 +74,14 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file that `append_line` or `write_lines` made; none where there is no file, or of a line cut short."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:  # a line may be cut short within a character
         for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(
-                    f"{path}, line {number}: not JSON ({error.msg}); remove the file and run its step again."
-                ) from error
+                yield json.loads(line.decode())
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}: not JSON ({error}); remove the file and run its step again.") from error
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
