@@ -46,9 +46,14 @@ def steps(config: ConfigDict) -> ConfigDict:
     )
     config.synthesise = ConfigDict(
         {
-            # `extractive` copies sentences and needs no model. The paper asks for two families of language models; they are
-            # not built yet.
+            # `extractive` copies sentences and needs no model. The paper asks for two families of language models, such as
+            # ("openai:gpt-5", "google:gemini-3-pro"); any server that speaks OpenAI's protocol is local:MODEL@ADDRESS.
             "writers": ("extractive",),
+            "temperature": 0.0,
+            "seed": 0,
+            "timeout_seconds": 120.0,  # of silence
+            "attempts": 5,
+            "max_output_tokens": 8192,
         }
     )
     config.review = ConfigDict(
@@ -59,8 +64,12 @@ def steps(config: ConfigDict) -> ConfigDict:
             "session_hours": 8.0,
         }
     )
-    config.publish = ConfigDict({"title": config.study.definition if isinstance(config.study.definition, str) else "corpus"})
-    config.learn = ConfigDict({"held_out": 0.2, "prose_epochs": 0.0})
+    config.learn = ConfigDict(
+        {
+            "held_out": 0.2,  # of the cited articles: their claims are measured and not read
+            "prose_epochs": 0.0,  # without weights: how long a small encoder reads the articles before it is adapted
+        }
+    )
     return config.lock()
 
 

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 
-__all__ = ["claim", "config_hash", "load_config", "open_workdir"]
+__all__ = ["claim", "config_hash", "load_config", "locked_folder", "open_workdir"]
 
 _MAY_CHANGE = ("checkpoint_seconds", "data.dir", "data.prepared")
 """Fields that a run may be continued with another value of: they say where and when, not what."""
@@ -26,24 +26,30 @@ _DISK_ERRORS = (
 
 @contextmanager
 def open_workdir(folder: Path, config: ConfigDict) -> Iterator[Path]:
-    """Locks a folder while the context lasts.
+    """`locked_folder` for the folder of a run. Raises UserError also if it was made with another config."""
+    with locked_folder(folder, "--workdir"):
+        _compare(folder, config)
+        yield folder
 
-    Raises UserError if another process works in it, if it was made with another config, or if it cannot be written to,
-    now or at any time in the context.
+
+@contextmanager
+def locked_folder(folder: Path, flag: str) -> Iterator[None]:
+    """Locks a folder, which the user named by `flag`, while the context lasts; makes it where it is not there.
+
+    Raises UserError if another process works in it, or if it cannot be written to, now or at any time in the context.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise UserError(f"Cannot write to --workdir {folder}: {error.strerror}; choose a folder that can be written.") from error
+        raise UserError(f"Cannot write to {flag} {folder}: {error.strerror}; choose a folder that can be written.") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"Another process is working in {folder}: wait for it, or choose another --workdir.") from error
-        _compare(folder, config)
+            raise UserError(f"Another process is working in {folder}: wait for it, or choose another {flag}.") from error
         try:
-            yield folder
+            yield
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise

@@ -9,9 +9,12 @@ import importlib
 import sys
 from pathlib import Path
 
+from ml_collections import ConfigDict
+
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.main import load_recipe, override, quiet
+from prima_jax.workdir import locked_folder
 
 __all__ = ["main"]
 
@@ -70,32 +73,33 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return options, overrides
 
 
-def _run(options: argparse.Namespace, config: object) -> str:
+def _run(options: argparse.Namespace, config: ConfigDict) -> str:
     folder = CorpusFolder(options.folder)
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot write to --folder {folder.path}: {error.strerror}; choose one that can be written.") from error
     if options.step == "reviewer":
         return _add_reviewer(options, folder)
     if options.step == "export":
         return _export(options, config, folder)
     from prima_jax.experiment import load_study
 
-    module = "review.serve" if options.step == "review" else options.step
-    return importlib.import_module(f"prima_jax.corpus.{module}").run(config, load_study(config), folder)
+    if options.step == "review":  # locks nothing: the other steps may go on beside it
+        from prima_jax.corpus.review import serve
+
+        return serve.run(config, load_study(config), folder)
+    with locked_folder(folder.path, "--folder"):
+        return importlib.import_module(f"prima_jax.corpus.{options.step}").run(config, load_study(config), folder)
 
 
 def _add_reviewer(options: argparse.Namespace, folder: CorpusFolder) -> str:
     from prima_jax.corpus.review import store
 
+    folder.path.mkdir(parents=True, exist_ok=True)
     passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if sys.stdin.isatty() and getpass.getpass("Once more: ") != passphrase:
         raise UserError("The two passphrases differ; nothing was changed.")
     return store.add_reviewer(folder, options.name, passphrase, options.role, options.qualification, options.conflicts)
 
 
-def _export(options: argparse.Namespace, config: object, folder: CorpusFolder) -> str:
+def _export(options: argparse.Namespace, config: ConfigDict, folder: CorpusFolder) -> str:
     from prima_jax.corpus.review import export
 
     return export.to_file(config, folder, options.file)

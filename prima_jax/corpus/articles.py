@@ -11,7 +11,10 @@ from typing import Any
 
 from prima_jax.errors import UserError
 
-__all__ = ["Article", "ArticleStore"]
+__all__ = ["FILE", "Article", "ArticleStore"]
+
+FILE = "file:"
+"""What a note of a file that was read begins with, among the searches."""
 
 
 @dataclass(frozen=True)

@@ -33,32 +33,33 @@ SENTENCES = 3
 def train_base(
     config: ConfigDict, folder: Path, articles: Iterable[Article], claimed: Sequence[str]
 ) -> tuple[Path, dict[str, Any]]:
-    """Returns a checkpoint folder, and what the report says of it.
+    """Returns a checkpoint folder `folder/base-<hash>/`, and what the report says of it.
 
     Sentences that became claims are left out, so that what the adapters add is not known before.
     """
-    if not config.learn.prose_epochs:
+    epochs = config.learn.prose_epochs
+    if not epochs:
         raise UserError("There are no weights to adapt: set --config.models.text.weights to a folder, or learn.prose_epochs.")
     texts = prose(articles, claimed)
-    notes = {"prose_texts": len(texts), "prose_epochs": config.learn.prose_epochs, "random_start": True}
-    if (folder / "config.json").exists():
-        return folder, notes
-    work = folder.with_name("base_work")
-    tokenizer_folder = work / "tokenizer"
-    if not tokenizer_folder.is_dir():
-        train_tokenizer(texts, tokenizer_folder, vocabulary_size=config.text.vocabulary_size)
-    tokenizer = load_tokenizer(tokenizer_folder)
     whole = ConfigDict(config.to_dict())
-    whole.knowledge.update({"rank": 0, "epochs": config.learn.prose_epochs, "corpus": content_hash("".join(texts).encode())})
+    whole.knowledge.update({"rank": 0, "epochs": epochs, "corpus": "prose"})  # a name, since stage 1 is skipped without one
+    settings = [whole.knowledge.to_dict(), whole.models.text.to_dict(), whole.text.to_dict(), whole.seed, texts]
+    base = folder / f"base-{content_hash(json.dumps(settings, sort_keys=True, default=list).encode())}"
+    notes = {"prose_texts": len(texts), "prose_epochs": epochs, "random_start": True}
+    if base.is_dir():
+        return base, notes
+    work = base.with_name(f"{base.name}-training")
+    if not (work / "tokenizer").is_dir():
+        train_tokenizer(texts, work / "tokenizer", vocabulary_size=config.text.vocabulary_size)
+    tokenizer = load_tokenizer(work / "tokenizer")
     nothing = Study("prose", "prose", {}, "", "", (), (), ())
     context = Context(whole, Prepared(nothing, (), ()), work, work, Parallel(whole.parallel))
     nobody = np.zeros(0, int)
     variables = knowledge.run(context, Fold(0, nobody, nobody, work), tokenizer, texts)
-    with whole_folder(folder) as temporary:
+    with whole_folder(base) as temporary:
         pretrained.save_pretrained(temporary, context.text_encoder.module, variables)
         tokenizer.save_pretrained(str(temporary))
-        (temporary / "prose.json").write_text(json.dumps(notes))
-    return folder, notes
+    return base, notes
 
 
 def prose(articles: Iterable[Article], claimed: Sequence[str]) -> list[str]:

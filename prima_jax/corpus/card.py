@@ -33,9 +33,8 @@ def card_text(card: Mapping[str, Any]) -> str:
             "## Rejected",
             "",
             *_rejected(card["rejected"]),
-            "## Searches",
-            "",
-            *_table(("query", "hits", "day"), [(s["query"], s["hits"], s["day"]) for s in card["searches"]]),
+            *_found("Searches", card["searches"], ("query", "hits", "day")),
+            *_found("Files read", card["files"], ("file", "articles", "day")),
             "## Sources",
             "",
             "Abstracts belong to their publishers. Where the licence is unknown, the sentences copied from an abstract may not",
@@ -72,6 +71,10 @@ def _writer(one: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _source(one: Mapping[str, Any]) -> tuple[Any, ...]:
     return (f"[{one['article']}]({one['url']})", one["title"], one["year"] or "", ", ".join(one["types"]), one["licence"])
+
+
+def _found(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    return [f"## {title}", "", *_table(columns, [[row[column] for column in columns] for row in rows])] if rows else []
 
 
 def _rejected(rejected: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ from prima_jax.corpus.grounding import check_claim, evidence_of
 from prima_jax.corpus.retrieve import read_passages
 from prima_jax.corpus.synthesise import read_drafts
 from prima_jax.corpus.topics import Topic, study_topics, text_words
+from prima_jax.corpus.writers import writer_name
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Study
 
@@ -29,7 +30,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     folder.needs(folder.drafts, "synthesise")
     retrieved = {topic: frozenset(p.article for p in passages) for topic, passages in read_passages(folder).items()}
     topics = {topic.id: topic for topic in study_topics(study)}
-    drafts = [draft for draft in read_drafts(folder) if "error" not in draft and draft["topic"] in topics]
+    writers = {writer_name(spec) for spec in config.synthesise.writers}  # others may have written here before
+    drafts = [d for d in read_drafts(folder) if "error" not in d and d["topic"] in topics and d["writer"] in writers]
     with ArticleStore(folder.articles) as store:
         articles = _cited(store, drafts)
     rows = list(_rows(drafts, topics, study, articles, retrieved))

@@ -30,7 +30,7 @@ class CorpusFolder:
 
     @property
     def drafts(self) -> Path:
-        """Step synthesise: a line per writer and topic, `{"writer", "topic", "written" or "error", ...}`."""
+        """Step synthesise: a line per writer and topic, `{"writer", "topic", "claims" or "error", ...}`."""
         return self.path / "drafts.jsonl"
 
     @property

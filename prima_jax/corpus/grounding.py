@@ -85,7 +85,7 @@ def check_claim(
     context = " ".join(e.context for e in sources)
     return [
         *flags,
-        *_number_flags(claim, quoted, context),
+        *_number_flags(claim, quoted),
         *_subject_flags(claim, context, disease_terms, attribute_terms),
         *_direction_flags(claim, quoted),
         *_support_flags(claim, context, disease_terms, attribute_terms),
@@ -124,7 +124,7 @@ def _citation_flags(evidence: Sequence[Evidence], articles: Mapping[str, Article
     return flags
 
 
-def _number_flags(claim: Claim, quoted: str, context: str) -> list[Flag]:
+def _number_flags(claim: Claim, quoted: str) -> list[Flag]:
     missing = sorted(numbers(claim.text) - numbers(quoted, words=True), key=float)
     if not missing:
         return []

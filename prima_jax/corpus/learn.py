@@ -12,11 +12,11 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.base_encoder import train_base
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.learn_report import report_text
+from prima_jax.corpus.learn_report import report_text, summary
 from prima_jax.corpus.measure import embeddings, masked_recall, pseudo_perplexity, spans_to_tokens
 from prima_jax.corpus.publish import published_corpora
 from prima_jax.corpus.topics import find_terms, study_topics, text_words
-from prima_jax.data.corpus_file import read_corpus
+from prima_jax.data.corpus_file import content_hash, read_corpus
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import load_tokenizer, tokenize
 from prima_jax.errors import UserError
@@ -30,12 +30,17 @@ __all__ = ["held_out_articles", "run"]
 
 
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
-    """Trains adapters as stage 1 does and writes `learned/<corpus>/`: `adapter/` in PEFT's format, `report.json`, `report.md`."""
+    """Trains adapters on the newest corpus as stage 1 does, without the claims of some articles, and measures on those.
+
+    Writes `learned/<corpus>-<hash of texts and settings>/`: `adapter/` in PEFT's format, `report.json`, `report.md`.
+    Raises UserError: no corpus, settings that train no adapters, too few texts.
+    """
+    _check(config)
     corpora = published_corpora(folder)
     if not corpora:
         raise UserError(f"There is no published corpus in {folder.path}: run the step publish first.")
     corpus = corpora[-1]
-    published = read_corpus(corpus, "text")
+    vetted = read_corpus(corpus, "text").vetted
     rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
     hidden = held_out_articles(rows, config.learn.held_out)
     texts, held_out = split(rows, hidden)
@@ -44,42 +49,32 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
             f"{corpus.name} gives {len(texts)} texts to train on and {len(held_out)} claims to hold out; there should be "
             f"knowledge.batch_size = {config.knowledge.batch_size} or more, and one or more: publish more claims."
         )
-    place = folder.learned / corpus.stem
-    weights, prose = _weights(config, folder, place, rows, hidden)
+    weights, base = _weights(config, folder, rows, hidden)
+    place = folder.learned / f"{corpus.stem}-{_key(config, weights, texts)}"
     context = _context(config, study, place, weights, corpus)
     tokenizer = load_tokenizer(weights)
     nobody = np.zeros(0, int)
     after = knowledge.run(context, Fold(0, nobody, nobody, place), tokenizer, texts)
     encoder = context.text_encoder
-    measured = {
-        when: _measure(encoder.module, variables, tokenizer, study, rows, held_out, config.knowledge.max_length)
-        for when, variables in (("before", encoder.variables), ("after", after))
-    }
-    adapters: dict[str, Any] = {name: after[name] for name in ("lora", "lora_scale") if name in after}
-    if not adapters:
-        raise UserError("knowledge.rank is 0, which trains no adapters: set --config.knowledge.rank=8.")
+    adapters: dict[str, Any] = {name: after[name] for name in ("lora", "lora_scale")}
     peft.save_adapters(place / "adapter", encoder.module, adapters, base_model=str(weights))
     report = {
         "corpus": corpus.stem,
-        "vetted": published.vetted,
-        "base": prose or {"weights": str(config.models.text.weights)},
+        "vetted": vetted,
+        "base": base,
         "texts": len(texts),
         "held_out_claims": len(held_out),
         "held_out_articles": len(hidden),
         "rank": config.knowledge.rank,
         "trained_share": lora.count(encoder.variables["params"], adapters).fraction,
         "epochs": config.knowledge.epochs,
-        **measured,
     }
+    for when, variables in (("before", encoder.variables), ("after", after)):
+        length = config.knowledge.max_length
+        report[when] = _measure(encoder.module, variables, tokenizer, study, rows, held_out, length)
     (place / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
     (place / "report.md").write_text(report_text(report))
-    first, then = measured["before"], measured["after"]
-    recall = "mean_reciprocal_rank"
-    return (
-        f"Held-out pseudo-perplexity {first['pseudo_perplexity']:.1f} -> {then['pseudo_perplexity']:.1f}; mean reciprocal "
-        f"rank of a masked disease {first['disease'].get(recall, 0):.3f} -> {then['disease'].get(recall, 0):.3f}, of a masked "
-        f"factor {first['factor'].get(recall, 0):.3f} -> {then['factor'].get(recall, 0):.3f}: {place}/report.md."
-    )
+    return f"{summary(report)} {place}/report.md."
 
 
 def held_out_articles(rows: Iterable[Mapping[str, Any]], share: float) -> set[str]:
@@ -106,15 +101,28 @@ def split(rows: Sequence[Mapping[str, Any]], hidden: set[str]) -> tuple[list[str
     return texts, [claim for claim in held_out if claim["text"] not in read]
 
 
+def _check(config: ConfigDict) -> None:
+    if config.knowledge.rank < 1:
+        raise UserError("knowledge.rank is 0, which trains no adapters: set --config.knowledge.rank=8.")
+    if not 0 < config.learn.held_out < 1:
+        raise UserError(f"learn.held_out should be a share between 0 and 1, not {config.learn.held_out}.")
+
+
+def _key(config: ConfigDict, weights: Path, texts: Sequence[str]) -> str:
+    """Of all that the adapters depend on, so that what was trained with other settings is not taken for them."""
+    settings = [config.knowledge.to_dict(), config.seed, config.warmup_fraction, config.dtype, str(weights), list(texts)]
+    return content_hash(json.dumps(settings, sort_keys=True, default=list).encode())
+
+
 def _weights(
-    config: ConfigDict, folder: CorpusFolder, place: Path, rows: Sequence[Mapping[str, Any]], hidden: set[str]
+    config: ConfigDict, folder: CorpusFolder, rows: Sequence[Mapping[str, Any]], hidden: set[str]
 ) -> tuple[Path, dict[str, Any]]:
     """The text encoder's checkpoint; without weights a small one, trained on prose that is neither corpus nor held out."""
     if config.models.text.weights:
-        return Path(config.models.text.weights), {}
+        return Path(config.models.text.weights), {"weights": str(config.models.text.weights)}
     with ArticleStore(folder.articles) as store:
         claimed = [claim["text"] for row in rows for claim in row["claims"]]
-        return train_base(config, place / "base", [a for a in store if a.id not in hidden and not a.retracted], claimed)
+        return train_base(config, folder.learned, [a for a in store if a.id not in hidden and not a.retracted], claimed)
 
 
 def _context(config: ConfigDict, study: Study, place: Path, weights: Path, corpus: Path) -> Context:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["report_text"]
+__all__ = ["report_text", "summary"]
 
 
 def report_text(report: Mapping[str, Any]) -> str:
@@ -35,6 +35,17 @@ def report_text(report: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """The report in one sentence."""
+    first, then = report["before"], report["after"]
+    told = [f"Held-out pseudo-perplexity {first['pseudo_perplexity']:.1f} -> {then['pseudo_perplexity']:.1f}"]
+    for what in ("disease", "factor"):
+        if first[what]["terms"]:
+            ranks = " -> ".join(f"{m[what]['mean_reciprocal_rank']:.3f}" for m in (first, then))
+            told.append(f"mean reciprocal rank of a masked {what} {ranks}")
+    return "; ".join(told) + "."
 
 
 def _lines(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -29,12 +29,12 @@ class Span:
 def pseudo_perplexity(module: Any, variables: Mapping[str, Any], tokens: Tokens, mask_token_id: int) -> float:
     """exp of the mean loss of each word token when it alone is masked (Salazar et al. 2020, eq. 4, arXiv:1910.14659)."""
     text, position = np.nonzero(tokens.words)
-    losses = [
-        -_log_probabilities(module, variables, batch.ids, batch.mask)[rows, batch.position, batch.target]
-        for batch in _masked(tokens, text.tolist(), [(int(p),) for p in position], mask_token_id)
-        if (rows := np.arange(len(batch.ids))) is not None
-    ]
-    return float(np.exp(np.concatenate(losses).mean()))
+    losses = []
+    for batch in _masked(tokens, text.tolist(), [(int(p),) for p in position], mask_token_id):
+        scores = _log_probabilities(module, variables, batch.ids, batch.mask)
+        for row, (place,) in enumerate(batch.positions):
+            losses.append(-scores[row, place, batch.original[row, place]])
+    return float(np.exp(np.mean(losses)))
 
 
 def masked_recall(
@@ -93,14 +93,6 @@ class _Masked:
     mask: np.ndarray
     original: np.ndarray
     positions: list[tuple[int, ...]]
-
-    @property
-    def position(self) -> np.ndarray:
-        return np.array([p[0] for p in self.positions])
-
-    @property
-    def target(self) -> np.ndarray:
-        return self.original[np.arange(len(self.original)), self.position]
 
 
 def _masked(tokens: Tokens, texts: Sequence[int], positions: Sequence[tuple[int, ...]], mask_token_id: int) -> Iterator[_Masked]:

@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.agreement import kappa
-from prima_jax.corpus.articles import Article, ArticleStore
+from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.card import card_text
 from prima_jax.corpus.check import direction_pairs, read_claims
 from prima_jax.corpus.folder import CorpusFolder
@@ -47,7 +47,6 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     name = f"corpus-{content_hash(lines.encode())}"
     card = {
         "corpus": name,
-        "title": config.publish.title,
         "study": study.name,
         "vetted": vetted,
         "texts": lines.count("\n"),
@@ -60,7 +59,16 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         "writers": _writers(folder),
         "flags": dict(Counter(flag["code"] for c in claims for flag in c["flags"]).most_common()),
         "rejected": _rejected(claims, outcomes),
-        "searches": [dict(zip(("query", "translation", "hits", "day"), row, strict=True)) for row in searches],
+        "searches": [
+            {"query": query, "translation": translation, "hits": hits, "day": day}
+            for query, translation, hits, day in searches
+            if not query.startswith(FILE)
+        ],
+        "files": [
+            {"file": query.removeprefix(FILE), "articles": hits, "day": day}
+            for query, _, hits, day in searches
+            if query.startswith(FILE)
+        ],
         "sources": [_source(articles[a]) for a in sorted({c["article"] for row in approved for c in row["citations"]})],
     }
     _keep(folder.path / f"{name}.jsonl", lines)
@@ -169,8 +177,9 @@ def _source(article: Article) -> dict[str, Any]:
 
 
 def _keep(path: Path, content: str) -> None:
-    """Writes a file that nobody should change; one that is there holds the same, or is replaced where only the card is newer."""
+    """Writes a file that nobody should change, and marks it as the newest. Only a card can differ from one that is there."""
     if path.exists() and path.read_text(encoding="utf-8") == content:
+        os.utime(path)
         return
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(content, encoding="utf-8", newline="\n")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 
 from prima_jax.corpus import offline
-from prima_jax.corpus.articles import Article, ArticleStore
+from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.queries import RETRACTIONS, Query, study_queries
 from prima_jax.corpus.topics import MESH, find_terms, study_topics
@@ -116,7 +116,7 @@ def _from_folder(source: Path, study: Study, store: ArticleStore) -> str:
     tally: Counter[str] = Counter()
     with progress_bar(len(files), source.name, " files") as bar:
         for path in files:
-            name, state = f"file:{path.relative_to(source).as_posix()}", _state(path, terms)
+            name, state = f"{FILE}{path.relative_to(source).as_posix()}", _state(path, terms)
             if read_before.get(name, ("", 0))[0] == state:
                 tally["unchanged"] += 1
                 tally["found"] += read_before[name][1]

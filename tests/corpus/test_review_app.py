@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-import shutil
 import sqlite3
 import threading
 from urllib.parse import parse_qs, urlsplit
@@ -28,16 +27,9 @@ FLAGGED, _, SUN, SUN_TOO, SCREEN, LOST, RETRACTED = (c["id"] for c in example_cl
 EVIL = "<script>window.hit = 1; alert(1)</script><img src=x onerror=alert(2)>"
 
 
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
-    made = make_folder(tmp_path_factory.mktemp("made"))
-    add_people(made, *PEOPLE)  # argon2 takes its time
-    return made
-
-
 @pytest.fixture
-def folder(made_once, tmp_path):
-    return CorpusFolder(shutil.copytree(made_once.path, tmp_path, dirs_exist_ok=True))
+def folder(review_folder):
+    return review_folder
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import multiprocessing
-import shutil
 import sqlite3
 from collections import Counter
 
@@ -15,7 +14,7 @@ from prima_jax.corpus.review.accounts import Accounts, SignInRefused
 from prima_jax.corpus.review.decisions import Decision, Version, basis, outcome, turn
 from prima_jax.corpus.review.store import Refused, Replayed, ReviewStore, Stale, add_reviewer
 from prima_jax.errors import UserError
-from tests.corpus.review_example import PASSPHRASE, PEOPLE, add_people, example_claims, make_folder
+from tests.corpus.review_example import PASSPHRASE, PEOPLE, example_claims
 
 ADA, BEN, CYD = PEOPLE
 CLAIM = example_claims()[2]
@@ -25,16 +24,9 @@ OTHER = Version("Working outdoors raises the odds of actinic keratosis.", "raise
 THIRD = Version("Sun at work raises the odds of actinic keratosis.", "raises", "weak")
 
 
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
-    made = make_folder(tmp_path_factory.mktemp("made"))
-    add_people(made, *PEOPLE)  # argon2 takes its time
-    return made
-
-
 @pytest.fixture
-def folder(made_once, tmp_path):
-    return CorpusFolder(shutil.copytree(made_once.path, tmp_path, dirs_exist_ok=True))
+def folder(review_folder):
+    return review_folder
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.errors import UserError
+from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide
 
 ARTICLES = [
@@ -111,3 +112,16 @@ def test_wrong_arguments_are_told_in_one_sentence(arguments, told, capsys):
     assert command.main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and told in error and error.count("\n") == 1
+
+
+def test_two_steps_at_once_in_one_folder_are_refused(config, folder, capsys):
+    with locked_folder(folder.path, "--folder"):
+        assert command.main(["--config=configs/corpus.py:demo", f"--folder={folder.path}", "search"]) == 2
+    assert "Another process is working" in capsys.readouterr().err
+
+
+def test_drafts_of_a_writer_that_is_no_longer_named_are_not_checked(config, folder):
+    run_to(config, folder, search, retrieve, synthesise)
+    config.synthesise.writers = ("local:tiny@http://localhost:1/v1",)
+    run_to(config, folder, check)
+    assert check.read_claims(folder) == []

@@ -18,7 +18,6 @@ from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, write_lines
 from prima_jax.corpus.synthesise import read_drafts
 from prima_jax.corpus.topics import study_topics
-from prima_jax.corpus.writers import retries
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Attribute, Study
 from tests.corpus.llm_server import KEY, LLMServer, Reply, Request, claim, claims, first_sentence, passage
@@ -89,14 +88,8 @@ def asked(server: LLMServer, start: int = 0) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def server(monkeypatch):
-    found = LLMServer()
-    for name, value in found.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
-    monkeypatch.setattr(retries, "FIRST_WAIT", 0.001)
-    yield found
-    found.stop()
+def server(llm_server):
+    return llm_server
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 
 from prima_jax.corpus.claims import Draft
 from prima_jax.corpus.topics import Topic
-from prima_jax.corpus.writers import Settings, Unavailable, WriterError, open_writers, retries
+from prima_jax.corpus.writers import Settings, Unavailable, WriterError, open_writers
 from prima_jax.corpus.writers.answers import LONGEST_ANSWER, InvalidAnswer, parse_draft
 from prima_jax.corpus.writers.prompt import SCHEMA, build_prompt
 from prima_jax.errors import UserError
-from tests.corpus.llm_server import KEY, LLMServer, Reply, claim, claims, passage
+from tests.corpus.llm_server import KEY, Reply, claim, claims, passage
 
 SETTINGS = Settings(temperature=0.0, seed=7, timeout_seconds=20.0, attempts=3, max_output_tokens=4000)
 TOPIC = Topic("BCC", "smoke", ("basal cell carcinoma",), ("smok*",))
@@ -26,14 +26,8 @@ FAMILIES = ("openai", "google", "local")
 
 
 @pytest.fixture
-def server(monkeypatch):
-    found = LLMServer()
-    for name, value in found.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
-    monkeypatch.setattr(retries, "FIRST_WAIT", 0.001)
-    yield found
-    found.stop()
+def server(llm_server):
+    return llm_server
 
 
 @pytest.fixture(params=["openai", "google"])  # a local server is spoken to as OpenAI is

@@ -15,7 +15,7 @@ from prima_jax.corpus.claims import Passage, Written
 from prima_jax.corpus.topics import Topic
 from prima_jax.errors import UserError
 
-__all__ = ["Settings", "Unanswered", "Unavailable", "Writer", "WriterError", "open_writers"]
+__all__ = ["Settings", "Unanswered", "Unavailable", "Writer", "WriterError", "open_writers", "writer_name"]
 
 EXAMPLES = "extractive, openai:gpt-5, google:gemini-3-pro, local:MODEL@http://localhost:8000/v1"
 _MAKERS = {
@@ -91,6 +91,11 @@ def open_writers(specs: Sequence[str], settings: Settings) -> dict[str, Writer]:
     return writers
 
 
+def writer_name(spec: str) -> str:
+    """How a writer is called in every file: local:MODEL@ADDRESS without its address."""
+    return spec.strip().split("@")[0] if spec.strip().startswith("local:") else spec.strip()
+
+
 def _open(spec: str, settings: Settings) -> tuple[str, Writer]:
     kind, _, model = spec.partition(":")
     if spec == "extractive":
@@ -108,7 +113,7 @@ def _open(spec: str, settings: Settings) -> tuple[str, Writer]:
     if kind == "local" and (parts := re.fullmatch(r"(.+?)@(https?://[^@?#\s]+)", model)):
         from prima_jax.corpus.writers.openai_family import OpenAICompatible
 
-        return f"local:{parts[1]}", OpenAICompatible(parts[1], settings, family=_family(parts[1]), base_url=parts[2])
+        return writer_name(spec), OpenAICompatible(parts[1], settings, family=_family(parts[1]), base_url=parts[2])
     raise UserError(f"config.synthesise.writers names {_without_password(spec)!r}; expected one or more of: {EXAMPLES}.")
 
 
