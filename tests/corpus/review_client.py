@@ -1,0 +1,49 @@
+"""A reviewer's browser in the tests over HTTP: reads the forms of a page, and sends them."""
+
+import html
+import re
+
+from fastapi.testclient import TestClient
+
+from prima_jax.corpus.review.store import ReviewStore
+from tests.corpus.review_example import PASSPHRASE, PEOPLE, example_claims
+
+ADA, BEN, CYD = PEOPLE
+FLAGGED, _, SUN, SUN_TOO, SCREEN, LOST, RETRACTED = (c["id"] for c in example_claims())
+EVIL = "<script>window.hit = 1; alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def client(app):
+    return TestClient(app, follow_redirects=False, raise_server_exceptions=False)
+
+
+def fields(page, action):
+    """The hidden fields of the form that does `action`."""
+    for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
+        found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        if found.get("action") == action or f'action="{action}"' in form:
+            return found
+    raise AssertionError(f"no form does {action}")
+
+
+def signed_in(app, name=ADA):
+    browser = client(app)
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    answer = browser.post("/sign-in", data={"name": name, "passphrase": PASSPHRASE, **form})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/claims")
+    return browser
+
+
+def decide(browser, identifier, action, **more):
+    form = fields(browser.get(f"/claims/{identifier}").text, action)
+    return browser.post(f"/claims/{identifier}", data=form | more)
+
+
+def text(answer):
+    """What a reader sees of a page, roughly."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+def rows(folder):
+    with ReviewStore(folder.review) as store:
+        return [(d.who, d.action) for d in store.decisions()]
