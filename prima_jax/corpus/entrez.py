@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import date, timedelta
 from http.client import HTTPException
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -24,6 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.pubmed_xml import MalformedXml, clean, parse_xml, read_articles, root_name
+from prima_jax.corpus.retry_after import retry_after
 from prima_jax.errors import UserError
 
 __all__ = ["KEY_VARIABLE", "Found", "History", "PubMed"]
@@ -197,7 +197,7 @@ class PubMed:
             said = ""
         said = self._without_key(clean(re.sub(r"<[^>]*>", " ", said)))[:300]
         if error.code == 429 or error.code == 408 or error.code >= 500:
-            return _for_now(f"HTTP {error.code}", _seconds(error.headers.get("Retry-After", "")))
+            return _for_now(f"HTTP {error.code}", retry_after(error.headers.get("Retry-After")) or 0.0)
         if _is_expiry(said, parameters):
             return _Expired()
         if "api key" in said.lower():
@@ -262,17 +262,6 @@ def _content(reply: Any) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError(f"a reply took over {LONGEST_REPLY:.0f} s")
     return b"".join(blocks)
-
-
-def _seconds(retry_after: str) -> float:
-    """Seconds, or a date (RFC 9110, section 10.2.3)."""
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        when = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _document(content: bytes, root: str) -> Element:

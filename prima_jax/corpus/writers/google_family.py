@@ -10,12 +10,13 @@ from google import genai
 from google.genai import errors, types
 
 from prima_jax.corpus.claims import Passage, Written
+from prima_jax.corpus.retry_after import retry_after
 from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.writers import Settings, Unavailable, WriterError
 from prima_jax.corpus.writers.answers import Answer, Pieces, write_draft
 from prima_jax.corpus.writers.keys import read_key
 from prima_jax.corpus.writers.prompt import SCHEMA, Prompt
-from prima_jax.corpus.writers.retries import Transient, hide, retry_after, tidy, with_retries
+from prima_jax.corpus.writers.retries import Transient, hide, tidy, with_retries
 
 __all__ = ["Google"]
 
@@ -113,7 +114,7 @@ class Google:
 
 def _wait(error: errors.APIError) -> float | None:
     """The seconds to wait, from the header, or from the reply itself, where Google writes "retryDelay": "37s"."""
-    asked = retry_after(getattr(error.response, "headers", None) or {})
+    asked = retry_after((getattr(error.response, "headers", None) or {}).get("retry-after"))
     found = re.search(r"'retryDelay': '([0-9.]+)s'", str(error.details))
     return asked or (float(found[1]) if found else None)
 

@@ -9,12 +9,13 @@ import httpx2
 import openai
 
 from prima_jax.corpus.claims import Passage, Written
+from prima_jax.corpus.retry_after import retry_after
 from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.writers import Settings, Unavailable, WriterError
 from prima_jax.corpus.writers.answers import Answer, Pieces, write_draft
 from prima_jax.corpus.writers.keys import read_key
 from prima_jax.corpus.writers.prompt import SCHEMA, Prompt
-from prima_jax.corpus.writers.retries import Transient, hide, retry_after, tidy, with_retries
+from prima_jax.corpus.writers.retries import Transient, hide, tidy, with_retries
 
 __all__ = ["OpenAICompatible"]
 
@@ -122,7 +123,7 @@ class OpenAICompatible:
 
     def _status(self, error: openai.APIStatusError) -> Exception:
         said = tidy(_message(error), self._key)
-        code = error.status_code
+        code, wait = error.status_code, retry_after(error.response.headers.get("retry-after"))
         if code in (401, 403):
             what = "the server asks for a key" if self._local else f"the key in {KEY} was not accepted"
             return Unavailable(f"{what} (HTTP {code}: {said})")
@@ -133,9 +134,9 @@ class OpenAICompatible:
         if code == 429 and error.code == "insufficient_quota":
             return Unavailable(f"the account's quota is used up (HTTP 429: {said})")
         if code == 429:
-            return Transient("too many requests (HTTP 429)", wait=retry_after(error.response.headers), lasting=True)
+            return Transient("too many requests (HTTP 429)", wait=wait, lasting=True)
         if code in (408, 409) or code >= 500:
-            return Transient(f"the server failed (HTTP {code})", wait=retry_after(error.response.headers))
+            return Transient(f"the server failed (HTTP {code})", wait=wait)
         return WriterError(f"the server refused the request (HTTP {code}: {said})")
 
 

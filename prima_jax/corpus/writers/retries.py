@@ -1,16 +1,13 @@
 """When a server is asked again: the same rules for all families, since the SDKs' own differ and end where a stream begins."""
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
 
 from prima_jax.corpus.writers import Unanswered, Unavailable
 
-__all__ = ["Transient", "hide", "retry_after", "tidy", "with_retries"]
+__all__ = ["Transient", "hide", "tidy", "with_retries"]
 
 T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -40,21 +37,6 @@ def with_retries(ask: Callable[[], T], attempts: int) -> T:
             raise Unavailable(f"{error}, and asks to come back in {error.wait:.0f} seconds") from error
         kind = Unavailable if error.lasting else Unanswered
         raise kind(f"{error}, {attempts} time{'s' if attempts > 1 else ''} in a row") from error
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a reply asks us to wait: a number or a date (RFC 9110, 10.2.3)."""
-    value = headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if not math.isnan(seconds) else None
 
 
 def hide(text: str, key: str) -> str:
