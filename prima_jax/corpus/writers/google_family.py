@@ -1,11 +1,11 @@
 """Google's models: Gemini, through its own API."""
 
+import importlib
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
-import httpx
-import httpx2
 from google import genai
 from google.genai import errors, types
 
@@ -22,6 +22,19 @@ __all__ = ["Google"]
 
 KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """In the SDK's order."""
+_HTTP = [importlib.import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
+"""The SDK takes httpx where that is installed, and each raises errors of its own."""
+
+
+def _errors(*names: str) -> tuple[type[Exception], ...]:
+    return tuple(getattr(module, name) for module in _HTTP for name in names)
+
+
+_TIMEOUT, _NO_SERVER, _BROKEN = (
+    _errors("TimeoutException"),
+    _errors("ConnectError", "UnsupportedProtocol"),
+    _errors("RequestError"),
+)
 
 
 class Google:
@@ -58,11 +71,11 @@ class Google:
             return self._stream(prompt)
         except errors.APIError as error:
             raise self._status(error) from error
-        except (httpx.TimeoutException, httpx2.TimeoutException) as error:
+        except _TIMEOUT as error:
             raise Transient(f"no answer within {self._settings.timeout_seconds:g} seconds") from error
-        except (httpx.ConnectError, httpx2.ConnectError, httpx.UnsupportedProtocol, httpx2.UnsupportedProtocol) as error:
+        except _NO_SERVER as error:
             raise Transient("no server at Google's address, or at that in GOOGLE_GEMINI_BASE_URL", lasting=True) from error
-        except (httpx.RequestError, httpx2.RequestError) as error:
+        except _BROKEN as error:
             raise Transient("the connection broke off") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise Transient("the server's reply is not what its protocol prescribes") from error
