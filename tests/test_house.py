@@ -17,15 +17,16 @@ FLOORS = {
     "training": 1,
     "data": 2,
     "evaluation": 2,
-    "baselines": 3,
     "stages": 3,
+    "baselines": 4,
     "checks": 4,
     "workdir": 4,
     "results": 5,
     "experiment": 6,
-    "main": 7,
-    "corpus": 8,
-    "predict": 8,
+    "tables": 7,
+    "main": 8,
+    "corpus": 9,
+    "predict": 9,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -33,7 +33,7 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[
     if not settings.epochs:
         return join(adapted.frozen, adapted.trainable)
     space = SharedSpace(settings.projection_width)
-    stage = Stage("align", context, fold.folder / "align", settings)
+    stage = Stage("align", context, context.place(fold, "align"), settings)
 
     def initial() -> dict[str, Any]:
         image = jnp.zeros((1, 2, 1, module.config.hidden_size))

@@ -5,7 +5,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.images import Augmentation
 from prima_jax.data.prepare import Prepared
 from prima_jax.models import lora, pretrained
+from prima_jax.stages.places import stage_key
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import Objective, Trained, make_step, train
 from prima_jax.training.optimizer import adamw
@@ -56,6 +57,8 @@ class Context:
     parallel: Parallel
     compiled: dict[Any, Callable[..., Any]] = field(default_factory=dict)
     """Compiled steps by name, which serve in every fold."""
+    shared: Path | None = None
+    """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
     @cached_property
     def image_encoder(self) -> Backbone:
@@ -88,6 +91,21 @@ class Context:
 
     def key(self, *names: str | int) -> jax.Array:
         return jax.random.key(self.seed(*names))
+
+    def place(self, fold: Fold, stage: str, *, every_fold: bool = False) -> Path:
+        """The folder of a stage; `every_fold`: of one that all folds have in common."""
+        if self.shared is None:
+            return (self.folder if every_fold else fold.folder) / stage
+        return self.shared / ("all_folds" if every_fold else f"fold_{fold.index}") / f"{stage}-{stage_key(self.config, stage)}"
+
+    def reconfigured(self, config: ConfigDict) -> "Context":
+        """The same experiment with another config of the same models, whose backbones it goes on using."""
+        assert config.models == self.config.models
+        other = replace(self, config=config, compiled={})
+        other.__dict__.update(
+            {name: self.__dict__[name] for name in ("image_encoder", "text_encoder", "llm") if name in self.__dict__}
+        )
+        return other
 
     def steps(self, epochs: float, batch_size: int, items: int) -> int:
         """Steps of `epochs` over a fold's training share of `items`: the same number in every fold."""

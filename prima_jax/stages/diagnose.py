@@ -35,7 +35,7 @@ def run(
     module = context.llm.module
     adapted = adapt(context, settings, context.llm, "diagnose", fold.index)
     projector = make_projector(context)
-    stage = Stage("diagnose", context, fold.folder / "diagnose", settings)
+    stage = Stage("diagnose", context, context.place(fold, "diagnose"), settings)
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
     def initial() -> dict[str, Any]:

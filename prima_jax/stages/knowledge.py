@@ -27,7 +27,7 @@ def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts:
     if not settings.epochs or not (settings.corpus or settings.include_sentences):
         return encoder.variables
     shared = bool(context.config.models.text.weights) and not settings.include_sentences
-    folder = (context.folder if shared else fold.folder) / "knowledge"
+    folder = context.place(fold, "knowledge", every_fold=shared)
     name = () if shared else (fold.index,)
     adapted = adapt(context, settings, encoder, "knowledge", *name)
     stage = Stage("knowledge", context, folder, settings)

@@ -12,7 +12,17 @@ from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
-__all__ = ["Encoders", "Tokenizers", "diagnose_fold", "finished_encoders", "make_tokenizers", "train_encoders"]
+__all__ = [
+    "Encoders",
+    "Tokenizers",
+    "diagnose_fold",
+    "finished_encoders",
+    "frozen_features",
+    "make_tokenizers",
+    "record_texts",
+    "train_encoders",
+    "training_sentences",
+]
 
 
 class Tokenizers(NamedTuple):
@@ -31,7 +41,7 @@ class Encoders(NamedTuple):
 
 def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
     """The published tokenizers that stand beside the weights, or a small one trained on this fold's training texts."""
-    models, folder = context.config.models, fold.folder / "tokenizer"
+    models, folder = context.config.models, context.place(fold, "tokenizer")
     if not (models.text.weights and models.llm.weights) and not folder.is_dir():
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
@@ -69,10 +79,16 @@ def diagnose_fold(
     context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders, train: list[Case], test: list[Case]
 ) -> np.ndarray:
     """Stage 3: probabilities [len(test), C]."""
-    images = features.image_tokens(context, encoders.image, fold.folder / "features", seed=context.seed("features", fold.index))
-    texts = record_texts(context, encoders, tokenizers)
+    images, texts = frozen_features(context, fold, tokenizers, encoders)
     model = diagnose.run(context, fold, tokenizers.llm, train, images, texts)
     return diagnose.predict(context, model, test, images, texts)
+
+
+def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders) -> tuple[np.ndarray, TextTokens]:
+    """What both encoders say of every record: image tokens [R, V, 1 + K, d], and those of its sentences."""
+    folder = context.place(fold, "features")
+    images = features.image_tokens(context, encoders.image, folder, seed=context.seed("features", fold.index))
+    return images, record_texts(context, encoders, tokenizers)
 
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:

@@ -29,7 +29,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     module = context.image_encoder.module
     adapted: Adapted = adapt(context, settings, Backbone(module, variables), name, fold.index)
     head = ClassifierHead(len(context.prepared.study.class_names))
-    stage = Stage(name, context, fold.folder / name, settings)
+    stage = Stage(name, context, context.place(fold, name), settings)
 
     def initial() -> dict[str, Any]:
         parameters = head.init(context.key(name, "head", fold.index), jnp.zeros((1, 2, module.config.hidden_size)))

@@ -1,0 +1,65 @@
+"""The encoders that baselines hold frozen, the same for all of them, and what these say of every record, computed once.
+
+Published weights are taken as they are. A run without weights has nothing published: there the text encoder is what
+masked-language training on the fold's own training sentences makes of it, without the corpus, and the image encoder is
+what the image-only row trained on the fold's labels.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from prima_jax.baselines.method import Bench
+from prima_jax.stages import features, knowledge, pipeline, refine
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context
+from prima_jax.stages.features import TextTokens
+
+__all__ = ["case_mean", "image_encoder", "image_tokens", "photographs", "text_encoder", "text_tokens"]
+
+
+def image_encoder(bench: Bench) -> dict[str, Any]:
+    """The variables of the frozen image encoder."""
+    context, fold, _ = bench
+    if context.config.models.image.weights:
+        return context.image_encoder.variables
+    return refine.run(context, fold, context.image_encoder.variables, name="image_only")[0]
+
+
+def image_tokens(bench: Bench) -> np.ndarray:
+    """Its tokens of every record and stored view, [R, V, 1 + K, d], view 0 the whole photograph: a read-only memory map."""
+    context, fold, _ = bench
+    published = bool(context.config.models.image.weights)  # the same in every fold
+    folder = context.place(fold, "frozen_features", every_fold=published)
+    seed = context.seed("features") if published else context.seed("features", fold.index)
+    return features.image_tokens(context, image_encoder(bench), folder, seed=seed)
+
+
+def text_encoder(bench: Bench) -> dict[str, Any]:
+    """The variables of the frozen text encoder, which has not read the corpus."""
+    context = _without_corpus(bench.context)
+    texts = pipeline.training_sentences(context, bench.fold) if context.config.knowledge.include_sentences else []
+    return knowledge.run(context, bench.fold, bench.tokenizers.text, texts)
+
+
+def text_tokens(bench: Bench) -> TextTokens:
+    """Its tokens of every record's sentence: index [R, V'], version 0 says all that is known."""
+    return pipeline.record_texts(bench.context, pipeline.Encoders(text_encoder(bench), {}), bench.tokenizers)
+
+
+def photographs(cases: list[Case]) -> list[list[int]]:
+    """The positions of each case's photographs."""
+    return [[p for slot in case.slots for p in slot] for case in cases]
+
+
+def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
+    """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
+    ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
+    return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
+
+
+def _without_corpus(context: Context) -> Context:
+    config = context.config.copy_and_resolve_references()
+    with config.unlocked():
+        config.knowledge.corpus = ""
+    return context.reconfigured(config)

@@ -1,0 +1,59 @@
+"""The plain references as rows: what the metadata, or which fields are filled in, say without any neural network."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from prima_jax.baselines import plain
+from prima_jax.baselines.method import Bench, Method
+from prima_jax.data import metadata
+from prima_jax.stages.cases import Case
+
+__all__ = ["METHODS"]
+
+# The state of all of these is the training cases: scikit-learn's models are fitted where they are used, in seconds.
+Probabilities = Callable[[Bench, list[Case], list[Case]], np.ndarray]
+
+
+def majority(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
+    """Each class's share of the training cases."""
+    return plain.majority(labels(train), len(test), _classes(bench))
+
+
+def metadata_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
+    """Gradient boosting on the columns."""
+    study, records = bench.context.prepared.study, bench.context.prepared.records
+    rows = [records[case.row] for case in (*train, *test)]
+    table, _, categorical = metadata.tabular(study, rows)
+    fitted, asked = table[: len(train)], table[len(train) :]
+    return plain.metadata_only(fitted, labels(train), asked, _classes(bench), categorical=categorical)
+
+
+def missingness_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
+    """Gradient boosting on which fields are filled in."""
+    study, records = bench.context.prepared.study, bench.context.prepared.records
+    filled = [metadata.filled_in(study, [records[case.row] for case in part]) for part in (train, test)]
+    return plain.missingness_only(filled[0], labels(train), filled[1], _classes(bench))
+
+
+def labels(cases: list[Case]) -> np.ndarray:
+    """int [len(cases)]."""
+    return np.array([case.label for case in cases])
+
+
+def _classes(bench: Bench) -> int:
+    return len(bench.context.prepared.study.classes)
+
+
+def _row(name: str, title: str, sees: set[str], probabilities: Probabilities) -> Method:
+    def fit(bench: Bench, train: list[Case]) -> list[Case]:
+        return train
+
+    return Method(name, title, frozenset(sees), fit, probabilities)
+
+
+METHODS = (
+    _row("majority", "Majority class", set(), majority),
+    _row("missingness_only", "Missingness only", {"metadata"}, missingness_only),
+    _row("metadata_only", "Metadata only (gradient boosting)", {"metadata"}, metadata_only),
+)

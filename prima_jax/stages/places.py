@@ -1,0 +1,44 @@
+"""What each stage's outcome depends on in a config, in a hash: rows of a table that agree in it share the stage's folder."""
+
+import hashlib
+import json
+from typing import Any
+
+from ml_collections import ConfigDict
+
+__all__ = ["stage_key"]
+
+_CHAIN = ("knowledge", "align", "refine", "diagnose")
+"""Each of PRIMA's stages stands on the ones before it."""
+_ALWAYS = ("seed", "folds", "dtype", "warmup_fraction", "study", "split", "data.size", "models", "image", "text")
+_ALONE = {
+    "tokenizer": ("knowledge.corpus", "knowledge.field"),
+    "image_only": ("image_only",),
+    "frozen_features": ("image_only", "features"),
+}
+"""Stages that stand on nothing before them, and what else they depend on."""
+
+
+def stage_key(config: ConfigDict, stage: str) -> str:
+    """12 hex digits. Fields that say where things are and how often they are saved (data.dir, ...) do not count."""
+    parts = {field: _at(config, field) for field in (*_ALWAYS, *_sections(config, stage))}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()[:12]
+
+
+def _sections(config: ConfigDict, stage: str) -> tuple[str, ...]:
+    if stage in _ALONE:
+        return _ALONE[stage]
+    if stage == "features":
+        return (*_CHAIN[:3], "features")
+    if stage in _CHAIN:
+        before = _CHAIN[: _CHAIN.index(stage) + 1]
+        return (*before, "features") if stage == "diagnose" else before
+    # A baseline may use the frozen encoders, whatever the recipe of the alignment is.
+    return ("image_only", "features", "knowledge", "diagnose", f"baselines.{stage}")
+
+
+def _at(config: ConfigDict, field: str) -> Any:
+    value: Any = config
+    for name in field.split("."):
+        value = value[name]
+    return value.to_dict() if isinstance(value, ConfigDict) else value

@@ -1,0 +1,41 @@
+"""Small benches for the tests of the methods: a fold of the tiny study, and how well a method fits what it was given."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from configs import baselines
+from prima_jax.baselines.method import Bench, Method
+from prima_jax.experiment import split_cases
+from prima_jax.stages.cases import Case
+from prima_jax.stages.pipeline import make_tokenizers
+from tests.stages.tiny import Study
+
+__all__ = ["make_bench", "training_accuracy"]
+
+
+def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, list[Case], list[Case]]:
+    """The first fold of the tiny study, with its training and its held-out cases; overrides as `tiny_config` takes them.
+
+    Those that begin with `baselines__` go to the settings of a baseline: baselines__medklip__epochs=2.0.
+    """
+    own = {k.removeprefix("baselines__"): v for k, v in overrides.items() if k.startswith("baselines__")}
+    others = {k: v for k, v in overrides.items() if not k.startswith("baselines__")}
+    context = study.context(folder, **others)
+    settings = baselines.small(epochs=2.0, batch_size=8)
+    settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
+    config = ConfigDict({**context.config.to_dict(), "baselines": settings})
+    object.__setattr__(context, "config", config)
+    object.__setattr__(context, "shared", folder / "shared")
+    fold = study.fold(context)
+    train, test = split_cases(context, fold)
+    return Bench(context, fold, make_tokenizers(context, fold)), train, test
+
+
+def training_accuracy(bench: Bench, method: Method, cases: list[Case]) -> float:
+    """How many of the cases that it was fitted on a method gets right."""
+    probabilities = method.predict(bench, method.fit(bench, cases), cases)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    return float(np.mean(probabilities.argmax(axis=1) == [case.label for case in cases]))
