@@ -9,23 +9,26 @@ Needs the data (private; the format is in the README) and the weights (three fol
     python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo
 
 needs neither: a SYNTHETIC study in the same format, small encoders from random weights, minutes on a laptop.
+
+    python -m prima_jax.main --config=configs/aqua.py:table2 --workdir=runs/tables    all rows of Table 2; table3: of Table 3
+    python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=runs/tables    on the synthetic study
 """
 
 from ml_collections import ConfigDict
 
 from configs.aqua_study import get_study
 from configs.common import paper_recipe, without_weights
+from configs.tables import split_preset, with_table
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe, or with the preset `demo` the small synthetic study."""
+    """The paper's recipe, or with the preset `demo` the small synthetic study; `table2`, `table3`: all rows of a table."""
+    table, size = split_preset(preset)
     config = paper_recipe(get_study(), group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
-    if preset == "demo":
-        return demo(config)
-    if preset:
-        raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo")
-    return config
+    if size not in ("", "demo"):
+        raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, table2, table3, and both as table2,demo")
+    return with_table(demo(config) if size else config, table, weights=not size)
 
 
 def demo(config: ConfigDict) -> ConfigDict:

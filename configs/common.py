@@ -92,7 +92,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "label_weight": 3.0,  # section 2.2, L_soft
             "image": {"anchors": "printed"},
             "local": {"negatives": "printed", "pooling": "attention"},
-            "soft": {"normalizer": "printed"},
+            "soft": {"normalizer": "printed", "vectors": "metadata"},  # y of Eq. 6; or "labels", the ablation sup_con
         }
     )
     config.refine = ConfigDict(

@@ -10,6 +10,10 @@ Data: https://data.mendeley.com/datasets/zr7vgbcyr2/1, unpacked. Weights: three 
 
 needs no weights: small encoders from random weights on the same photographs, within an hour on two cores.
 
+    python -m prima_jax.main --config=configs/pad_ufes_20.py:table1 --workdir=runs/tables --config.data.dir=PATH
+
+runs all rows of Table 1 (table3: of Table 3; table1,small: without weights).
+
     --config.study.hide=form      hides the block of fields that only suspicious lesions have filled in
     --config.split.group=subject  keeps all lesions of a patient in one fold, which the paper does not
 """
@@ -17,18 +21,20 @@ needs no weights: small encoders from random weights on the same photographs, wi
 from ml_collections import ConfigDict
 
 from configs.common import paper_recipe, without_weights
+from configs.tables import split_preset, with_table
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe, or with the preset `small` small models from random weights."""
+    """The paper's recipe, or with the preset `small` small models from random weights; `table1`, `table3`: all its rows."""
+    table, size = split_preset(preset)
     config = paper_recipe("pad_ufes_20", group="unit", folder="data/pad_ufes_20")  # a lesion, as in the paper
     config.image_only.epochs = 155.0  # 28 steps each; alignment has 150 epochs of 23 steps, refinement 30 of 28
     config.image.augmentation.update({"vertical_flip": True, "quarter_turns": True})  # skin has no up side
-    if preset == "small":
-        return small(config)
-    if preset:
-        raise ValueError(f"configs/pad_ufes_20.py has no preset {preset!r}: it has small")
-    return config
+    if size not in ("", "small"):
+        raise ValueError(
+            f"configs/pad_ufes_20.py has no preset {preset!r}: it has small, table1, table3, and both as table1,small"
+        )
+    return with_table(small(config) if size else config, table, weights=not size)
 
 
 def small(config: ConfigDict) -> ConfigDict:

@@ -33,6 +33,7 @@ _WORDS = {
     "align.local.negatives": ("printed", "symmetric"),
     "align.local.pooling": ("attention", "mean"),
     "align.soft.normalizer": ("printed", "batch"),
+    "align.soft.vectors": ("metadata", "labels"),
     "refine.class_weights": ("none", "balanced"),
     "image_only.class_weights": ("none", "balanced"),
     "diagnose.class_weights": ("none", "balanced"),

@@ -5,6 +5,7 @@ import json
 import sys
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,20 @@ from prima_jax.studies.study_config import study_from_config
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
 
-__all__ = ["METHODS", "load_study", "make_context", "run"]
+__all__ = [
+    "METHODS",
+    "check_late_stages",
+    "data_fingerprint",
+    "load_study",
+    "make_context",
+    "make_folds",
+    "prepared_records",
+    "read_arrays",
+    "read_study",
+    "report_reading",
+    "run",
+    "split_cases",
+]
 
 METHODS = ("prima", "majority", "metadata_only", "missingness_only", "image_only")
 
@@ -112,9 +126,11 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
     return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
 
 
-def make_context(config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path) -> Context:
-    """The experiment as the stages see it."""
-    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel))
+def make_context(
+    config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path, shared: Path | None = None
+) -> Context:
+    """The experiment as the stages see it; `shared` is where rows of a table have their stages in common."""
+    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), shared=shared)
 
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
@@ -184,9 +200,14 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
 
 def read_probabilities(path: Path) -> Probabilities:
     """What `run_fold` stored. Raises UserError if it is damaged."""
+    return read_arrays(path, METHODS)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> Probabilities:
+    """The arrays of these names. Raises UserError if the file is damaged."""
     try:
         with np.load(path) as stored:
-            return {name: stored[name] for name in METHODS}
+            return {name: stored[name] for name in names}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path} is damaged ({error}): delete {path.parent / 'done.json'} and run the same command again, which "

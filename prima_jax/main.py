@@ -3,19 +3,18 @@
 import argparse
 import importlib.util
 import inspect
-import os
 import re
 import sys
 import traceback
 from pathlib import Path
 
-from absl import flags, logging
+from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from prima_jax import freed_memory
 from prima_jax.errors import UserError
+from prima_jax.quiet import quiet
 
-__all__ = ["main", "parse", "quiet"]
+__all__ = ["main", "parse"]
 
 _EXAMPLE = "python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo"
 
@@ -25,17 +24,13 @@ def main(arguments: list[str]) -> int:
     try:
         config, workdir = parse(arguments[1:])
         quiet()
-        from prima_jax import experiment  # after the flags: a wrong one should not wait for JAX
-        from prima_jax.evaluation.tables import terminal_table
-        from prima_jax.training.loop import Stopped
+        from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
         try:
-            results = experiment.run(config, workdir)
+            print(run_table(config, workdir) if "table" in config else run_experiment(config, workdir))
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
             return 143
-        print(terminal_table(results))
-        print(f"\nWritten to {workdir}: results.json, table.md, predictions.csv, report.html, curves/.")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -43,6 +38,23 @@ def main(arguments: list[str]) -> int:
         print("Interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
         return 130
     return 0
+
+
+def run_experiment(config: ConfigDict, workdir: Path) -> str:
+    """PRIMA and its plain references; returns what the terminal shows."""
+    from prima_jax import experiment
+    from prima_jax.evaluation.tables import terminal_table
+
+    table = terminal_table(experiment.run(config, workdir))
+    return f"{table}\n\nWritten to {workdir}: results.json, table.md, predictions.csv, report.html, curves/."
+
+
+def run_table(config: ConfigDict, workdir: Path) -> str:
+    """All rows of one of the paper's tables; returns what the terminal shows."""
+    from prima_jax.tables import pages, table
+
+    text = pages.markdown(table.run(config, workdir))
+    return f"{text}\nWritten to {workdir}: table_{config.table.number}.md, .tex, .csv, .json and _predictions.csv."
 
 
 def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
@@ -125,20 +137,6 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(told).split()) or type(error).__name__
     text = re.sub(r' Other fields present: "{.*}"(?= Did you mean|$)', "", text)  # pages of them
     return text if text.endswith((".", "?", "!")) else text + "."
-
-
-def quiet() -> None:
-    """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once."""
-    freed_memory.keep()
-    logging.set_verbosity(logging.ERROR)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import jax
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def _failure(file: str, error: Exception) -> str:

@@ -39,7 +39,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     `images` are paths, or "view:path"; `metadata` maps attribute names, or the file's column names, to raw values.
     Returns {"study", "synthetic", "models", "predicted", "probabilities": {class: probability}}.
     """
-    from prima_jax.main import quiet
+    from prima_jax.quiet import quiet
 
     quiet()
     from prima_jax import experiment

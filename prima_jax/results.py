@@ -13,7 +13,7 @@ from prima_jax.stages.context import Context, Fold, read_done
 from prima_jax.studies.manifest import Reading
 from prima_jax.workdir import config_hash
 
-__all__ = ["Probabilities", "score"]
+__all__ = ["Probabilities", "describe", "prediction_rows", "score"]
 
 Probabilities = dict[str, np.ndarray]
 """Method -> the class probabilities of one fold's held-out cases, [cases, C]."""
@@ -36,7 +36,11 @@ def score(
             **{k: [s[k] for s in by_fold] for k in ("macro_f1", "accuracy", "balanced_accuracy")},
             "f1": {name: [s["f1"][name] for s in by_fold] for name in names},
         }
-    return {**describe(context, reading, folds), "methods": methods}, rows
+    costs = {
+        "seconds": stage_seconds(context, folds),
+        **measured_in_all([note for fold in folds if (note := read_done(fold.folder))]),
+    }
+    return {**describe(context, reading, folds), **costs, "methods": methods}, rows
 
 
 def prediction_rows(
@@ -59,7 +63,7 @@ def prediction_rows(
 
 
 def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str, Any]:
-    """What results.json says besides the scores."""
+    """What results.json says of the study and its folds, besides scores and costs."""
     config, study, records = context.config, context.prepared.study, context.prepared.records
     corpus = knowledge.corpus(context) if config.knowledge.epochs else None
     assigned = np.zeros(len(records), int)
@@ -87,8 +91,6 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "corpus_published": corpus.published if corpus else None,
         "corpus_vetted": corpus.vetted if corpus else None,
         "config_hash": config_hash(config),
-        "seconds": stage_seconds(context, folds),
-        **measured_in_all([note for fold in folds if (note := read_done(fold.folder))]),
     }
 
 

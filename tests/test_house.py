@@ -12,6 +12,7 @@ FLOORS = {
     "freed_memory": 0,
     "progress": 0,
     "losses": 1,
+    "quiet": 1,
     "models": 1,
     "studies": 1,
     "training": 1,

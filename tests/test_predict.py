@@ -15,14 +15,13 @@ from PIL import Image
 
 from configs import pad_ufes_20
 from prima_jax import experiment, predict
-from prima_jax import main as command
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
 
 @pytest.fixture(autouse=True)
 def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """`quiet` sets this process up for good."""
-    monkeypatch.setattr(command, "quiet", lambda: None)
+    monkeypatch.setattr("prima_jax.quiet.quiet", lambda: None)
 
 
 def run_folder(folder: Path, config: ConfigDict) -> Path:

@@ -1,5 +1,6 @@
 """Folders that are there whole or not at all, however a process ends."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -11,7 +12,16 @@ from pathlib import Path
 
 from prima_jax.errors import UserError
 
-__all__ = ["whole_folder"]
+__all__ = ["waiting_lock", "whole_folder"]
+
+
+@contextmanager
+def waiting_lock(folder: str | Path) -> Iterator[None]:
+    """Holds a folder, which is made where it is not there, for one process at a time; the others wait for their turn."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel gives it back, however the process ends
+        yield
 
 
 @contextmanager

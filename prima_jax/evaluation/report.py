@@ -24,6 +24,7 @@ __all__ = [
     "write_report",
     "write_results",
     "write_table",
+    "write_whole",
 ]
 
 _COLUMNS = ("method", "record", "unit", "subject", "fold", "label", "predicted")
@@ -46,7 +47,7 @@ def write_results(workdir: Path, results: Mapping[str, Any]) -> None:
     published = as_json(results["study"], synthetic=results["synthetic"])
     whole = {**results, "published": published}
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
-    _write(workdir / "results.json", f"{text}\n".encode())
+    write_whole(workdir / "results.json", f"{text}\n".encode())
 
 
 def write_predictions(workdir: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -61,12 +62,12 @@ def write_predictions(workdir: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writerow([*_COLUMNS, *probabilities])
     for row in sorted(rows, key=lambda r: (rank[r["method"]], r["fold"], r["record"])):
         writer.writerow([*(row[key] for key in _COLUMNS), *(f"{row[key]:.6f}" for key in probabilities)])
-    _write(workdir / "predictions.csv", buffer.getvalue().encode())
+    write_whole(workdir / "predictions.csv", buffer.getvalue().encode())
 
 
 def write_table(workdir: Path, results: Mapping[str, Any]) -> None:
     """table.md: the table in the layout of the paper. Raises UserError if the file cannot be written."""
-    _write(workdir / "table.md", markdown_table(results).encode())
+    write_whole(workdir / "table.md", markdown_table(results).encode())
 
 
 def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -86,7 +87,7 @@ def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mappi
         picture = curves.confusion_picture(method, counts, classes, synthetic=synthetic)
         confusions[method] = (f"confusion_{method}.png", picture)
     for name, picture in [*losses.values(), *confusions.values()]:
-        _write(workdir / "curves" / name, picture)
+        write_whole(workdir / "curves" / name, picture)
     config = workdir / "config.json"
     html = page(
         results,
@@ -94,10 +95,10 @@ def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mappi
         confusions={method: picture for method, (_, picture) in confusions.items()},
         config=config.read_text(encoding="utf-8") if config.is_file() else "",
     )
-    _write(workdir / "report.html", html.encode())
+    write_whole(workdir / "report.html", html.encode())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """All or nothing: a reader never sees half a file, however the process ends."""
     temporary = path.with_name(f".{path.name}.part")
     try:

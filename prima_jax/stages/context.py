@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from prima_jax.data.folders import waiting_lock
 from prima_jax.data.images import Augmentation
 from prima_jax.data.prepare import Prepared
 from prima_jax.models import lora, pretrained
@@ -57,6 +58,8 @@ class Context:
     parallel: Parallel
     compiled: dict[Any, Callable[..., Any]] = field(default_factory=dict)
     """Compiled steps by name, which serve in every fold."""
+    used: dict[str, float] = field(default_factory=dict)
+    """Stage -> the seconds that it took, of all that were run or read back so far."""
     shared: Path | None = None
     """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
@@ -165,13 +168,14 @@ class Stage:
         `template` gives the tree's structure; `prepare` builds the objective and is called only where needed.
         """
         result = self.folder / "trained"
-        if read_done(self.folder) is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            trained = self._train(prepare())
-            save_tree(result, trained.tree)
-            write_done(self.folder, seconds=trained.seconds)
-            return trained.tree
-        return jax.device_get(load_tree(result, template()))
+        with waiting_lock(self.folder):  # rows of a table that run at the same time may want the same stage
+            done = read_done(self.folder)
+            if done is None:
+                trained = self._train(prepare())
+                save_tree(result, trained.tree)
+                write_done(self.folder, seconds=trained.seconds)
+        self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
+        return trained.tree if done is None else jax.device_get(load_tree(result, template()))
 
     def optimizer(self, steps: int) -> Any:
         s = self.settings

@@ -16,6 +16,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import images, loader
+from prima_jax.data.folders import waiting_lock
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
@@ -79,19 +80,32 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
 
     View 0 is the whole photograph; views 1 to V - 1 are augmented ones, for training.
     """
-    module, settings, size = context.image_encoder.module, context.config.features, context.config.image.size
+    settings, size = context.config.features, context.config.image.size
     key = tree_hash(
         variables, np.array([seed, size, settings.views]), np.frombuffer(repr(context.augmentation).encode(), np.uint8)
     )
-    path = folder / f"image_tokens-{key}.npy"
-    if path.exists():
-        return np.load(path, mmap_mode="r")
-    records = len(context.prepared.records)
+    with waiting_lock(folder):
+        path = folder / f"image_tokens-{key}.npy"
+        if not path.exists():
+            _write_image_tokens(context, variables, path, seed)
+    return np.load(path, mmap_mode="r")
+
+
+def encode_images(context: Context, variables: dict[str, Any], pixels: np.ndarray) -> np.ndarray:
+    """The tokens of a few photographs, uint8 [B, S, S, 3] -> [B, 1 + K, d]."""
+    size, mapped, variables = context.config.features.batch_size, _image_function(context), context.parallel.place(variables)
+    padded = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), np.uint8)])
+    rows = [mapped(variables, {"image": padded[i : i + size]}) for i in range(0, len(padded), size)]
+    return np.concatenate([np.asarray(r) for r in rows])[: len(pixels)]
+
+
+def _write_image_tokens(context: Context, variables: dict[str, Any], path: Path, seed: int) -> None:
+    module, settings, size = context.image_encoder.module, context.config.features, context.config.image.size
+    folder, records = path.parent, len(context.prepared.records)
     patches = (size // module.config.patch_size) ** 2
     shape = (records, settings.views, 1 + patches, module.config.hidden_size)
     temporary = path.with_suffix(".part.npy")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("image_tokens-*"):
             old.unlink()
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=settings.dtype, shape=shape)
@@ -112,15 +126,6 @@ def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, s
             f"Cannot write {need:,.1f} MiB of image features to {folder}: {error.strerror}; free some space, choose "
             "another --workdir, or lower features.views."
         ) from error
-    return np.load(path, mmap_mode="r")
-
-
-def encode_images(context: Context, variables: dict[str, Any], pixels: np.ndarray) -> np.ndarray:
-    """The tokens of a few photographs, uint8 [B, S, S, 3] -> [B, 1 + K, d]."""
-    size, mapped, variables = context.config.features.batch_size, _image_function(context), context.parallel.place(variables)
-    padded = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), np.uint8)])
-    rows = [mapped(variables, {"image": padded[i : i + size]}) for i in range(0, len(padded), size)]
-    return np.concatenate([np.asarray(r) for r in rows])[: len(pixels)]
 
 
 def _reserve(path: Path) -> None:

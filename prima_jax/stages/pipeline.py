@@ -19,6 +19,7 @@ __all__ = [
     "finished_encoders",
     "frozen_features",
     "make_tokenizers",
+    "record_sentences",
     "record_texts",
     "train_encoders",
     "training_sentences",
@@ -92,7 +93,12 @@ def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encode
 
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:
-    """Every record's sentence, of all attributes that a model may see, through the text encoder.
+    """Every record's sentence, in all versions of `record_sentences`, through the text encoder."""
+    return features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context))
+
+
+def record_sentences(context: Context) -> list[list[str]]:
+    """Every record's sentence, of all attributes that a model may see, in V versions.
 
     Version 0 says all that is known; versions 1 to V - 1, for training, leave out each attribute at random, more of them
     from one version to the next, up to `features.text_dropout`. A record whose metadata speak for no case gets none.
@@ -110,7 +116,7 @@ def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -
             for rate in np.linspace(0, settings.text_dropout, settings.text_views)[1:]
         ]
         sentences.append([text.sentence(study, fields) for fields in (record.fields, *kept)])
-    return features.text_tokens(context, encoders.text, tokenizers.text, sentences)
+    return sentences
 
 
 def training_sentences(context: Context, fold: Fold) -> list[str]:
@@ -121,11 +127,13 @@ def training_sentences(context: Context, fold: Fold) -> list[str]:
 
 
 def metadata_vectors(context: Context, fold: Fold) -> np.ndarray:
-    """y of Eq. 6 for every record, zero for those held out: [R, C]."""
+    """y of Eq. 6 for every record, zero for those held out: [R, C]. With "labels" its metadata part is left out (sup_con)."""
     study, records = context.prepared.study, context.prepared.records
     train = [records[i] for i in fold.train]
     one_hot = OneHot.fit(study, train)
     vectors = soft_label_vectors(one_hot, train, len(study.classes), label_weight=context.config.align.label_weight)
+    if context.config.align.soft.vectors == "labels":
+        vectors = vectors[:, -len(study.classes) :]
     y = np.zeros((len(records), vectors.shape[1]), np.float32)
     y[fold.train] = vectors
     return y

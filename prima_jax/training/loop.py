@@ -20,7 +20,7 @@ from prima_jax.training.checkpoint import Progress
 from prima_jax.training.parallel import AXIS, Parallel
 from prima_jax.training.state import TrainState, create
 
-__all__ = ["BatchIterator", "Loss", "Objective", "Stopped", "Trained", "make_step", "train"]
+__all__ = ["BatchIterator", "Loss", "Objective", "Stopped", "Trained", "make_step", "stop_requests", "train"]
 
 Loss = Callable[[Any, Any, dict[str, jax.Array]], tuple[jax.Array, dict[str, jax.Array]]]
 """loss(trainable, frozen, batch) -> (loss, parts), inside the named axis `data`."""
@@ -98,7 +98,7 @@ def train(
     step_function = mapped_step or parallel.map_step(make_step(objective.loss, objective.optimizer))
     frozen = parallel.replicate(objective.frozen)
     state = parallel.replicate(create(objective.trainable, objective.optimizer))
-    with Progress(folder / "checkpoint") as progress, _stop_requests() as stop_requested:
+    with Progress(folder / "checkpoint") as progress, stop_requests() as stop_requested:
         done, started = progress.latest() or 0, time.monotonic()
         if done:
             state, position = progress.restore(done, state)
@@ -154,7 +154,8 @@ class _History:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM has come since the context began."""
     asked = False
 
     def ask(*_: object) -> None:

@@ -1,0 +1,33 @@
+"""The paper's tables as presets: configs/pad_ufes_20.py:table1, :table3,small; configs/aqua.py:table2,demo; and so on."""
+
+import re
+
+from ml_collections import ConfigDict
+
+from configs import baselines
+
+
+def split_preset(preset: str) -> tuple[int, str]:
+    """The number of the table that a preset names, 0 for none, and what else it says: "table1,small" -> (1, "small")."""
+    words = [word for word in preset.split(",") if word]
+    tables = [int(found[1]) for word in words if (found := re.fullmatch(r"table([123])", word))]
+    rest = ",".join(word for word in words if not re.fullmatch(r"table[123]", word))
+    return (tables[0] if tables else 0), rest
+
+
+def with_table(config: ConfigDict, number: int, *, weights: bool) -> ConfigDict:
+    """The same recipe for all rows of a table; as it was for number 0."""
+    if not number:
+        return config
+    with config.unlocked():
+        config.table = ConfigDict(
+            {
+                "number": number,
+                "rows": (),  # none named: all
+                "seeds": (0,),  # each draws folds, weights and batches anew
+                "processes": 1,  # rows that run at the same time
+            }
+        )
+        budget = {"epochs": config.image_only.epochs, "batch_size": config.image_only.batch_size}
+        config.baselines = baselines.published() if weights else baselines.small(**budget)
+    return config

@@ -1,0 +1,127 @@
+"""What a table leaves in its workdir: table_N.md, table_N.tex, table_N.csv, table_N.json and table_N_predictions.csv."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prima_jax.evaluation.captions import caption, figure, title
+from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow
+from prima_jax.evaluation.report import write_whole
+from prima_jax.evaluation.tables import class_order
+
+__all__ = ["markdown", "write"]
+
+Cells = tuple[str, ...]
+
+
+def write(workdir: Path, results: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]) -> None:
+    """Writes every file. Raises UserError if one cannot be written."""
+    name = f"table_{results['table']}"
+    write_whole(workdir / f"{name}_predictions.csv", _csv([list(predictions[0]), *(list(p.values()) for p in predictions)]))
+    write_whole(workdir / f"{name}.csv", _csv([headings(results), *table_cells(results)]))
+    write_whole(workdir / f"{name}.tex", latex(results).encode())
+    write_whole(workdir / f"{name}.md", markdown(results).encode())
+    text = json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_whole(workdir / f"{name}.json", f"{text}\n".encode())
+
+
+def headings(results: Mapping[str, Any]) -> Cells:
+    """As the paper has them, and what a row costs."""
+    classes = _classes(results)
+    return ("Method", *classes.values(), "Macro F1", "Accuracy", "Balanced acc.", "Minutes", "Memory, GiB")
+
+
+def table_cells(results: Mapping[str, Any]) -> list[Cells]:
+    """The rows in per cent, each with the paper's own row under it, if it has one and the study is the paper's."""
+    classes, published = _classes(results), _published(results)
+    rows = []
+    for row in results["methods"].values():
+        figures = [*(row["f1"][name] for name in classes), row["macro_f1"], row["accuracy"], row["balanced_accuracy"]]
+        minutes, memory = sum(row["seconds"]) / 60, max(row["peak_memory"]) / 2**30
+        rows.append((row["title"], *map(figure, figures), f"{minutes:.1f}", f"{memory:.2f}"))
+        if row.get("published") in published:
+            rows.append(_published_cells(published[row["published"]], classes))
+    return rows
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The table and what has to be said under it."""
+    columns = headings(results)
+    lines = [f"**{title(results)}: Table {results['table']}**", ""]
+    lines += [_line(columns), "|".join(["", " :-- ", *[" --: "] * (len(columns) - 1), ""])]
+    lines += map(_line, table_cells(results))
+    return "\n".join([*lines, "", *(f"- {sentence}" for sentence in notes(results))]) + "\n"
+
+
+def latex(results: Mapping[str, Any]) -> str:
+    """A tabular for booktabs, with the notes as comments."""
+    columns = headings(results)
+    rows = [" & ".join(map(_escaped, cells)) + r" \\" for cells in (columns, *table_cells(results))]
+    return "\n".join(
+        [
+            *(f"% {sentence}" for sentence in (title(results), *notes(results))),
+            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+            r"\toprule",
+            rows[0],
+            r"\midrule",
+            *rows[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def notes(results: Mapping[str, Any]) -> list[str]:
+    """How the figures came about, and what limits them."""
+    said = caption({**results, "seconds": {}})
+    seeds = results["seeds"]
+    if len(seeds) > 1:
+        said.append(f"Seeds {', '.join(map(str, seeds))}, each with folds of its own: mean and deviation are over all of them.")
+    said.append(
+        "Minutes: training and prediction of all folds as if the row stood alone; stages that rows share were trained once. "
+        "Memory: the largest of a row's process."
+    )
+    if _published(results):
+        known = PUBLISHED[results["study"]]
+        said.append(f"(published): not measured here, Table {known.number} of {CITATION}: {known.conditions}.")
+    return said
+
+
+def _classes(results: Mapping[str, Any]) -> Mapping[str, str]:
+    """Class -> its heading, in the paper's order; Table 3 has no columns for classes."""
+    if results["table"] == 3:
+        return {}
+    known = PUBLISHED.get(results["study"])
+    return {name: known.classes[name] if known and name in known.classes else name for name in class_order(results)}
+
+
+def _published(results: Mapping[str, Any]) -> Mapping[str, PublishedRow]:
+    known = PUBLISHED.get(results["study"])
+    if known is None or results["synthetic"] or set(known.classes) != set(results["classes"]):
+        return {}
+    return {row.method: row for row in known.rows}
+
+
+def _published_cells(row: PublishedRow, classes: Mapping[str, str]) -> Cells:
+    figures = [*(row.f1[name] for name in classes), row.macro_f1, row.accuracy, row.balanced_accuracy]
+    return (f"{row.method} (published)", *(f"{mean:.2f} ({deviation:.2f})" for mean, deviation in figures), "", "")
+
+
+def _line(cells: Cells) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escaped(cell: str) -> str:
+    for character in "&%_#":
+        cell = cell.replace(character, f"\\{character}")
+    return cell
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode()

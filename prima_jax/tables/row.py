@@ -1,0 +1,81 @@
+"""One row with one seed: the method on every fold, what it costs, and its probabilities on disk."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax import experiment
+from prima_jax.baselines.method import Bench
+from prima_jax.baselines.methods import METHODS
+from prima_jax.checks import check
+from prima_jax.evaluation.measured import measured
+from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.stages.pipeline import make_tokenizers
+from prima_jax.tables.rows import Row, row_config
+
+__all__ = ["Job", "finished", "probabilities", "run_job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row with one seed."""
+
+    row: Row
+    seed: int
+
+    def folder(self, workdir: Path, fold: int) -> Path:
+        """Where the probabilities of a fold lie."""
+        return workdir / "rows" / self.row.name / f"seed_{self.seed}" / f"fold_{fold}"
+
+
+def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
+    """Fits and predicts every fold that is not finished yet."""
+    changed = row_config(config, job.row, job.seed)
+    check(changed)
+    context, folds = table_context(changed, workdir, job)
+    for fold in folds:
+        if read_done(fold.folder) is None:
+            print(f"{job.row.title}, seed {job.seed}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
+            run_fold(context, fold, job.row)
+
+
+def table_context(config: ConfigDict, workdir: Path, job: Job) -> tuple[Context, list[Fold]]:
+    """The experiment of a row, whose stages lie where other rows find them."""
+    reading = experiment.read_study(config, workdir)
+    prepared = experiment.prepared_records(config, workdir, reading)
+    context = experiment.make_context(config, workdir, prepared, reading.folder, shared=workdir / "shared")
+    folds = experiment.make_folds(context, reading)
+    return context, [Fold(f.index, f.train, f.test, job.folder(workdir, f.index)) for f in folds]
+
+
+def run_fold(context: Context, fold: Fold, row: Row) -> None:
+    """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold."""
+    fold.folder.mkdir(parents=True, exist_ok=True)
+    method, started = METHODS[row.method], time.monotonic()
+    train, test = experiment.split_cases(context, fold)
+    context.used.clear()
+    bench = Bench(context, fold, make_tokenizers(context, fold))
+    found = method.predict(bench, method.fit(bench, train), test)
+    np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
+    seconds = time.monotonic() - started
+    # A stage that another row trained took none of this row's time, but belongs to what the method costs.
+    write_done(fold.folder, seconds=seconds, stages=dict(context.used), **measured())
+
+
+def finished(workdir: Path, job: Job, folds: int) -> bool:
+    """Whether all folds are there."""
+    return all(read_done(job.folder(workdir, fold)) is not None for fold in range(folds))
+
+
+def probabilities(workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """A fold's probabilities [cases, C], and what was noted beside them. Raises UserError if they are damaged."""
+    folder = job.folder(workdir, fold)
+    note = read_done(folder)
+    assert note is not None
+    return experiment.read_arrays(folder / "probabilities.npz", ("probabilities",))["probabilities"], note

@@ -1,0 +1,121 @@
+"""The rows of the paper's Tables 1 to 3, and those that it lacks: a method, and what of the config is different for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from prima_jax.errors import UserError
+
+__all__ = ["PRIMA", "TABLES", "Row", "row_config", "table_rows"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table."""
+
+    name: str
+    """Its folder and its key in results."""
+    title: str
+    method: str
+    """A name in baselines/methods.py."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Field of the config -> the value that this row has."""
+    published: str = ""
+    """The paper's row beside it, by its name in evaluation/published.py."""
+
+
+def _ablation(name: str, title: str, **changes: Any) -> Row:
+    return Row(name, title, "prima", {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def _losses(*names: str) -> tuple[float, ...]:
+    """The weights of Eq. 7 with those of the other losses at 0."""
+    weights = {"image": 0.2, "global": 0.3, "local": 0.2, "soft": 0.3}
+    return tuple(weight if name in names else 0.0 for name, weight in weights.items())
+
+
+PRIMA = Row("prima", "PRIMA", "prima", published="PRIMA")
+_IMAGE_ONLY = Row("image_only", "DINOv3, LoRA", "image_only", published="DINOv3, LoRA")
+_COMPARED = (
+    _IMAGE_ONLY,
+    Row("metadata_mlp", "DINOv3 + metadata via MLP", "metadata_mlp", published="DINOv3 + metadata via MLP"),
+    Row("medklip", "MedKLIP (our adaptation)", "medklip", published="MedKLIP"),
+    Row("deepik", "DeepIK (our adaptation)", "deepik", published="DeepIK"),
+    Row("knobo", "KnoBo (our adaptation)", "knobo", published="KnoBo"),
+    Row("medblip", "MedBLIP (our adaptation)", "medblip", published="MedBLIP"),
+    Row("mlrg", "MLRG (our adaptation)", "mlrg", published="MLRG"),
+    PRIMA,
+)
+_PLAIN = (
+    Row("majority", "Majority class", "majority"),
+    Row("missingness_only", "Missingness only", "missingness_only"),
+    Row("metadata_only", "Metadata, gradient boosting", "metadata_only"),
+    Row("metadata_logistic", "Metadata, logistic regression", "metadata_logistic"),
+    Row("text_llm", "Metadata sentence, Qwen3", "text_llm"),
+    Row("nearest_neighbours", "Frozen class token, nearest neighbours", "nearest_neighbours"),
+    Row("linear_probe", "Frozen class token, linear probe", "linear_probe"),
+    Row("metablock", "MetaBlock fusion", "metablock"),
+)
+# The paper's text has lost the marks that say which parts each of its nine rows has: these follow its prose, from the class
+# labels alone to the whole, one part at a time.
+_ABLATION = (
+    _ablation("labels_alone", "Class labels alone", knowledge__corpus="", align__epochs=0.0),
+    _ablation("image_loss", "L_img", knowledge__corpus="", align__weights=_losses("image")),
+    _ablation("image_global", "L_img, L_glo", knowledge__corpus="", align__weights=_losses("image", "global")),
+    _ablation(
+        "image_global_local", "L_img, L_glo, L_loc", knowledge__corpus="", align__weights=_losses("image", "global", "local")
+    ),
+    _ablation("without_knowledge", "All losses, without knowledge", knowledge__corpus=""),
+    _ablation("knowledge_alone", "Knowledge, without alignment", align__epochs=0.0),
+    _ablation(
+        "local_direct",
+        "PRIMA, L_loc without attention (loc_dir)",
+        align__local__pooling="mean",
+        align__local__negatives="symmetric",
+    ),
+    _ablation("label_vectors", "PRIMA, L_soft of class labels (sup_con)", align__soft__vectors="labels"),
+    PRIMA,
+    # Not in the paper:
+    _ablation("without_refinement", "PRIMA, without supervised refinement", refine__epochs=0.0),
+    _ablation("printed_local", "PRIMA, Eq. 5 as printed", align__local__negatives="printed"),
+    _ablation("symmetric_local", "PRIMA, Eq. 5 symmetric", align__local__negatives="symmetric"),
+    _ablation("printed_soft", "PRIMA, Eq. 6 as printed, over 4N²", align__soft__normalizer="printed"),
+    _ablation("batch_soft", "PRIMA, Eq. 6 over 4N", align__soft__normalizer="batch"),
+)
+
+TABLES: Mapping[int, tuple[Row, ...]] = {
+    1: (*(row for row in _COMPARED if row.name != "deepik"), *_PLAIN),
+    2: (*(row for row in _COMPARED if row.name != "medklip"), *_PLAIN),
+    3: _ABLATION,
+}
+"""The paper compares MedKLIP on PAD-UFES-20 alone and DeepIK on AQUA alone."""
+
+
+def table_rows(config: ConfigDict) -> tuple[Row, ...]:
+    """The rows of config.table.number, or those of them that config.table.rows names. Raises UserError.
+
+    Of rows that come to the same only the first is there: of "as printed" and its alternative one is the config's own, and
+    without a corpus there is no knowledge to leave out.
+    """
+    rows: dict[str, Row] = {}
+    for row in sorted(TABLES[config.table.number], key=lambda row: bool(row.changes)):  # PRIMA itself first
+        rows.setdefault(f"{row.method} {row_config(config, row, 0).to_json_best_effort()}", row)
+    names = [row.name for row in TABLES[config.table.number] if row in rows.values()]
+    chosen = tuple(config.table.rows) or tuple(names)
+    unknown = [name for name in chosen if name not in names]
+    if unknown:
+        raise UserError(
+            f"Table {config.table.number} has no row {', '.join(unknown)}: set --config.table.rows to some of {', '.join(names)}."
+        )
+    return tuple(row for row in TABLES[config.table.number] if row.name in chosen and row.name in names)
+
+
+def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
+    """The config of one row with one seed."""
+    changed = config.copy_and_resolve_references()
+    with changed.unlocked():
+        changed.seed = seed
+        changed.update_from_flattened_dict(dict(row.changes))
+    return changed

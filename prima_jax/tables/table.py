@@ -1,0 +1,92 @@
+"""A table of the paper: runs the rows that are missing, then scores all that are there on the same folds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax import experiment
+from prima_jax.checks import check
+from prima_jax.evaluation.measured import measured_in_all
+from prima_jax.evaluation.metrics import scores
+from prima_jax.results import describe, prediction_rows
+from prima_jax.stages.context import Context, Fold
+from prima_jax.studies.manifest import Reading
+from prima_jax.tables import pages
+from prima_jax.tables.processes import run_jobs
+from prima_jax.tables.row import Job, finished, probabilities
+from prima_jax.tables.rows import PRIMA, row_config, table_rows
+from prima_jax.workdir import claim, open_workdir
+
+__all__ = ["SCORES", "run"]
+
+SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Runs what is missing of config.table and writes its pages; returns what table_N.json holds."""
+    check(config)
+    rows, seeds = table_rows(config), tuple(config.table.seeds)
+    jobs = [Job(row, seed) for seed in seeds for row in rows]
+    with open_workdir(workdir, config):
+        reading = experiment.read_study(config, workdir)
+        contexts = {seed: seeded_context(config, workdir, reading, seed) for seed in seeds}
+        experiment.report_reading(reading)
+        for context, folds in contexts.values():
+            experiment.check_late_stages(context, folds)
+        claim(workdir, config, experiment.data_fingerprint(contexts[seeds[0]][0], reading))
+        missing = [job for job in jobs if not finished(workdir, job, config.folds)]
+        run_jobs(config, workdir, missing, processes=config.table.processes)
+        results, predictions = collect(workdir, jobs, contexts, reading)
+        results["table"] = config.table.number
+        pages.write(workdir, results, predictions)
+        return results
+
+
+def collect(
+    workdir: Path, jobs: list[Job], contexts: dict[int, tuple[Context, list[Fold]]], reading: Reading
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the rows scored, fold by fold and seed by seed, what they cost, and the lines of table_N_predictions.csv."""
+    context, folds = contexts[jobs[0].seed]
+    names = context.prepared.study.class_names
+    methods: dict[str, Any] = {}
+    predictions: list[dict[str, Any]] = []
+    notes = []
+    for job in jobs:
+        context, folds = contexts[job.seed]
+        row = methods.setdefault(job.row.name, empty_row(job, names))
+        for fold in folds:
+            cases = experiment.split_cases(context, fold)[1]
+            found, note = probabilities(workdir, job, fold.index)
+            notes.append(note)
+            add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
+            for line in prediction_rows(job.row.name, fold, cases, found, names):
+                predictions.append({"seed": job.seed, **line})
+    seeds = {"seeds": sorted({job.seed for job in jobs}), "versions": measured_in_all(notes)["versions"]}
+    return {**describe(context, reading, folds), **seeds, "methods": methods}, predictions
+
+
+def empty_row(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
+    """A row before its first fold."""
+    published = {"published": job.row.published} if job.row.published else {}
+    scored: dict[str, Any] = {key: [] for key in SCORES}
+    return {"title": job.row.title, **published, **scored, "f1": {name: [] for name in names}, "seconds": [], "peak_memory": []}
+
+
+def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:
+    """Of one more fold. Its seconds count what another row trained for it, as if it stood alone."""
+    for key in SCORES:
+        row[key].append(found[key])
+    for name, value in found["f1"].items():
+        row["f1"][name].append(value)
+    row["seconds"].append(max(note["seconds"], sum(note["stages"].values())))
+    row["peak_memory"].append(note["peak_memory_bytes"])
+
+
+def seeded_context(config: ConfigDict, workdir: Path, reading: Reading, seed: int) -> tuple[Context, list[Fold]]:
+    """The cases and folds of all rows with this seed."""
+    seeded = row_config(config, PRIMA, seed)
+    prepared = experiment.prepared_records(seeded, workdir, reading)
+    context = experiment.make_context(seeded, workdir, prepared, reading.folder)
+    return context, experiment.make_folds(context, reading)

@@ -1,0 +1,79 @@
+"""A table's files say what was measured, and mark what is published or synthetic. The figures here are invented."""
+
+import csv
+import json
+from typing import Any
+
+import pytest
+
+from prima_jax.tables import pages
+
+CLASSES = ("BCC", "SCC", "MEL", "ACK", "SEK", "NEV")
+
+
+def results(**changes: Any) -> dict[str, Any]:
+    row = {
+        "macro_f1": [0.5, 0.7],
+        "accuracy": [0.6, 0.6],
+        "balanced_accuracy": [0.25, 0.75],
+        "f1": {name: [0.5, None] for name in CLASSES},
+        "seconds": [60.0, 30.0],
+        "peak_memory": [2**30, 3 * 2**29],
+    }
+    methods = {
+        "prima": {"title": "PRIMA", "published": "PRIMA", **row},
+        "majority": {"title": "Majority class & more", **row},
+    }
+    return {
+        "study": "pad_ufes_20",
+        "title": "PAD-UFES-20",
+        "synthetic": False,
+        "table": 1,
+        "folds": 2,
+        "seeds": [0],
+        "split": "unit",
+        "classes": list(CLASSES),
+        "methods": methods,
+        **changes,
+    }
+
+
+def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row_under_ours():
+    ours, published, other = pages.table_cells(results())
+    assert pages.headings(results())[1:7] == CLASSES
+    assert ours == ("PRIMA", *["50.00"] * 6, "60.00 (14.14)", "60.00 (0.00)", "50.00 (35.36)", "1.5", "1.50")
+    assert published[0] == "PRIMA (published)" and published[7] == "73.75 (3.40)"
+    assert other[0] == "Majority class & more"
+
+
+def test_nothing_published_stands_beside_a_synthetic_study():
+    found = results(synthetic=True)
+    assert len(pages.table_cells(found)) == 2
+    text = pages.markdown(found)
+    assert "published" not in text and text.startswith("**SYNTHETIC")
+
+
+def test_table_3_has_no_columns_for_classes():
+    assert pages.headings(results(table=3))[1] == "Macro F1"
+
+
+def test_latex_is_escaped_and_as_wide_as_its_rows():
+    text = pages.latex(results())
+    assert r"Majority class \& more" in text
+    assert r"\begin{tabular}{lrrrrrrrrrrr}" in text
+    assert all(line.count(" & ") == 11 for line in text.splitlines() if line.endswith(r"\\"))
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_several_seeds_are_told(seeds):
+    assert ("Seeds 0, 1" in pages.markdown(results(seeds=seeds))) == (len(seeds) == 2)
+
+
+def test_all_files_are_written(tmp_path):
+    pages.write(tmp_path, results(), [{"seed": 0, "method": "prima", "p_BCC": 0.5}])
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "table_1.md", "table_1.tex", "table_1.csv", "table_1.json", "table_1_predictions.csv"
+    }  # fmt: skip
+    rows = list(csv.reader((tmp_path / "table_1.csv").open()))
+    assert [row[0] for row in rows] == ["Method", "PRIMA", "PRIMA (published)", "Majority class & more"]
+    assert json.loads((tmp_path / "table_1.json").read_text())["methods"]["prima"]["macro_f1"] == [0.5, 0.7]

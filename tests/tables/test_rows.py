@@ -1,0 +1,72 @@
+"""Which rows a table has, and what of the config is different for each."""
+
+import pytest
+
+from configs import aqua, pad_ufes_20
+from prima_jax.baselines.methods import METHODS
+from prima_jax.errors import UserError
+from prima_jax.evaluation.published import PUBLISHED
+from prima_jax.tables.rows import TABLES, row_config, table_rows
+
+
+def config(table: int = 3, file=pad_ufes_20, size: str = "small"):
+    return file.get_config(f"table{table},{size}")
+
+
+def row(name: str, table: int = 3):
+    return next(row for row in TABLES[table] if row.name == name)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_has_a_method_and_a_name_of_its_own(table):
+    names = [row.name for row in TABLES[table]]
+    assert len(set(names)) == len(names)
+    assert {row.method for row in TABLES[table]} <= set(METHODS)
+
+
+@pytest.mark.parametrize(("table", "study"), [(1, "pad_ufes_20"), (2, "aqua")])
+def test_every_published_row_stands_beside_one_of_ours(table, study):
+    ours = [row.published for row in TABLES[table] if row.published]
+    assert sorted(ours) == sorted(row.method for row in PUBLISHED[study].rows)
+
+
+def test_table_3_has_nine_rows_of_the_paper_and_three_more():
+    names = [row.name for row in table_rows(config(file=aqua, size="demo"))]
+    assert len(names) == 12
+    # The recipe has both equations as printed: these rows are the other choices.
+    assert {"without_refinement", "symmetric_local", "batch_soft"} < set(names)
+    assert not {"printed_local", "printed_soft"} & set(names)
+
+
+def test_without_a_corpus_no_row_speaks_of_knowledge():
+    names = [row.name for row in table_rows(config())]
+    assert len(names) == 10 and not {"without_knowledge", "knowledge_alone"} & set(names)
+    assert "printed_soft" in names and "batch_soft" not in names  # the small recipe for PAD has chosen otherwise
+
+
+def test_a_row_changes_what_it_says_and_nothing_else():
+    before, after = config(), row_config(config(), row("image_global"), 7)
+    assert after.seed == 7 and after.align.weights == (0.2, 0.3, 0.0, 0.0) and after.knowledge.corpus == ""
+    with after.unlocked():
+        after.update({"seed": before.seed})
+        after.align.weights, after.knowledge.corpus = before.align.weights, before.knowledge.corpus
+    assert after.to_json_best_effort() == before.to_json_best_effort()
+
+
+def test_rows_are_chosen_by_name_in_the_order_of_the_table():
+    chosen = config()
+    chosen.table.rows = ("prima", "image_loss")
+    assert [row.name for row in table_rows(chosen)] == ["image_loss", "prima"]
+
+
+def test_an_unknown_row_is_told_with_those_that_are_known():
+    chosen = config()
+    chosen.table.rows = ("prima", "magic")
+    with pytest.raises(UserError, match=r"no row magic.*without_refinement"):
+        table_rows(chosen)
+
+
+@pytest.mark.parametrize("preset", ["table4", "table1,tiny", "small,large"])
+def test_an_unknown_preset_is_refused(preset):
+    with pytest.raises(ValueError, match="no preset"):
+        pad_ufes_20.get_config(preset)
