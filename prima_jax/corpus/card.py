@@ -1,9 +1,15 @@
 """The card of a published corpus, in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 __all__ = ["card_text"]
+
+
+class _Markdown(str):
+    """A cell that is Markdown already."""
 
 
 def card_text(card: Mapping[str, Any]) -> str:
@@ -21,6 +27,9 @@ def card_text(card: Mapping[str, Any]) -> str:
             "",
             *_table(("state", "claims"), sorted(card["claims"].items())),
             *_agreement(card),
+            "## Reviewers",
+            "",
+            *_reviewers(card["reviewers_stated"]),
             "## Writers",
             "",
             *_table(
@@ -55,6 +64,12 @@ def _vetting(card: Mapping[str, Any]) -> str:
     return f"**Not vetted**: not everybody who approved is a physician ({who})."
 
 
+def _reviewers(stated: Sequence[Mapping[str, str]]) -> list[str]:
+    """A row per person, without names, which stay in review.sqlite."""
+    rows = [(one["role"], *(one[key] or "not stated" for key in ("qualification", "conflicts"))) for one in stated]
+    return _table(("role", "qualification", "conflicts of interest"), rows)
+
+
 def _agreement(card: Mapping[str, Any]) -> list[str]:
     told = []
     for who, what in (("families", "of the two families' directions"), ("reviewers", "of two reviewers' first decisions")):
@@ -70,7 +85,7 @@ def _writer(one: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _source(one: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (f"[{one['article']}]({one['url']})", one["title"], one["year"] or "", ", ".join(one["types"]), one["licence"])
+    return (_link(one["article"], one["url"]), one["title"], one["year"] or "", ", ".join(one["types"]), one["licence"])
 
 
 def _found(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
@@ -89,5 +104,21 @@ def _table(header: Sequence[str], rows: Any) -> list[str]:
     return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header), *body, ""] if body else []
 
 
+def _link(words: str, url: str) -> _Markdown:
+    """A link where the address is that of a web page; whoever wrote a record chose it."""
+    try:
+        is_page = urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        is_page = False
+    return _Markdown(f"[{_cell(words)}]({quote(url, safe=_IN_ADDRESSES)})" if is_page else _cell(words))
+
+
+_IN_ADDRESSES = ":/?#@!$&'*+,;=%~-._"
+
+
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    """As it stands, on one line: titles, reasons and names come from others, and are no Markdown."""
+    if isinstance(value, _Markdown):
+        return value
+    plain = " ".join(str(value).split())
+    return re.sub(r"([\\`*\[\]<>|~])", r"\\\1", plain.replace("&", "&amp;"))

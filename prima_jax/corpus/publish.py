@@ -34,7 +34,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     with ReviewStore(folder.needs(folder.review, "review")) as reviews:
         reviews.verify()
         outcomes = reviews.outcomes(claims, config.review.reviewers)
-        physicians = reviews.roles()
+        statements = reviews.statements()
         decided_pairs = reviews.independent_pairs(claims)
     with ArticleStore(folder.articles) as store:
         articles = {a: found for a in _cited(claims) if (found := store.get(a))}
@@ -42,7 +42,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     approved, withdrawn = _approved(claims, outcomes, articles)
     if not approved:
         raise UserError(f"None of the {len(claims)} claims was approved: finish the review (step review), then publish.")
-    vetted = all(physicians.get(name) == "physician" for c in approved for name in outcomes[c["id"]].reviewers)
+    vetted = all(statements[name]["role"] == "physician" for c in approved for name in outcomes[c["id"]].reviewers)
+    stated = [statements[name] for name in {name for one in outcomes.values() for name in one.reviewers}]
     lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in _rows(approved, outcomes, vetted))
     name = f"corpus-{content_hash(lines.encode())}"
     card = {
@@ -52,7 +53,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         "texts": lines.count("\n"),
         "claims": dict(Counter[str](outcomes[c["id"]].state for c in claims)) | {"withdrawn_as_retracted": len(withdrawn)},
         "reviewers_needed": config.review.reviewers,
-        "reviewers": dict(Counter(physicians[name] for name in sorted({n for o in outcomes.values() for n in o.reviewers}))),
+        "reviewers": dict(sorted(Counter(one["role"] for one in stated).items())),
+        "reviewers_stated": sorted(stated, key=lambda one: tuple(one.values())),  # in an order that tells no names
         "kappa_families": kappa(direction_pairs(claims)),
         "kappa_reviewers": kappa(decided_pairs),
         "pairs": {"families": len(direction_pairs(claims)), "reviewers": len(decided_pairs)},
@@ -69,11 +71,11 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
             for query, _, hits, day in searches
             if query.startswith(FILE)
         ],
-        "sources": [_source(articles[a]) for a in sorted({c["article"] for row in approved for c in row["citations"]})],
+        "sources": [_source(a, articles.get(a)) for a in _cited(approved)],
     }
-    _keep(folder.path / f"{name}.jsonl", lines)
     _keep(folder.path / f"{name}.json", json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     _keep(folder.path / f"{name}.md", card_text(card))
+    _keep(folder.path / f"{name}.jsonl", lines)  # last, so that no corpus is there without its card
     return (
         f"{len(approved)} approved claims in {card['texts']} texts: {folder.path / name}.jsonl, its card {name}.md"
         f"{'' if vetted else '. NOT VETTED: not all who approved are physicians'}."
@@ -95,7 +97,8 @@ def _approved(
     """Approved claims whose articles still stand, and those that a retraction has taken since."""
     approved = [claim for claim in claims if outcomes[claim["id"]].state == "approved"]
     fallen = [c for c in approved if any(articles[x["article"]].retracted for x in c["citations"] if x["article"] in articles)]
-    return [claim for claim in approved if claim not in fallen], fallen
+    gone = {claim["id"] for claim in fallen}
+    return [claim for claim in approved if claim["id"] not in gone], fallen
 
 
 def _rows(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> list[dict[str, Any]]:
@@ -162,8 +165,11 @@ def _rejected(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcom
     ]
 
 
-def _source(article: Article) -> dict[str, Any]:
-    """How to find an article, and what is known of its licence."""
+def _source(identifier: str, article: Article | None) -> dict[str, Any]:
+    """How to find an article, and what is known of its licence. A source that a writer made up may have been approved."""
+    if article is None:
+        nothing: dict[str, Any] = {"title": "", "year": None, "journal": "", "types": [], "url": ""}
+        return {"article": identifier, **nothing, "licence": "unknown: no article of this corpus"}
     url = f"https://pubmed.ncbi.nlm.nih.gov/{article.id}/" if article.is_pubmed else article.url
     return {
         "article": article.id,
@@ -178,10 +184,15 @@ def _source(article: Article) -> dict[str, Any]:
 
 def _keep(path: Path, content: str) -> None:
     """Writes a file that nobody should change, and marks it as the newest. Only a card can differ from one that is there."""
-    if path.exists() and path.read_text(encoding="utf-8") == content:
+    encoded = content.encode()
+    if path.exists() and path.read_bytes() == encoded:
         os.utime(path)
         return
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(content, encoding="utf-8", newline="\n")
+    temporary.unlink(missing_ok=True)  # one that a kill has left cannot be written to
+    with temporary.open("wb") as file:
+        file.write(encoded)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.chmod(0o444)
     os.replace(temporary, path)

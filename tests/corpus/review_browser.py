@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from playwright.sync_api import Page
+from typing import TYPE_CHECKING
 
 from tests.corpus.review_example import PASSPHRASE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -55,7 +57,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[s
         process.stdout.close()
 
 
-def sign_in(page: Page, address: str, name: str, passphrase: str = PASSPHRASE) -> None:
+def sign_in(page: "Page", address: str, name: str, passphrase: str = PASSPHRASE) -> None:
     page.goto(f"{address}/sign-in")
     page.fill("input[name=name]", name)
     page.fill("input[name=passphrase]", passphrase)

@@ -5,10 +5,13 @@ import io
 import json
 import re
 import threading
+from contextlib import closing
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from configs.corpus import get_config
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.folder import CorpusFolder, write_lines
 from prima_jax.corpus.review import export, serve
@@ -62,7 +65,8 @@ class TestReading:
         assert shown("?agreement=agree") == [SUN, SUN_TOO]
         assert shown("?words=sunscreen+third") == [SCREEN]
         assert shown("?show=approved") == shown("?disease=nothing") == []
-        assert shown("?page=99999999999999&show=all") == shown("?page=-1&show=nonsense") or shown("?page=x") == everything
+        assert shown("?page=99999999999999") == shown("?page=-1") == shown("?page=x") == shown("?page=") == everything
+        assert shown("?show=nonsense") == []
 
     def test_a_claim_stands_beside_its_sources_with_the_quote_marked_in_its_context(self, app):
         page = signed_in(app).get(f"/claims/{FLAGGED}")
@@ -308,14 +312,51 @@ class TestExport:
         with pytest.raises(UserError, match="Cannot write"):
             export.to_file(CONFIG, folder, tmp_path / "nowhere" / "out.csv")
 
-    @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://x")'])
-    def test_no_cell_is_a_formula(self, cell):
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            "=1+1",
+            "+1",
+            "-1",
+            "@x",
+            "\t=1",
+            "\r=1",
+            " =1",
+            "＝1",
+            '=HYPERLINK("http://x")',
+            "=cmd|' /C calc'!A0",
+            "harmless;=1+1;",
+            'harmless; "=1+1"',
+            "harmless\n=1+1",
+            "harmless\r\n@x",
+            "harmless\t-1",
+        ],
+    )
+    def test_no_cell_is_a_formula_whatever_parts_the_cells(self, cell):
+        """In many countries spreadsheets part cells at semicolons, and read a file that commas part all the same."""
         row = dict.fromkeys(export.COLUMNS, cell) | {"flags": [], "citations": [], "decided_by": [cell], "decisions": []}
-        table = list(csv.DictReader(io.StringIO(export.as_csv([row]).decode("utf-8-sig"), newline="")))
-        assert table[0]["text"] == table[0]["decided_by"] == f"'{cell}"
+        written = export.as_csv([row]).decode("utf-8-sig")
+        for separator in ",;\t":
+            for one in csv.reader(io.StringIO(written, newline=""), delimiter=separator):
+                assert not any(found.lstrip().startswith(("=", "+", "-", "@", "＝")) for found in one), (separator, one)
+        assert "'" in written
+
+    def test_what_is_no_formula_stays_as_it_is(self):
+        words = 'relative risk 0.93 (0.88-0.99); a "quoted" word, a-b, x=1'
+        row = dict.fromkeys(export.COLUMNS, words) | {"flags": [], "citations": [], "decided_by": [], "decisions": []}
+        (table,) = csv.DictReader(io.StringIO(export.as_csv([row]).decode("utf-8-sig"), newline=""))
+        assert table["text"] == table["final_text"] == words
 
 
 class TestServing:
+    def test_as_it_comes_two_reviewers_are_needed_and_sessions_end_within_a_day(self):
+        assert get_config().review.reviewers == 2 and 0 < get_config().review.session_hours <= 24
+
+    def test_by_default_it_listens_on_this_machine_alone(self):
+        assert get_config().review.host == "127.0.0.1"
+        with closing(serve._listen(get_config().review.host, 0)) as listener:
+            assert listener.getsockname()[0] == "127.0.0.1"
+
     def test_without_reviewers_or_claims_it_does_not_start(self, tmp_path):
         with pytest.raises(UserError, match="run the step check first"):
             serve.run(CONFIG, None, CorpusFolder(tmp_path))
@@ -369,3 +410,11 @@ def test_filters_are_kept_from_claim_to_claim(app):
     answer = browser.post(f"/claims/{SUN}?disease=ACK&flag=none", data=form)
     parts = urlsplit(answer.headers["location"])
     assert parts.path == f"/claims/{SUN_TOO}" and parse_qs(parts.query) == {"disease": ["ACK"], "flag": ["none"], "done": ["1"]}
+
+
+def test_each_picture_is_shown_or_linked_in_the_documentation_and_each_page_has_one():
+    docs = Path(__file__).parents[2] / "docs"
+    told = set(re.findall(r"\(review/(\w+\.png)\)", (docs / "review.md").read_text()))
+    assert told == {file.name for file in (docs / "review").glob("*.png")}
+    pages = {file.stem for file in Path(serve.__file__).parent.glob("templates/[a-z]*.html")} - {"base"}
+    assert pages <= {name.removesuffix(".png") for name in told}

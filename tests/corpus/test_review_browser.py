@@ -5,7 +5,6 @@ import csv
 import http.server
 import io
 import re
-import shutil
 import signal
 import sqlite3
 import threading
@@ -14,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from prima_jax.corpus.articles import Article
-from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.store import ReviewStore
-from tests.corpus.review_browser import CHROMIUM, FLAGS, serve, sign_in
+from tests.corpus.review_browser import CHROMIUM, serve, sign_in
 from tests.corpus.review_example import PEOPLE, add_people, claim, example_claims, make_folder
 
 pytestmark = [
@@ -28,56 +26,15 @@ FLAGGED, FLAGGED_TOO, SUN, SUN_TOO, SCREEN, LOST, RETRACTED = (c["id"] for c in 
 EVIL = "<script>window.hit=1;alert(1)</script><img src=x onerror='window.hit=2;alert(2)'><svg onload=alert(3)>"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
-    made = make_folder(tmp_path_factory.mktemp("made"))
-    add_people(made, *PEOPLE)
-    return made
-
-
 @pytest.fixture
-def folder(made_once, tmp_path):
-    return CorpusFolder(shutil.copytree(made_once.path, tmp_path / "corpus"))
+def folder(review_folder):
+    return review_folder
 
 
 @pytest.fixture
 def address(folder):
     with serve(folder.path) as (found, _):
         yield found
-
-
-@pytest.fixture
-def person(chromium):
-    """Opens a page for a reviewer, in a context of their own; fails if a script of others ran, or the page asked elsewhere."""
-    opened, wrong = [], []
-
-    def open_for(name, address, **options):
-        context = chromium.new_context(**options)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        opened.append(context)
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" and "the server responded" not in m.text else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(address) else wrong.append(request.url))
-        if name:
-            sign_in(page, address, name)
-        return page
-
-    yield open_for
-    for context in opened:
-        context.close()
-    assert wrong == []
 
 
 def log(folder):

@@ -20,6 +20,8 @@ __all__ = ["Accounts", "Reviewer", "SignInRefused"]
 
 SHORTEST, LONGEST = 12, 200
 """Characters in a passphrase."""
+LONGEST_STATEMENT = 300
+"""Characters of a qualification, or of declared conflicts."""
 FREE_FAILURES = 5
 FIRST_WAIT, LONGEST_WAIT = 5, 900
 """Seconds: the wait begins so at the fifth failure, and doubles with each one more."""
@@ -53,8 +55,12 @@ class Accounts:
         self._database = database
 
     def add(self, name: str, passphrase: str, role: str, qualification: str, conflicts: str) -> str:
-        """Adds a reviewer, or gives one a new passphrase, which ends their sessions. Raises UserError for bad input."""
+        """Adds a reviewer, or gives one a new passphrase, which ends their sessions. Raises UserError for bad input.
+
+        For a reviewer who is there, an empty `qualification` or `conflicts` leaves what was stated before.
+        """
         name = _clean(name)
+        qualification, conflicts = _statement(qualification, "qualification"), _statement(conflicts, "conflicts")
         hashed = _hash(passphrase)
         if role not in ("physician", "test"):
             raise UserError(f"The role {role!r} is not known: choose physician, or test for trying the page out.")
@@ -137,9 +143,23 @@ def _count_failure(connection: sqlite3.Connection, key: str, failures: int, now:
 
 def _clean(name: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or len(name) > 100 or not name.isprintable() or any(unicodedata.category(c) == "Cf" for c in name):
+    if not name or len(name) > 100 or not _shows(name):
         raise UserError(f"{name!r} cannot be a reviewer's name: give one of 1 to 100 characters that can be seen.")
     return name
+
+
+def _statement(text: str, what: str) -> str:
+    """One line that can be printed in the card; may be empty."""
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if len(text) > LONGEST_STATEMENT or not _shows(text):
+        raise UserError(
+            f"--{what} takes one line of at most {LONGEST_STATEMENT} characters that can be seen; found {text[:60]!r}."
+        )
+    return text
+
+
+def _shows(text: str) -> bool:
+    return text.isprintable() and not any(unicodedata.category(c) == "Cf" for c in text)
 
 
 def _key(name: str) -> str:

@@ -1,17 +1,13 @@
 """The page's addresses. Every form works without JavaScript; what a page may load and where it may be shown is in security.py."""
 
 import importlib.util
-import logging
 import secrets
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.exceptions import HTTPException as HTTPError
 from starlette.types import ASGIApp
 
 from prima_jax.corpus.folder import CorpusFolder
@@ -20,6 +16,7 @@ from prima_jax.corpus.review.accounts import Reviewer, SignInRefused
 from prima_jax.corpus.review.claims import Filters
 from prima_jax.corpus.review.decisions import Decision, Version
 from prima_jax.corpus.review.desk import Desk
+from prima_jax.corpus.review.faults import SignedOut, tell_faults
 from prima_jax.corpus.review.security import Guard
 from prima_jax.corpus.review.store import Refused, Replayed, Stale
 from prima_jax.errors import UserError
@@ -27,19 +24,11 @@ from prima_jax.errors import UserError
 __all__ = ["create_app"]
 
 LARGEST_BODY = 64 * 1024
+LONGEST_FILTER = 200
+"""Characters: each filter stands in every link of the list."""
 _OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_PLAIN = {
-    400: "The request could not be read.",
-    404: "There is no such page, or the claim is no longer under review: it may have been changed since.",
-    405: "This address takes no such request.",
-    413: "That is too long; nothing was changed.",
-}
 router = APIRouter()
-
-
-class _SignedOut(Exception):
-    """Nobody is signed in, or the session is over."""
 
 
 def create_app(folder: CorpusFolder, *, needed: int, hours: float, hosts: Iterable[str], port: int) -> ASGIApp:
@@ -49,12 +38,7 @@ def create_app(folder: CorpusFolder, *, needed: int, hours: float, hosts: Iterab
     app.state.cookie = f"prima_review_{port}"
     app.state.static = _static_files()
     app.include_router(router)
-    app.add_exception_handler(_SignedOut, _signed_out)
-    app.add_exception_handler(HTTPError, _http_error)
-    app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_exception_handler(UserError, _user_error)
-    app.add_exception_handler(sqlite3.Error, _database_error)
-    app.add_exception_handler(Exception, _fault)
+    tell_faults(app)
     return Guard(app, hosts)
 
 
@@ -65,14 +49,14 @@ def _desk(request: Request) -> Desk:
 def _me(request: Request) -> Reviewer:
     found = _desk(request).accounts.signed_in(request.cookies.get(request.app.state.cookie))
     if found is None:
-        raise _SignedOut
+        raise SignedOut
     return found
 
 
 def _filters(
     disease: str = "", attribute: str = "", flag: str = "", agreement: str = "", show: str = "todo", words: str = ""
 ) -> Filters:
-    return Filters(disease, attribute, flag, agreement, show or "todo", words[:200])
+    return Filters(*(value[:LONGEST_FILTER] for value in (disease, attribute, flag, agreement, show or "todo", words)))
 
 
 At = Annotated[Desk, Depends(_desk)]
@@ -103,6 +87,9 @@ def sign_in(request: Request, desk: At, name: Field = "", passphrase: Field = ""
         if refusal.wait:
             again.headers["Retry-After"] = str(refusal.wait)
         return again
+    before = desk.accounts.signed_in(request.cookies.get(request.app.state.cookie))
+    if before is not None:  # nobody would end it any more
+        desk.accounts.sign_out(before)
     answer = RedirectResponse("/claims", 303)
     _set_cookie(request, answer, "", token, int(desk.hours * 3600))
     return answer
@@ -250,45 +237,6 @@ def _set_cookie(request: Request, answer: Response, kind: str, value: str, secon
     secure = request.url.scheme == "https"
     name = request.app.state.cookie + kind
     answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
-
-
-async def _signed_out(request: Request, _: Exception) -> Response:
-    if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"HX-Redirect": "/sign-in"})
-    if request.method == "GET":
-        return RedirectResponse("/sign-in", 303)
-    typed = {k: v for k, v in (await request.form()).items() if k in ("text", "reason") and isinstance(v, str) and v}
-    sentence = "You are signed out, or your session is over; nothing was changed. Sign in and send it again."
-    return _message(request, sentence, 401, typed)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPError) else 500
-    return _message(request, _PLAIN.get(status, "This was refused; nothing was changed."), status)
-
-
-async def _unreadable(request: Request, _: Exception) -> Response:
-    return _message(request, _PLAIN[400], 400)
-
-
-async def _user_error(request: Request, error: Exception) -> Response:
-    return _message(request, str(error), 503)
-
-
-async def _database_error(request: Request, error: Exception) -> Response:
-    logging.getLogger(__name__).error("the database: %s", error)
-    return _message(
-        request, "The decision could not be written to the disk; nothing was changed. Try again, or tell who runs this page.", 503
-    )
-
-
-async def _fault(request: Request, _: Exception) -> Response:
-    return _message(request, "Something went wrong here; nothing was changed. Tell who runs this page.", 500)
-
-
-def _message(request: Request, sentence: str, status: int, typed: dict[str, str] | None = None) -> HTMLResponse:
-    page = _desk(request).render("message.html", me=None, sentence=sentence, typed=typed or {})
-    return HTMLResponse(page, status)
 
 
 def _static_files() -> dict[str, bytes]:

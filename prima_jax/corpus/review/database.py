@@ -9,8 +9,10 @@ from pathlib import Path
 
 from prima_jax.errors import UserError
 
-__all__ = ["Database"]
+__all__ = ["Database", "Unusable"]
 
+LONGEST_WAIT = 10.0
+"""Seconds to wait for another process that is writing."""
 _VERSION = 1
 _TABLES = """
 CREATE TABLE reviewer (
@@ -42,6 +44,10 @@ CREATE TRIGGER reviewer_once BEFORE INSERT ON reviewer WHEN EXISTS (SELECT 1 FRO
 """
 
 
+class Unusable(UserError):
+    """The database cannot be read or written just now: it is locked, read-only or damaged, or the disk is full."""
+
+
 class Database:
     """One connection that threads share; other processes may have the file open at the same time."""
 
@@ -51,14 +57,15 @@ class Database:
         try:
             if not self.path.exists():
                 self.path.touch(mode=0o600)  # it holds what passphrases were made into
-            self._connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False, isolation_level=None)
+            self._connection = sqlite3.connect(self.path, timeout=LONGEST_WAIT, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")  # what was answered "kept" is on the disk
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise UserError(
-                f"{self.path} cannot be opened as the review's database ({error}); restore it from a copy."
+                f"{self.path} cannot be opened as the review's database ({error}): see that it can be written and that no other "
+                "program holds it, or restore it from a copy."
             ) from error
 
     def close(self) -> None:
@@ -67,20 +74,35 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        """Raises Unusable."""
+        with self._lock, self._told():
             yield self._connection
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, alone among all processes: it happens as a whole, or, where an exception leaves it, not at all."""
-        with self._lock:
+        """One transaction, alone among all processes: it happens as a whole, or, where an exception leaves it, not at all.
+
+        Raises Unusable.
+        """
+        with self._lock, self._told():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")  # where a full disk shows first
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a disk's fault may have ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise Unusable(
+                f"{self.path} could not be used ({error}), and nothing was changed: end the program that holds it, or make room "
+                "on the disk, and try again."
+            ) from error
 
     def secret(self) -> bytes:
         """The key that forms are signed with."""
@@ -88,15 +110,22 @@ class Database:
             return connection.execute("SELECT value FROM secret").fetchone()[0]
 
     def _prepare(self) -> None:
+        if self._version():
+            return
         with self.write() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
-                raise UserError(f"{self.path} is of another version ({version}, here {_VERSION}); use the program that made it.")
-            if version == 0:
-                for statement in _statements(_TABLES):
-                    connection.execute(statement)
-                connection.execute("INSERT INTO secret VALUES (?)", (secrets.token_bytes(32),))
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
+            if self._version():  # another process was quicker
+                return
+            for statement in _statements(_TABLES):
+                connection.execute(statement)
+            connection.execute("INSERT INTO secret VALUES (?)", (secrets.token_bytes(32),))
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _version(self) -> int:
+        """0 where there are no tables yet. Raises UserError for one that is not known here."""
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise UserError(f"{self.path} is of another version ({version}, here {_VERSION}); use the program that made it.")
+        return version
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,9 @@ __all__ = ["as_csv", "as_jsonl", "rows", "to_file", "visible"]
 
 _CLAIM = ("id", "topic", "disease_name", "attribute", "writer", "family", "text", "direction", "strength", "agreement")
 COLUMNS = (*_CLAIM, "flags", "articles", "state", "final_text", "final_direction", "final_strength", "decided_by", "decisions")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_CELLS = re.compile(r"(?<=[;\t\r\n])")
+"""Where, in the many countries whose spreadsheets part cells at semicolons, another cell begins."""
 
 
 def to_file(config: ConfigDict, folder: CorpusFolder, file: Path) -> str:
@@ -64,7 +67,7 @@ def as_jsonl(found: Iterable[Mapping[str, Any]]) -> bytes:
 def as_csv(found: Iterable[Mapping[str, Any]]) -> bytes:
     """With a byte-order mark, as spreadsheets want it, and nothing that one of them would take for a formula."""
     text = io.StringIO(newline="")
-    table = csv.writer(text)
+    table = csv.writer(text, quoting=csv.QUOTE_ALL)
     table.writerow(COLUMNS)
     for row in found:
         flags, articles = (f["code"] for f in row["flags"]), dict.fromkeys(c["article"] for c in row["citations"])
@@ -103,5 +106,8 @@ def _told(decision: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = str(value)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(_FORMULA) else text
+    return "".join(f"'{part}" if _is_formula(part) else part for part in _CELLS.split(str(value)))
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip(' "\t\r\n').startswith(_FORMULA) or text.startswith(("\t", "\r"))

@@ -54,9 +54,8 @@ class Guard:
             return PlainTextResponse("This page is not served under that name; use the address that the command printed.", 400)
         if method not in ("GET", "HEAD"):
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower():
-                return PlainTextResponse("This form was sent from another site; nothing was changed.", 403)
-            if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            foreign = origin is not None and _netloc(origin) != headers["host"].lower()
+            if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
                 return PlainTextResponse("This form was sent from another site; nothing was changed.", 403)
         return None
 
@@ -93,6 +92,13 @@ def host_names(host: str) -> frozenset[str]:
         name = socket.gethostname().lower()
         names |= {"*", name, f"{name}.local"}
     return frozenset(names - {""})
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host(netloc: str) -> str:

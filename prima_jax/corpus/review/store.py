@@ -67,6 +67,12 @@ class ReviewStore:
         with self.database.read() as connection:
             return dict(connection.execute("SELECT name, role FROM reviewer ORDER BY name"))
 
+    def statements(self) -> dict[str, dict[str, str]]:
+        """Each reviewer's name, and what is made known of them: role, qualification, conflicts."""
+        with self.database.read() as connection:
+            rows = connection.execute("SELECT name, role, qualification, conflicts FROM reviewer ORDER BY name").fetchall()
+        return {name: {"role": role, "qualification": known, "conflicts": conflicts} for name, role, known, conflicts in rows}
+
     def decisions(self, claim: str | None = None) -> list[Decision]:
         """All decisions, or those on one claim, in their order."""
         with self.database.read() as connection:

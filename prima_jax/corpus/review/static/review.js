@@ -1,4 +1,4 @@
-// Keys, and no form sent twice. Everything here has a plain link or button that does the same.
+// Keys, no form sent twice, and nothing typed is lost. Each key has a plain link or button that does the same.
 "use strict";
 
 const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
@@ -13,14 +13,25 @@ function step(by) {
   }
 }
 
-// Opens a form and puts the cursor into it; Enter or Ctrl+Enter sends it, so that no single stray key decides anything.
+// Opens a form; Enter or Ctrl+Enter sends it, so that no single stray key decides anything.
 function act(id) {
   const part = document.getElementById(id);
   if (!part) return;
   if (part.tagName === "DETAILS") part.open = true;
+  begin(part);
+}
+
+// Puts the cursor where one begins to write.
+function begin(part) {
   const field = part.querySelector("input[type=radio], textarea, button");
-  field.focus();
-  if (field.tagName === "TEXTAREA" && id === "edit") field.setSelectionRange(field.value.length, field.value.length);
+  field.focus({ preventScroll: true }); // it lies in the bar, which is always in sight
+  if (field.name === "text") field.setSelectionRange(field.value.length, field.value.length);
+}
+
+function abstracts() {
+  const all = [...document.querySelectorAll(".abstract")];
+  const shut = all.some((one) => !one.open);
+  all.forEach((one) => { one.open = shut; });
 }
 
 const keys = {
@@ -29,6 +40,7 @@ const keys = {
   a: () => act("approve"),
   e: () => act("edit"),
   r: () => act("reject"),
+  w: abstracts,
   l: () => document.getElementById("to-list")?.click(),
   "?": () => document.getElementById("keys")?.showModal(),
 };
@@ -62,8 +74,32 @@ document.getElementById("help-link")?.addEventListener("click", (event) => {
   keys["?"]();
 });
 
+document.addEventListener("click", (event) => {
+  const part = event.target.closest(".bar summary")?.parentElement;
+  if (!part || part.open || matchMedia("(pointer: coarse)").matches) return; // a phone's keys would hide the claim
+  setTimeout(() => { if (part.open) begin(part); }); // it opens once the click is over
+});
+
+// What is being written stays in this tab, under who writes it and what was shown, until it is sent or they sign out.
+const draft = (form) => `${document.querySelector(".who .name").textContent} ${form.elements.basis.value} ${form.elements.action.value}`;
+const fields = (form) => [...form.elements].filter((field) => field.matches("textarea, select, input[type=radio]"));
+const held = (field) => (field.type === "radio" ? field.checked : field.value);
+
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (form?.elements.basis) sessionStorage.setItem(draft(form), JSON.stringify(fields(form).map(held)));
+});
+
+for (const form of document.querySelectorAll(".bar form")) {
+  const kept = JSON.parse(sessionStorage.getItem(draft(form)) ?? "null");
+  if (!kept) continue;
+  fields(form).forEach((field, n) => { field[field.type === "radio" ? "checked" : "value"] = kept[n]; });
+  if (!document.querySelector(".bar details[open]")) form.closest("details").open = true;
+}
+
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;
+  if (event.target.matches("[action='/sign-out']")) sessionStorage.clear(); // .action may be a field of that name
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });
