@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
-from prima_jax.main import load_recipe, override, quiet
+from prima_jax.main import load_recipe, override
+from prima_jax.quiet import quiet
 from prima_jax.workdir import locked_folder
 
 __all__ = ["main"]
@@ -59,8 +60,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     reviewer = steps.add_parser("reviewer", help="adds a reviewer, or sets a new passphrase, which it asks for")
     reviewer.add_argument("name")
     reviewer.add_argument("--role", choices=("physician", "test"), default="physician", help="test: for trying the page out")
-    reviewer.add_argument("--qualification", default="", help="for the card: licence body, specialty")
-    reviewer.add_argument("--conflicts", default="", help="declared conflicts of interest")
+    reviewer.add_argument("--qualification", default="", help="for the card, without names: 'MD, dermatology, 12 years'")
+    reviewer.add_argument("--conflicts", default="", help="for the card, conflicts of interest: 'none declared'")
     export = steps.add_parser("export", help="writes all claims with their state and decisions")
     export.add_argument("file", type=Path, help="a .csv or .jsonl file")
     try:

@@ -30,7 +30,10 @@ def compare(claims: Sequence[Mapping[str, Any]]) -> dict[str, Compared]:
     Claims need `id`, `topic`, `attribute`, `family`, `text`, `direction` and `strength`. Two claims on the same disease and
     factor answer each other; two on a disease as a whole do so where they share enough words.
     """
-    return {claim["id"]: _compare(claim, [c for c in claims if _answers(claim, c)]) for claim in claims}
+    on: dict[str, list[Mapping[str, Any]]] = {}  # only these are compared: their number does not grow with the corpus
+    for claim in claims:
+        on.setdefault(claim["topic"], []).append(claim)
+    return {claim["id"]: _compare(claim, [c for c in on[claim["topic"]] if _answers(claim, c)]) for claim in claims}
 
 
 def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
@@ -59,7 +62,8 @@ def _compare(claim: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> 
 
 
 def _answers(claim: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    if other["topic"] != claim["topic"] or other["family"] == claim["family"]:
+    """Of two claims on one topic."""
+    if other["family"] == claim["family"]:
         return False
     return bool(claim["attribute"]) or _overlap(claim["text"], other["text"]) >= LEAST_OVERLAP
 

@@ -15,6 +15,7 @@ from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.claims import Claim
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.grounding import check_claim, evidence_of
+from prima_jax.corpus.instructions import instruction_flags
 from prima_jax.corpus.retrieve import read_passages
 from prima_jax.corpus.synthesise import read_drafts
 from prima_jax.corpus.topics import Topic, study_topics, text_words
@@ -36,11 +37,12 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         articles = _cited(store, drafts)
     rows = list(_rows(drafts, topics, study, articles, retrieved))
     compared = compare(rows)
+    claimed = {(row["topic"], row["family"], row["direction"]) for row in rows}
     for row in rows:
         row |= asdict(compared[row["id"]])
         if row["agreement"] == "contradiction":
             row["flags"].append({"code": "contradiction", "message": "Another family claims another direction."})
-        row["flags"] += _contradicts_itself(row, rows)
+        row["flags"] += _contradicts_itself(row, claimed)
     write_lines(folder.claims, rows)
     return _summary(rows, folder)
 
@@ -105,7 +107,7 @@ def _row(
         retrieved=retrieved,
         disease_terms=topic.disease_terms,
         attribute_terms=topic.attribute_terms,
-    )
+    ) + instruction_flags(evidence, articles)
     words = text_words(topic.attribute_terms)
     return {
         "id": _identifier(topic, draft["writer"], claim),
@@ -130,11 +132,13 @@ def _identifier(topic: Topic, writer: str, claim: Claim) -> str:
     return "c-" + hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _contradicts_itself(row: Mapping[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """One family that says both "raises" and "lowers" of one factor has not seen that its sources conflict."""
-    opposite = {"raises": "lowers", "lowers": "raises"}.get(row["direction"])
-    same = (r for r in rows if r["topic"] == row["topic"] and r["family"] == row["family"] and row["attribute"])
-    if any(r["direction"] == opposite for r in same):
+def _contradicts_itself(row: Mapping[str, Any], claimed: set[tuple[str, str, str]]) -> list[dict[str, str]]:
+    """One family that says both "raises" and "lowers" of one factor has not seen that its sources conflict.
+
+    claimed: (topic, family, direction) of all claims.
+    """
+    opposite = {"raises": "lowers", "lowers": "raises"}.get(row["direction"], "")
+    if row["attribute"] and (row["topic"], row["family"], opposite) in claimed:
         return [{"code": "both_ways", "message": "The same family also claims the opposite on this factor."}]
     return []
 

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.base_encoder import train_base
-from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.folder import CorpusFolder, read_lines
 from prima_jax.corpus.learn_report import report_text, summary
 from prima_jax.corpus.measure import embeddings, masked_recall, pseudo_perplexity, spans_to_tokens
 from prima_jax.corpus.publish import published_corpora
@@ -21,6 +21,7 @@ from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import load_tokenizer, tokenize
 from prima_jax.errors import UserError
 from prima_jax.models import lora, peft
+from prima_jax.models.checkpoint_files import write_whole
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.study import Study
@@ -41,7 +42,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         raise UserError(f"There is no published corpus in {folder.path}: run the step publish first.")
     corpus = corpora[-1]
     vetted = read_corpus(corpus, "text").vetted
-    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    rows = list(read_lines(corpus))
     hidden = held_out_articles(rows, config.learn.held_out)
     texts, held_out = split(rows, hidden)
     if not held_out or len(texts) < config.knowledge.batch_size:
@@ -72,8 +73,9 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     for when, variables in (("before", encoder.variables), ("after", after)):
         length = config.knowledge.max_length
         report[when] = _measure(encoder.module, variables, tokenizer, study, rows, held_out, length)
-    (place / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
-    (place / "report.md").write_text(report_text(report))
+    told = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    write_whole(place / "report.json", lambda path: path.write_text(told, encoding="utf-8"))
+    write_whole(place / "report.md", lambda path: path.write_text(report_text(report), encoding="utf-8"))
     return f"{summary(report)} {place}/report.md."
 
 

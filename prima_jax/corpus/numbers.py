@@ -4,7 +4,7 @@ import re
 
 from prima_jax.corpus.quotes import fold
 
-__all__ = ["numbers"]
+__all__ = ["NUMBER_WORDS", "numbers"]
 
 _ONES = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
@@ -16,21 +16,33 @@ _FRACTIONS = {
     "half": "50", "third": "33", "quarter": "25", "fifth": "20", "twice": "2", "double": "2", "doubled": "2", "doubles": "2",
     "thrice": "3", "triple": "3", "tripled": "3", "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12",
 }  # fmt: skip
+NUMBER_WORDS = frozenset(_WORDS) | frozenset(_FRACTIONS)
+"""Numbers in words."""
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:[,\s]\d{3})+(?:\.\d+)?(?![\w,]*\d)|(?<![a-z\d.])\d+(?:\.\d+)?|(?<![\w])\.\d+", re.I)
 
 
-def numbers(text: str, *, words: bool = False) -> set[str]:
+_AS_FRACTION = re.compile(r"\b(?:an?|one|two|three) (third|quarter|fifth)s?\b")
+_AS_SHARE = re.compile(r"\bone(?= (?:in|out of|of every|of \d)|[- ](?:third|quarter|fifth|half))")
+
+
+def numbers(text: str, *, words: bool = False, claimed: bool = False) -> set[str]:
     """The numbers in `text`, without trailing zeros; with `words` also those that are written out.
 
-    Digits inside a name (BRAF V600, miR-659) count as well: a claim that changes one is about something else.
+    Digits inside a name (BRAF V600, miR-659) count as well: a claim that changes one is about something else. With
+    `claimed`, "one" counts only as part of a share ("one in ten"), and "a third" only as a fraction.
     """
     folded = fold(text)
     found = {_plain(match.group()) for match in _NUMBER.finditer(folded)}
     found |= {_plain(match) for match in re.findall(r"(?<=[a-z])\d+", folded)}
-    if words:
+    if words or claimed:
         for word in re.findall(r"[a-z]+", folded):
+            if claimed and word in ("one", "third", "quarter", "fifth"):
+                continue
             if word in _WORDS or word in _FRACTIONS:
                 found.add(_WORDS.get(word) or _FRACTIONS[word])
+    if claimed:
+        found |= {_FRACTIONS[match] for match in _AS_FRACTION.findall(folded)}
+        found |= {"1"} if _AS_SHARE.search(folded) else set()
     return found
 
 

@@ -1,13 +1,14 @@
 """Step retrieve: the passages of every topic, the best first, in `passages.jsonl`.
 
 A passage is a few sentences of one abstract. It is evidence on a topic if it names the attribute and, itself or in its
-title, the disease; evidence is ranked by BM25. The same articles and settings give the same file, byte for byte.
+title, the disease; evidence is ranked by BM25, and with `retrieve.rerank` its best anew (rerank.py). The same articles and
+settings give the same file, byte for byte.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.passage_index import WORD, PassageIndex
 from prima_jax.corpus.sentences import split_sentences
-from prima_jax.corpus.topics import Topic, find_terms, study_topics
+from prima_jax.corpus.topics import Topic, find_terms, study_topics, text_words
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Study
@@ -35,6 +36,7 @@ NAMED = 5
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Writes the passages of all topics. Raises UserError: settings that contradict each other, no articles."""
     settings = _checked(config.retrieve)
+    best = _reranked(settings) if settings.rerank else _Evidence.best  # read before the articles are: it may not be there
     topics = study_topics(study)
     with ArticleStore(folder.needs(folder.articles, "search")) as store:
         if not len(store):
@@ -44,7 +46,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         index = PassageIndex(_usable(store, tally), terms, window=settings.window, stride=settings.stride)
         before = _digest(folder.passages)
         evidence = _Evidence(store, index, settings)
-        write_lines(folder.passages, _rows(topics, evidence, settings.passages, tally))
+        write_lines(folder.passages, _rows(topics, partial(best, evidence), settings.passages, tally))
     return tally.sentence(topics, folder.passages, same=before == _digest(folder.passages))
 
 
@@ -113,7 +115,7 @@ class _Evidence:
         if topic.attribute:
             candidates = candidates & self._names(topic.attribute_terms, False)
         windows = np.flatnonzero(candidates)
-        scores = index.scores((*topic.disease_terms, *(topic.attribute_terms or SUMMARY_TERMS)))[windows]
+        scores = index.scores(_terms(topic))[windows]
         found: list[Passage] = []
         taken: dict[int, list[int]] = {}
         texts = set()
@@ -153,16 +155,36 @@ class _Evidence:
         )
 
 
+def _reranked(settings: ConfigDict) -> Callable[[_Evidence, Topic, int], list[Passage]]:
+    """As `_Evidence.best`, after the text encoder was asked as well. A passage keeps the score of BM25."""
+    from prima_jax.corpus.rerank import CANDIDATES, Reranker  # JAX, which nothing else here needs
+
+    reranker = Reranker(settings.rerank)
+
+    def best(evidence: _Evidence, topic: Topic, count: int) -> list[Passage]:
+        query = ", ".join(term.removesuffix("*") for term in text_words(_terms(topic)))
+        return reranker.ranked(query, evidence.best(topic, max(count, CANDIDATES)))[:count]
+
+    return best
+
+
+def _terms(topic: Topic) -> tuple[str, ...]:
+    """What is asked for."""
+    return (*topic.disease_terms, *(topic.attribute_terms or SUMMARY_TERMS))
+
+
 def _is_evidence(topic: Topic, passage: Passage) -> bool:
     named = find_terms(passage.text, topic.disease_terms) or find_terms(passage.title, topic.disease_terms)
     return bool(named) and (not topic.attribute or bool(find_terms(passage.text, topic.attribute_terms)))
 
 
-def _rows(topics: Sequence[Topic], evidence: _Evidence, count: int, tally: _Tally) -> Iterator[dict[str, Any]]:
+def _rows(
+    topics: Sequence[Topic], best: Callable[[Topic, int], list[Passage]], count: int, tally: _Tally
+) -> Iterator[dict[str, Any]]:
     """A row per passage, topic by topic."""
     with progress_bar(len(topics), "Retrieving", "topic") as bar:
         for topic in topics:
-            passages = evidence.best(topic, count)
+            passages = best(topic, count)
             if not passages:
                 tally.without.append(topic.id)
             tally.passages += len(passages)

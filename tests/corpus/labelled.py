@@ -1,4 +1,8 @@
-"""The labelled claims of grounding_a.jsonl and grounding_b.jsonl, and the real texts that they cite by offsets."""
+"""The labelled claims of grounding_a.jsonl and its sisters, and the real texts that they cite by offsets.
+
+A row's `text` and `direction` are what a writer claimed, its terms what the topic is called; `spoiled` is what was made wrong
+in it, or null where it is right. Sets a and b were paraphrased freely, later ones keep to the passage's own words.
+"""
 
 import json
 import unicodedata

@@ -3,7 +3,7 @@
 import pytest
 
 from prima_jax.corpus.agreement import compare, kappa
-from prima_jax.corpus.check import direction_pairs
+from prima_jax.corpus.check import _contradicts_itself, direction_pairs
 
 FAMILIES = ("openai", "google")
 
@@ -75,3 +75,22 @@ def test_each_pair_of_families_counts_once():
     found = compare(rows)
     rows = [row | {"counterparts": found[row["id"]].counterparts} for row in rows]
     assert direction_pairs(rows) == [("lowers", "raises")]
+
+
+def test_a_family_that_says_both_of_one_factor_is_flagged_for_both_claims_and_for_no_others():
+    rows = [
+        claim(1, "openai", "raises"),
+        claim(2, "openai", "lowers"),
+        claim(3, "openai", "none"),
+        claim(4, "google", "raises"),
+        claim(5, "openai", "lowers", topic="BCC/drink"),
+        claim(6, "openai", "raises", topic="BCC/summary"),
+        claim(7, "openai", "lowers", topic="BCC/summary"),
+    ]
+    claimed = {(row["topic"], row["family"], row["direction"]) for row in rows}
+    assert [row["id"] for row in rows if _contradicts_itself(row, claimed)] == ["c-1", "c-2"]
+
+
+def test_claims_on_other_topics_answer_nothing():
+    found = compare([claim(1, "openai", "raises"), claim(2, "google", "raises", topic="BCC/drink")])
+    assert all(one.agreement == "single" and not one.counterparts for one in found.values())

@@ -52,3 +52,16 @@ def test_numbers_by_value(text, found):
 def test_numbers_in_words_are_numbers_where_asked_for():
     assert numbers("one third of twenty, twice") == set()
     assert numbers("one third of twenty, twice", words=True) == {"1", "33", "20", "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("five or fewer lesions", {"5"}),
+        ("one of these, the third visit", set()),  # neither counts anything
+        ("one in ten", {"1", "10"}),
+        ("one third, a quarter, twice", {"1", "33", "25", "2"}),
+    ],
+)
+def test_numbers_in_words_that_a_claim_states(text, found):
+    assert numbers(text, claimed=True) == found
