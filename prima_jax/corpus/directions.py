@@ -37,7 +37,7 @@ _DOWN = (
 )
 _RAISES = (
     r"risk factors?|at (?:\w+ )?risk (?:for|of)|predispos\w+|\bcaus(?:e|es|ed|ing)\b|lead(?:s|ing)? to|led to|"
-    r"result(?:s|ed|ing)? in|favou?rs?|"
+    r"result(?:s|ed|ing)? in|favou?r(?:s|ed|ing)?\b|unfavou?rable|"
     r"due to|linked (?:to|with)|develop(?:s|ed)? (?:from|after|in)|progress(?:es|ed)? (?:in)?to|turns? into|"
     r"becom\w+|contribut\w+ to|"
     r"trigger\w*|responsible for|\bfollow(?:s|ed)\b(?! (?:by|up))|comes? from|inadequate|"
@@ -50,7 +50,7 @@ _LOWERS = (
     r"protect\w*|prevent\w*|avoid\w*|guards? against|"
     r"\brare(?:ly)? (?:in|among)|"
     r"uncommon (?:in|among)|clear(?:s|ed|ing)\b|destr(?:oy|uct)\w+|cur(?:e|es|ed)\b|effective|efficac\w+|"
-    r"benefi\w+|unlikely"
+    r"benefi\w+|unlikely|(?<!un)favou?rable"
 )
 _NONE = (
     r"no (?:\w+[ -]){0,3}(?:associations?|differences?|effects?|improvements?|increase|reduction|relation\w*|"

@@ -13,7 +13,7 @@ from prima_jax.corpus.articles import Article
 from prima_jax.corpus.claims import Claim
 from prima_jax.corpus.comparisons import comparands_swapped, figures_swapped, opposites_swapped, units_differ
 from prima_jax.corpus.directions import directions
-from prima_jax.corpus.numbers import numbers
+from prima_jax.corpus.numbers import numbers, ordinals
 from prima_jax.corpus.polarity import hedge_lost, negation_differs, only_planned
 from prima_jax.corpus.quotes import find_quote
 from prima_jax.corpus.subjects import names_disease, names_factor, other_disease
@@ -119,6 +119,9 @@ def _number_flags(claim: Claim, quoted: str) -> list[Flag]:
     missing = sorted(numbers(claim.text, claimed=True) - numbers(quoted, words=True), key=float)
     if missing:
         return [Flag("number_not_in_quote", f"{', '.join(missing)}: in the claim, but in none of its quotes.")]
+    places = sorted(ordinals(claim.text) - ordinals(quoted))
+    if places:
+        return [Flag("number_not_in_quote", f"{', '.join(places)}: in the claim, but in none of its quotes.")]
     unit = units_differ(claim.text, quoted)
     if unit:
         return [Flag("unit_not_in_quote", f"{' '.join(unit)}: the quotes have that number in another unit.")]

@@ -184,7 +184,7 @@ bleed blood ulcer ulcerate ulceration crust ooze sore scab
 itch itchy pruritus pruritic scratch
 pain painful hurt tender sore ache
 grow growth enlarge expand
-change evolve alter
+change evolve alter become turn darken lighten fade
 raise elevate nodule nodular papule bump lump dome flat
 excise excision resect resection surgery surgical operation remove removal margin
 early late detect detection diagnose diagnosis screen screening examination check delay
@@ -193,7 +193,7 @@ immune immunity immunosuppression immunocompromised transplant hiv weak suppress
 radiation radiotherapy irradiation
 """
 _REWORDING = """
-put puts bring brings brought come comes came go goes went carry carries list listed tell told according together already
+keep keeps stay stays remain remains put puts bring brings brought come comes came go goes went carry carries list listed tell told according together already
 once away behind point measure born way deal given give gives
 people person persons patient patients individual individuals case cases someone anyone get gets have has is was
 occur occurs include includes including involve involves known called call name named say says state states describe

@@ -4,7 +4,7 @@ import re
 
 from prima_jax.corpus.quotes import fold
 
-__all__ = ["NUMBER_WORDS", "numbers"]
+__all__ = ["NUMBER_WORDS", "numbers", "ordinals"]
 
 _ONES = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
@@ -16,6 +16,7 @@ _FRACTIONS = {
     "half": "50", "third": "33", "quarter": "25", "fifth": "20", "twice": "2", "double": "2", "doubled": "2", "doubles": "2",
     "thrice": "3", "triple": "3", "tripled": "3", "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12",
 }  # fmt: skip
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NUMBER_WORDS = frozenset(_WORDS) | frozenset(_FRACTIONS)
 """Numbers in words."""
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:[,\s]\d{3})+(?:\.\d+)?(?![\w,]*\d)|(?<![a-z\d.])\d+(?:\.\d+)?|(?<![\w])\.\d+", re.I)
@@ -44,6 +45,13 @@ def numbers(text: str, *, words: bool = False, claimed: bool = False) -> set[str
         found |= {_FRACTIONS[match] for match in _AS_FRACTION.findall(folded)}
         found |= {"1"} if _AS_SHARE.search(folded) else set()
     return found
+
+
+def ordinals(text: str) -> set[str]:
+    """The places in a row that `text` states: "the second most common", "a 3rd operation"; a third as a share is none."""
+    folded = _AS_FRACTION.sub(" ", fold(text))
+    found = {word for word in re.findall(r"[a-z]+", folded) if word in _ORDINALS}
+    return found | {_ORDINALS[int(place) - 1] for place in re.findall(r"\b([1-9]|10)(?:st|nd|rd|th)\b", folded)}
 
 
 def _plain(number: str) -> str:

@@ -24,7 +24,7 @@ _AT_RISK = re.compile(r"\brisks? (?:of|for) (?:developing |getting |having )?((?
 
 def names_disease(text: str, terms: Sequence[str]) -> bool:
     """Whether `text` names one of the terms: as written, inflected, by a synonym, or with its words in another order."""
-    return bool(find_terms(text, terms)) or _all_stand(terms, text)
+    return bool(find_terms(text, terms)) or _all_stand(terms, text) or _kind_stands(terms, text)
 
 
 def names_factor(text: str, terms: Sequence[str]) -> bool:
@@ -63,6 +63,16 @@ def _all_stand(terms: Sequence[str], text: str) -> bool:
         all(not stems.isdisjoint(synonyms(wanted)) or any(related(wanted, one) for one in stems) for wanted in _matter(term))
         for term in text_words(terms)
     )
+
+
+def _kind_stands(terms: Sequence[str], text: str) -> bool:
+    """Whether `text` names a disease by its kind: "squamous cell lesions" of squamous cell carcinoma."""
+    for term in text_words(terms):
+        *kind, _ = term.split()
+        general = "|".join(sorted(_GENERAL))
+        if len(kind) > 1 and re.search(rf"\b{re.escape(' '.join(kind))} (?:{general})\b", text, re.IGNORECASE):
+            return True
+    return False
 
 
 def _matter(term: str) -> list[str]:

@@ -15,7 +15,7 @@ FUNCTION_WORDS = frozenset({
     "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "due", "during", "each", "either", "for",
     "from", "had", "has", "have", "having", "he", "her", "here", "his", "how", "however", "i", "if", "in", "into", "is",
     "it", "its", "itself", "may", "might", "must", "namely", "of", "on", "onto", "or", "other", "others", "our", "out",
-    "own", "per", "same", "shall", "she", "should", "since", "so", "some", "someone", "such", "than", "that",
+    "own", "per", "shall", "she", "should", "since", "so", "some", "someone", "such", "than", "that",
     "the", "their", "them", "themselves", "then", "there", "therefore", "these", "they", "this", "those", "though",
     "through", "thus", "to", "too", "toward", "up", "upon", "very", "via", "was", "we", "well", "were", "what",
     "when", "where", "whereas", "which", "while", "who", "whom", "whose", "why", "will", "with", "within", "would", "yet",

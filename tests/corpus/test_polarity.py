@@ -31,6 +31,7 @@ def test_a_negation_that_only_one_has(claim, quote, denied):
         ("Skin that burns or tans poorly.", "Skin that burns, does not tan, or tans poorly."),
         ("Survival did not differ.", "No significant difference in survival was apparent."),
         ("Melanoma spreads.", "Carcinoma does not spread. Melanoma spreads."),
+        ("Causes of carcinoma are not the same as those of melanoma.", "Causes of melanoma and carcinoma are not the same."),
     ],
 )
 def test_a_negation_that_both_have_or_that_is_left_out_with_what_it_denies(claim, quote):

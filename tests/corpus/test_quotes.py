@@ -2,7 +2,7 @@
 
 import pytest
 
-from prima_jax.corpus.numbers import numbers
+from prima_jax.corpus.numbers import numbers, ordinals
 from prima_jax.corpus.quotes import find_quote
 
 ABSTRACT = "Risk rose (HR 1·24 [95% CI 1·01–1·53]).\nIt’s  “not”\u00a0rare: the oﬃce saw 12,500 cases."
@@ -65,3 +65,17 @@ def test_numbers_in_words_are_numbers_where_asked_for():
 )
 def test_numbers_in_words_that_a_claim_states(text, found):
     assert numbers(text, claimed=True) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("the second most common", {"second"}),
+        ("a 3rd operation", {"third"}),
+        ("a third of them", set()),
+        ("the third most common", {"third"}),
+        ("within 30 seconds", set()),
+    ],
+)
+def test_places_in_a_row(text, found):
+    assert ordinals(text) == found

@@ -14,6 +14,8 @@ BASAL = ("basal cell carcinoma", "basal cell cancer", "Carcinoma, Basal Cell[mh]
         ("A carcinoma of the basal cells.", BASAL, True),
         ("Squamous cell carcinomas are common.", BASAL, False),
         ("Naevi are common.", ("nevus",), True),
+        ("Small basal cell lesions.", BASAL, True),
+        ("Skin lesions.", BASAL, False),
         ("Melanocytes are cells.", ("melanoma",), False),
         ("Nothing at all.", ("Melanoma[mh]",), False),
     ],
