@@ -4,11 +4,12 @@ import pytest
 
 from tests.corpus.labelled import SHARED, flags_of, labelled, real_articles
 
-MEASURED = {"a": (40, 33), "b": (40, 36), "c": (40, 0)}
+MEASURED = {"a": (40, 33), "b": (40, 36), "c": (40, 0), "d": (39, 1), "e": (38, 2)}
 """Set -> how many of 40 spoiled claims and how many of 40 good ones are flagged.
 
-The claims of a and b are free paraphrases, those of c keep to the passage's own words, as writers are asked to. The rules were
-made on all three; before any claim of c had been looked at, 39 of its spoiled and 9 of its good claims were flagged.
+The claims of a and b are free paraphrases, those of c, d and e keep to the passage's own words, as writers are asked to. Each
+was measured once before anything in it had been looked at: c (39, 9), then d (38, 5), then e (38, 2), as it stands. The rules
+were made on a and b, and changed after what c and d showed; nothing was changed after e.
 """
 
 
