@@ -28,7 +28,7 @@ def get_config(preset: str = "") -> ConfigDict:
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
     if size not in ("", "demo"):
         raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, table2, table3, and both as table2,demo")
-    return with_table(demo(config) if size else config, table, weights=not size)
+    return with_table(demo(config) if size else config, table, weights=not size, subgroups=("age", "sex"))
 
 
 def demo(config: ConfigDict) -> ConfigDict:

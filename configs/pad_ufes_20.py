@@ -34,7 +34,7 @@ def get_config(preset: str = "") -> ConfigDict:
         raise ValueError(
             f"configs/pad_ufes_20.py has no preset {preset!r}: it has small, table1, table3, and both as table1,small"
         )
-    return with_table(small(config) if size else config, table, weights=not size)
+    return with_table(small(config) if size else config, table, weights=not size, subgroups=("age", "gender", "fitspatrick"))
 
 
 def small(config: ConfigDict) -> ConfigDict:

@@ -15,8 +15,8 @@ def split_preset(preset: str) -> tuple[int, str]:
     return (tables[0] if tables else 0), rest
 
 
-def with_table(config: ConfigDict, number: int, *, weights: bool) -> ConfigDict:
-    """The same recipe for all rows of a table; as it was for number 0."""
+def with_table(config: ConfigDict, number: int, *, weights: bool, subgroups: tuple[str, ...]) -> ConfigDict:
+    """The same recipe for all rows of a table; as it was for number 0. subgroups: attributes whose groups are scored apart."""
     if not number:
         return config
     with config.unlocked():
@@ -26,6 +26,7 @@ def with_table(config: ConfigDict, number: int, *, weights: bool) -> ConfigDict:
                 "rows": (),  # none named: all
                 "seeds": (0,),  # each draws folds, weights and batches anew
                 "processes": 1,  # rows that run at the same time
+                "subgroups": subgroups,
             }
         )
         budget = {"epochs": config.image_only.epochs, "batch_size": config.image_only.batch_size}

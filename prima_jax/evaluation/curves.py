@@ -1,17 +1,15 @@
 """Pictures of a run as PNG bytes: the loss of each stage over its steps, and each method's confusion matrix."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from prima_jax.errors import UserError
 from prima_jax.evaluation.captions import method_name
+from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
 
 __all__ = ["confusion_counts", "confusion_picture", "find_histories", "loss_picture", "read_history", "stage_name"]
 
@@ -59,18 +57,18 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def loss_picture(stage: str, histories: Mapping[str, Path], *, synthetic: bool) -> bytes:
     """One line per fold: the loss as it was in the background, and in front its mean over a fiftieth of the steps."""
-    figure, axes = _figure(6.4, 3.6)
+    figure, axes = blank_figure(6.4, 3.6)
     for number, (whose, path) in enumerate(histories.items()):
         steps, losses = read_history(path)
         color = f"C{number % 10}"
         axes.plot(steps, losses, color=color, linewidth=0.4, alpha=0.25)
         axes.plot(*_smooth(steps, losses), color=color, linewidth=1.0, label=whose)
     title, quantity = _STAGES.get(stage, (stage, "loss"))
-    axes.set(xlabel="step", ylabel=quantity, title=_title(title, synthetic))
+    axes.set(xlabel="step", ylabel=quantity, title=headed(title, synthetic))
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=2)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -> np.ndarray:
@@ -86,7 +84,7 @@ def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -
 def confusion_picture(method: str, counts: np.ndarray, classes: Sequence[str], *, synthetic: bool) -> bytes:
     """Counts `[C, C]`, shaded by their share of the true class."""
     side = 1.8 + 0.55 * len(classes)
-    figure, axes = _figure(side, side)
+    figure, axes = blank_figure(side, side)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (true, predicted), count in np.ndenumerate(counts):
@@ -95,8 +93,8 @@ def confusion_picture(method: str, counts: np.ndarray, classes: Sequence[str], *
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(classes)), classes, fontsize=8)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(_title(method_name(method), synthetic), fontsize=9)
-    return _png(figure)
+    axes.set_title(headed(method_name(method), synthetic), fontsize=9)
+    return png_bytes(figure)
 
 
 def _by_number(item: tuple[str, Path]) -> tuple[int, str]:
@@ -108,21 +106,3 @@ def _by_number(item: tuple[str, Path]) -> tuple[int, str]:
 def _smooth(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     width = max(1, len(losses) // 50)
     return steps[width - 1 :], np.convolve(losses, np.full(width, 1 / width), mode="valid")
-
-
-def _title(name: str, synthetic: bool) -> str:
-    return f"SYNTHETIC study\n{name}" if synthetic else name
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure that needs no display and no global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    # Without the library's version inside, the same run gives the same bytes.
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()

@@ -11,6 +11,7 @@ from prima_jax.evaluation.captions import caption, figure, title
 from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow
 from prima_jax.evaluation.report import write_whole
 from prima_jax.evaluation.tables import class_order
+from prima_jax.tables.statistics_pages import statistics_markdown
 
 __all__ = ["markdown", "write"]
 
@@ -23,7 +24,7 @@ def write(workdir: Path, results: Mapping[str, Any], predictions: Sequence[Mappi
     write_whole(workdir / f"{name}_predictions.csv", _csv([list(predictions[0]), *(list(p.values()) for p in predictions)]))
     write_whole(workdir / f"{name}.csv", _csv([headings(results), *table_cells(results)]))
     write_whole(workdir / f"{name}.tex", latex(results).encode())
-    write_whole(workdir / f"{name}.md", markdown(results).encode())
+    write_whole(workdir / f"{name}.md", f"{markdown(results)}\n{statistics_markdown(results)}".encode())
     text = json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_whole(workdir / f"{name}.json", f"{text}\n".encode())
 

@@ -11,12 +11,14 @@ from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.results import describe, prediction_rows
+from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.manifest import Reading
 from prima_jax.tables import pages
 from prima_jax.tables.processes import run_jobs
 from prima_jax.tables.row import Job, finished, probabilities
 from prima_jax.tables.rows import PRIMA, row_config, table_rows
+from prima_jax.tables.statistics import groups_of_cases, statistics
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["SCORES", "run"]
@@ -40,8 +42,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, predictions = collect(workdir, jobs, contexts, reading)
         results["table"] = config.table.number
+        of_first_seed = [line for line in predictions if line["seed"] == seeds[0]]
+        results["statistics"] = statistics(of_first_seed, groupings(contexts[seeds[0]][0], config))
         pages.write(workdir, results, predictions)
         return results
+
+
+def groupings(context: Context, config: ConfigDict) -> dict[str, dict[str, str]]:
+    """The subgroups of all cases that config.table.subgroups asks for."""
+    return groups_of_cases(context, all_cases(context), tuple(config.table.subgroups))
 
 
 def collect(

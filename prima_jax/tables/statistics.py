@@ -1,0 +1,99 @@
+"""What the rows of a table can be said to show: intervals, comparisons with PRIMA, calibration, chance, subgroups."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from prima_jax.errors import UserError
+from prima_jax.evaluation.calibration import calibration_error, cross_fitted_temperatures
+from prima_jax.evaluation.chance import chance
+from prima_jax.evaluation.comparison import compare_all
+from prima_jax.evaluation.intervals import intervals
+from prima_jax.evaluation.leak import find_leaks_in_predictions
+from prima_jax.evaluation.predictions import Predictions, predictions_of_rows
+from prima_jax.evaluation.subgroups import Subgroup, form_groups, group_names, subgroup_scores
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context
+
+__all__ = ["REFERENCE", "groups_of_cases", "statistics"]
+
+REFERENCE = "prima"
+"""The row that the others are compared with."""
+
+
+def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """{"methods": {row: {...}}, "in_several_folds": {kind: how many}}, as plain values, of the predictions of one seed.
+
+    groups: grouping -> case -> its group.
+    """
+    found = predictions_of_rows(lines)
+    against: Mapping[str, Any] = {}
+    if REFERENCE in found.probabilities:
+        arguments = (found.labels, found.probabilities, found.units, found.folds, found.class_names)
+        against = compare_all(*arguments, reference=REFERENCE)
+    return {
+        "methods": {
+            name: {**_of_method(found, name, groups), **({"against_prima": against[name]} if name in against else {})}
+            for name in found.probabilities
+        },
+        "in_several_folds": dict(Counter(leak.kind for leak in find_leaks_in_predictions(lines))),
+    }
+
+
+def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The groupings that a table asks for: attributes by name, photographs or views, and whether each block is filled in."""
+    study, records = context.prepared.study, context.prepared.records
+    fields = [records[case.row].fields for case in cases]
+    names = [case.name for case in cases]
+    found = {}
+    for name in attributes:
+        attribute = next((a for a in study.attributes if a.name == name), None)
+        if attribute is None or (attribute.kind == "number" and not attribute.bins):
+            raise UserError(
+                f"table.subgroups names {name!r}, which is no attribute of {study.name}, or a number without bins: set "
+                "--config.table.subgroups."
+            )
+        found[name] = dict(zip(names, group_names(attribute, [f.get(name) for f in fields]), strict=True))
+    for block in dict.fromkeys(a.block for a in study.attributes if a.block):
+        of_block = [a.name for a in study.attributes if a.block == block]
+        found[block] = dict(zip(names, form_groups(fields, of_block), strict=True))
+    if study.views:
+        found["photographs"] = {case.name: _photographs(context, case) for case in cases}
+    return found
+
+
+def _photographs(context: Context, case: Case) -> str:
+    """The kinds of photograph that a case has."""
+    views = context.prepared.study.views
+    shown = dict.fromkeys(context.prepared.records[p].view for slot in case.slots for p in slot)
+    return " + ".join(name for raw, name in views.items() if raw in shown)
+
+
+def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    probabilities = found.probabilities[name]
+    temperatures, mended = cross_fitted_temperatures(found.labels, probabilities, found.folds)
+    within = intervals(found.labels, probabilities, found.units)
+    expected = chance(found.labels, probabilities.argmax(axis=1), len(found.class_names), units=found.units)
+    return {
+        "intervals": {metric: asdict(interval) if interval else None for metric, interval in within.items()},
+        "chance": {score: {"mean": c.mean, "low": c.low, "high": c.high} for score, c in expected.items()},
+        "calibration_error": calibration_error(found.labels, probabilities),
+        "temperatures": temperatures.tolist(),
+        "calibration_error_with_temperature": calibration_error(found.labels, mended),
+        "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
+    }
+
+
+def _of_groups(found: Predictions, probabilities: np.ndarray, of_case: Mapping[str, str]) -> list[dict[str, Any]]:
+    of_rows = [of_case[record] for record in found.records]
+    scored = subgroup_scores(found.labels, probabilities, of_rows, found.class_names, units=found.units)
+    return [_plain(group) for group in scored]
+
+
+def _plain(group: Subgroup) -> dict[str, Any]:
+    plain = asdict(group)
+    del plain["intervals"]
+    return plain

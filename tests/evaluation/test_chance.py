@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from scipy.stats import hypergeom
+
+from prima_jax.evaluation.chance import Chance, chance, permutation_p
+from prima_jax.evaluation.metrics import scores
+from tests.evaluation.cohorts import three_classes
+
+
+def test_chance_of_accuracy_is_what_the_shares_give():
+    labels, predicted = np.repeat([0, 1, 2], [60, 30, 10]), np.repeat([0, 1, 2, 0], [50, 20, 20, 10])
+    found = chance(labels, predicted, 3, permutations=4000)
+    expected = 0.6 * 0.6 + 0.3 * 0.2 + 0.1 * 0.2
+    assert found["accuracy"].mean == pytest.approx(expected, abs=4 * found["accuracy"].draws.std() / np.sqrt(4000))
+    assert found["balanced_accuracy"].mean == pytest.approx(1 / 3, abs=4 * found["balanced_accuracy"].draws.std() / np.sqrt(4000))
+
+
+def test_the_observed_scores_are_the_scores():
+    labels, probabilities, units = three_classes().draw(50, np.random.default_rng(0))
+    expected = scores(labels, probabilities, "abc")
+    for found in (chance(labels, probabilities.argmax(axis=1), 3, units=u, permutations=10) for u in (None, units)):
+        assert {m: c.observed for m, c in found.items()} == pytest.approx({m: expected[m] for m in found})
+
+
+def test_two_classes_follow_the_hypergeometric_distribution():
+    labels, predicted = np.repeat([1, 0], [30, 50]), np.repeat([1, 0], [20, 60])
+    draws = chance(labels, predicted, 2, permutations=4000)["accuracy"].draws
+    # With k hits among the 20 taken for class 1, 50 - (20 - k) of class 0 are right as well.
+    hits = (80 * draws - 30) / 2
+    assert hits == pytest.approx(np.round(hits))
+    for k in range(4, 12):
+        share = hypergeom(80, 30, 20).cdf(k)
+        assert np.mean(np.round(hits) <= k) == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 4000))
+
+
+def test_majority_has_chance_as_its_score_and_no_spread():
+    found = chance(np.repeat([0, 1], [7, 3]), np.zeros(10, int), 2, permutations=50)
+    assert found["accuracy"].low == found["accuracy"].high == found["accuracy"].observed == pytest.approx(0.7)
+    assert found["accuracy"].consistent
+    assert permutation_p(found["accuracy"]) == 1
+
+
+def test_units_swap_their_labels_whole():
+    # Two units of five cases each, one always taken for class 0: all right or all wrong.
+    labels, predicted, units = np.repeat([0, 1], 5), np.repeat([0, 1], 5), np.repeat(["u", "v"], 5)
+    draws = chance(labels, predicted, 2, units=units, permutations=200)["accuracy"].draws
+    assert set(draws.tolist()) == {0.0, 1.0}
+    with pytest.raises(ValueError, match="one label"):
+        chance(np.array([0, 1]), np.array([0, 1]), 2, units=np.array(["u", "u"]))
+
+
+def test_units_of_one_case_are_cases():
+    labels, probabilities, _ = three_classes(most_cases=1).draw(80, np.random.default_rng(0))
+    predicted = probabilities.argmax(axis=1)
+    with_units, without = (chance(labels, predicted, 3, units=u, permutations=300) for u in (np.arange(80), None))
+    assert (with_units["macro_f1"].draws == without["macro_f1"].draws).all()
+
+
+def test_a_method_that_learnt_is_above_chance_and_p_is_never_zero():
+    labels, probabilities, units = three_classes().draw(100, np.random.default_rng(0))
+    found = chance(labels, probabilities.argmax(axis=1), 3, units=units, permutations=500)["macro_f1"]
+    assert found.observed > found.high
+    assert not found.consistent
+    assert permutation_p(found) == pytest.approx(1 / 501)
+
+
+def test_p_counts_draws_as_high():
+    draws = np.array([0.1, 0.3, 0.5, 0.7])
+    assert permutation_p(Chance(0.4, 0.1, 0.7, draws, 0.5)) == pytest.approx(3 / 5)
+
+
+def test_shuffled_labels_give_chance_as_often_as_the_level_says():
+    # 1,000 cohorts of 60 units: 95 % expected, Monte-Carlo error 0.7 points; discrete scores make intervals a little
+    # wider than asked, never narrower. So between 93 (three errors below) and 99.
+    generator, inside = np.random.default_rng(3), 0
+    for seed in range(1000):
+        labels, probabilities, units = three_classes().draw(60, generator)
+        of_units = np.zeros(60, int)
+        of_units[units] = labels
+        shuffled = generator.permutation(of_units)[units]
+        found = chance(shuffled, probabilities.argmax(axis=1), 3, units=units, permutations=300, seed=seed)
+        inside += found["macro_f1"].consistent
+    assert 0.93 <= inside / 1000 <= 0.99

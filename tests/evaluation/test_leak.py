@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prima_jax.evaluation.leak import find_leaks, find_leaks_in_predictions, straddling
+from prima_jax.studies.study import Record
+from tests.evaluation.examples import predictions
+
+
+def records(count: int = 8) -> list[Record]:
+    """Two photographs for each lesion, two lesions for each subject."""
+    return [Record(f"r{n}", f"{n}.png", f"u{n // 2}", f"s{n // 4}", 0, "", {}) for n in range(count)]
+
+
+FOLDS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+"""Whole subjects."""
+
+
+def test_a_clean_split_has_no_leak():
+    assert find_leaks(records(), FOLDS, [("r0", "r1"), ("r4", "r7")]) == []
+
+
+def test_a_planted_unit_is_found():
+    # One photograph of lesion u1 lies in the other fold, and with it its subject.
+    planted = FOLDS.copy()
+    planted[3] = 1
+    found = find_leaks(records(), planted)
+    assert [(leak.kind, leak.name, leak.folds) for leak in found] == [("unit", "u1", (0, 1)), ("subject", "s0", (0, 1))]
+    assert found[0].records == ("r2", "r3")
+
+
+def test_a_planted_subject_is_found_where_units_are_whole():
+    found = find_leaks(records(), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
+    assert [(leak.kind, leak.name) for leak in found] == [("subject", "s0")]
+
+
+def test_planted_identical_photographs_are_found():
+    found = find_leaks(records(), FOLDS, [("r0", "r1"), ("r1", "r6"), ("r2", "left out")])
+    assert [(leak.kind, leak.records, leak.folds) for leak in found] == [("identical photographs", ("r1", "r6"), (0, 1))]
+
+
+def test_one_file_named_by_records_of_two_folds_is_found():
+    planted = records()
+    planted[5] = replace(planted[5], image="0.png")
+    assert [(leak.kind, leak.name, leak.records) for leak in find_leaks(planted, FOLDS)] == [
+        ("photograph", "0.png", ("r0", "r5"))
+    ]
+
+
+def test_a_record_that_stands_twice_is_found():
+    planted = records()
+    planted[5] = replace(planted[5], id="r0")
+    assert ("record", "r0", (0, 1)) in [(leak.kind, leak.name, leak.folds) for leak in find_leaks(planted, FOLDS)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_one_record_moved_to_another_fold_is_caught(seed: int):
+    # Every unit has two photographs, so no move can go unseen.
+    generator = np.random.default_rng(seed)
+    planted, moved = FOLDS.copy(), int(generator.integers(8))
+    planted[moved] = 2
+    found = find_leaks(records(), planted)
+    assert any(leak.kind == "unit" and f"r{moved}" in leak.records for leak in found)
+    order = generator.permutation(8)
+    shuffled = find_leaks([records()[n] for n in order], planted[order])
+    assert {(leak.kind, leak.name, leak.folds) for leak in shuffled} == {(leak.kind, leak.name, leak.folds) for leak in found}
+
+
+def test_leaks_are_found_in_predictions():
+    rows = predictions()
+    # In the examples all records are of one subject.
+    assert [(leak.kind, leak.name, leak.folds) for leak in find_leaks_in_predictions(rows)] == [("subject", "s", (0, 1))]
+    rows = [{**row, "subject": row["unit"]} for row in rows]
+    assert find_leaks_in_predictions(rows) == []
+    planted = [{**row, "unit": "u00" if row["record"] == "r11" else row["unit"]} for row in rows]
+    assert [(leak.kind, leak.records) for leak in find_leaks_in_predictions(planted)] == [("unit", ("r00", "r11"))]
+
+
+def test_straddling_names_and_their_folds():
+    assert straddling(["a", "b", "a", "b"], np.array([2, 1, 0, 1])) == {"a": (0, 2)}
+
+
+def test_folds_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="8 records"):
+        find_leaks(records(), FOLDS[:7])

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prima_jax.errors import UserError
+from prima_jax.evaluation.predictions import predictions_of_rows, read_predictions
+from prima_jax.evaluation.report import write_predictions
+from tests.evaluation.examples import PAD, predictions
+
+
+def test_what_a_run_writes_is_read(tmp_path: Path):
+    write_predictions(tmp_path, predictions())
+    found = read_predictions(tmp_path / "predictions.csv")
+    assert found.class_names == PAD
+    assert found.records.tolist() == ["r00", "r01", "r10", "r11"]
+    assert found.folds.tolist() == [0, 0, 1, 1]
+    assert found.labels.tolist() == [0, 1, 0, 1]
+    assert set(found.probabilities) == {"majority", "prima"}
+    assert (found.probabilities["prima"] == np.eye(6)[[0, 0, 0, 0]]).all()
+
+
+def test_methods_share_one_order_whatever_the_rows():
+    rows = predictions()
+    found = predictions_of_rows([*rows[:4], *reversed(rows[4:])])
+    assert found.records.tolist() == predictions_of_rows(rows).records.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows[:-1], "cases of prima"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "fold": 0}], "cases of prima"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "label": "NEV"}], "cases of prima"),
+        (lambda rows: [*rows, rows[0]], "stands twice"),
+        (lambda rows: [], "no rows"),
+    ],
+)
+def test_methods_of_other_cases_are_refused(change, said: str):
+    with pytest.raises(ValueError, match=said):
+        predictions_of_rows(change(predictions()))
+
+
+def test_a_file_that_is_none_is_told_in_a_sentence(tmp_path: Path):
+    with pytest.raises(UserError, match="Cannot read"):
+        read_predictions(tmp_path / "predictions.csv")
+    (tmp_path / "predictions.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="is no predictions"):
+        read_predictions(tmp_path / "predictions.csv")

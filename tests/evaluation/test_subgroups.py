@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from prima_jax.evaluation.auc import macro_auc
+from prima_jax.evaluation.metrics import scores
+from prima_jax.evaluation.subgroups import (
+    FEWEST,
+    UNKNOWN,
+    form_groups,
+    group_names,
+    number_bands,
+    subgroup_scores,
+    subgroup_table,
+)
+from prima_jax.studies.study import Attribute
+from tests.evaluation.cohorts import three_classes
+
+
+def cohort() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    labels, probabilities, units = three_classes().draw(120, np.random.default_rng(0))
+    return labels, probabilities, units, np.array(["woman", "man", "man"])[units % 3]
+
+
+def test_a_groups_figures_are_those_of_its_cases():
+    labels, probabilities, units, groups = cohort()
+    found = subgroup_scores(labels, probabilities, groups, "abc", units=units)
+    assert [group.name for group in found] == ["man", "woman"]
+    for group in found:
+        inside = groups == group.name
+        expected = scores(labels[inside], probabilities[inside], "abc")
+        assert (group.macro_f1, group.accuracy) == (expected["macro_f1"], expected["accuracy"])
+        assert group.macro_auc == macro_auc(labels[inside], probabilities[inside])
+        assert (group.cases, group.units) == (inside.sum(), len(np.unique(units[inside])))
+        assert group.by_class == tuple(np.sum(labels[inside] == c) for c in range(3))
+        assert group.intervals == {}
+    assert sum(group.cases for group in found) == len(labels)
+
+
+def test_one_group_of_all_has_the_figures_of_all():
+    labels, probabilities, _, _ = cohort()
+    (found,) = subgroup_scores(labels, probabilities, ["all"] * len(labels), "abc")
+    assert found.macro_f1 == scores(labels, probabilities, "abc")["macro_f1"]
+    assert found.units == len(labels)  # without units each case is its own
+
+
+def test_too_few_units_have_counts_and_no_figures():
+    cases = 2 * FEWEST
+    labels, probabilities = np.arange(cases) % 2, np.full((cases, 2), 0.5)
+    groups = np.array(["x"] * FEWEST + ["y"] * (FEWEST - 1) + [UNKNOWN])
+    found = subgroup_scores(labels, probabilities, groups, "ab", replicates=20)
+    assert [(group.name, group.too_few, group.cases) for group in found] == [
+        ("x", False, FEWEST),
+        ("y", True, FEWEST - 1),
+        (UNKNOWN, True, 1),
+    ]
+    assert (found[1].macro_auc, found[1].intervals) == (None, {})
+    # Units count, not cases: the same twenty cases of two lesions are too few.
+    assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].too_few
+
+
+def test_table_has_counts_beside_each_figure():
+    labels, probabilities, units, groups = cohort()
+    groups[units == 0] = "a|b"
+    found = subgroup_scores(labels, probabilities, groups, "abc", units=units, replicates=100)
+    table = subgroup_table(found, "Gender").splitlines()
+    assert table[0].startswith("| Gender | Cases | Units |")
+    assert table[2].startswith("| a\\|b | ")
+    assert table[2].count("too few") == 4
+    man = found[1]
+    accuracy = man.intervals["accuracy"]
+    assert f"{100 * man.accuracy:.1f} ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})" in table[3]
+
+
+def test_macro_auc_of_a_group_without_a_class_is_left_out():
+    labels, probabilities, _, _ = cohort()
+    without = labels != 2
+    found = subgroup_scores(labels[without], probabilities[without], ["x"] * without.sum(), "abc", replicates=50)
+    assert found[0].macro_auc is None
+    assert found[0].intervals["macro_auc"] is None
+    assert subgroup_table(found, "Group").splitlines()[2].endswith("| - |")
+
+
+def test_bands_have_words_and_an_edge_belongs_to_the_band_above():
+    assert number_bands([39.9, 40, 59, 60, np.nan], (40, 60)) == ["below 40", "40 to 60", "40 to 60", "60 or more", UNKNOWN]
+    assert number_bands([1, 2], (1.5,)) == ["below 1.5", "1.5 or more"]
+
+
+def test_bands_come_in_their_order_and_the_unknown_last():
+    names = number_bands([np.nan, 100, 7, 50, 5], (6, 40, 90))
+    found = subgroup_scores(np.zeros(5, int), np.ones((5, 1)), names, "a")
+    assert [group.name for group in found] == ["below 6", "6 to 40", "40 to 90", "90 or more", UNKNOWN]
+
+
+def test_groups_of_an_attribute():
+    age = Attribute("age", "age", "number", "", bins=(50.0,))
+    assert group_names(age, [30.0, None, 50.0]) == ["below 50", UNKNOWN, "50 or more"]
+    assert group_names(age, [30.0], edges=(20, 40)) == ["20 to 40"]
+    assert group_names(Attribute("itch", "itch", "yes_no", ""), [True, False, None]) == ["yes", "no", UNKNOWN]
+    assert group_names(Attribute("skin", "skin", "category", ""), ["II", None]) == ["II", UNKNOWN]
+    with pytest.raises(ValueError, match="bands of age"):
+        group_names(Attribute("age", "age", "number", ""), [30.0])
+
+
+def test_a_form_is_filled_in_where_any_of_its_fields_is():
+    assert form_groups([{"age": 3.0}, {"age": 3.0, "smoke": False}, {}], ["smoke", "drink"]) == ["empty", "filled in", "empty"]
+
+
+def test_a_group_too_many_is_refused():
+    with pytest.raises(ValueError, match="one group and unit per case"):
+        subgroup_scores(np.zeros(2, int), np.ones((2, 1)), ["x"] * 3, "a")
