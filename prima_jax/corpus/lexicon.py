@@ -193,7 +193,8 @@ immune immunity immunosuppression immunocompromised transplant hiv weak suppress
 radiation radiotherapy irradiation
 """
 _REWORDING = """
-keep keeps stay stays remain remains put puts bring brings brought come comes came go goes went carry carries list listed tell told according together already
+keep keeps stay stays remain remains put puts bring brings brought come comes
+came go goes went carry carries list listed tell told according together already
 once away behind point measure born way deal given give gives
 people person persons patient patients individual individuals case cases someone anyone get gets have has is was
 occur occurs include includes including involve involves known called call name named say says state states describe

@@ -1,6 +1,7 @@
 """Where a quote stands in an abstract, whatever a writer made of its dashes, quotation marks and spaces."""
 
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["find_quote", "fold"]
@@ -37,6 +38,7 @@ def find_quote(quote: str, abstract: str) -> tuple[int, int] | None:
     return hay.offsets[found], hay.offsets[found + len(needle) - 1] + 1
 
 
+@lru_cache(maxsize=64)  # a writer quotes the same article several times
 def _fold(text: str) -> _Folded:
     characters: list[str] = []
     offsets: list[int] = []

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import Stemmer
 
@@ -66,7 +67,8 @@ class Word:
     """Which part of the text it stands in: parts end at commas and brackets, too."""
 
 
-def words_of(text: str) -> list[Word]:
+@lru_cache(maxsize=256)  # every rule asks for the words of the same claim and quotes
+def words_of(text: str) -> tuple[Word, ...]:
     """The words and numbers of a text, in order; hyphens separate words."""
     words: list[Word] = []
     clause = part = 0
@@ -78,9 +80,10 @@ def words_of(text: str) -> list[Word]:
             part += 1
         else:
             words.append(Word(found, stem(found), clause, part))
-    return words
+    return tuple(words)
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """The form in which words are compared; plurals, tenses and British spelling are gone from it."""
     if word[0].isdigit():

@@ -46,8 +46,8 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     return [
         f"Seed {results['seeds'][0]}, all held-out cases together, in per cent; in parentheses 95% intervals by a bootstrap over "
         "units. They say how far another sample of units would move a figure, not another training.",
-        "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003). McNemar: which units are right. Both p with "
-        "Holm's correction over the rows.",
+        "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003). McNemar: which units are right. Both p "
+        "with Holm's correction over the rows.",
         "ECE: expected calibration error, 15 bins; with the temperature that is fitted on the other folds.",
         f"With shuffled labels the first row's macro F1 would be {100 * chance['mean']:.1f} ({100 * chance['low']:.1f} to "
         f"{100 * chance['high']:.1f}).",
