@@ -1,18 +1,20 @@
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
 # make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
+# make tables: all rows of Tables 2 and 3 on the synthetic study (docs/tables.md); the same command goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch.   make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
 DEMO := runs/demo
 CORPUS := runs/corpus-demo
+TABLES := runs/tables
 ARTICLES ?= ../shared/data/pubmed
 CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo corpus-demo test test-rest lint benchmark clean
+.PHONY: demo corpus-demo tables test test-rest lint benchmark clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)
@@ -26,6 +28,10 @@ corpus-demo: $(VENV)/installed-corpus
 	$(VENV)/bin/python -m scripts.scripted_review --folder=$(CORPUS)
 	$(CORPUS_STEP) publish
 	$(CORPUS_STEP) learn
+
+tables: $(VENV)/installed
+	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=$(TABLES)
+	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table3,demo --workdir=$(TABLES)
 
 test: $(TEST_VENV)/installed
 	$(PYTEST)
