@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from prima_jax.baselines.method import Bench
+from prima_jax.data import loader
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 from prima_jax.stages.features import TextTokens
 
-__all__ = ["case_mean", "image_encoder", "image_tokens", "photographs", "text_encoder", "text_tokens"]
+__all__ = ["case_mean", "class_tokens", "image_encoder", "image_tokens", "photographs", "text_encoder", "text_tokens"]
 
 
 def image_encoder(bench: Bench) -> dict[str, Any]:
@@ -33,6 +34,22 @@ def image_tokens(bench: Bench) -> np.ndarray:
     folder = context.place(fold, "frozen_features", every_fold=published)
     seed = context.seed("features") if published else context.seed("features", fold.index)
     return features.image_tokens(context, image_encoder(bench), folder, seed=seed)
+
+
+def class_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
+    """The class tokens of the cases' photographs, by the encoder as it starts out: float32 [photographs, d].
+
+    Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random.
+    """
+    context, positions = bench.context, np.concatenate(photographs(cases))
+    if context.config.models.image.weights:
+        return np.asarray(image_tokens(bench)[positions, 0, 0], np.float32)
+    variables, rows = context.parallel.place(context.image_encoder.variables), []
+    options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
+    for batch in loader.eval_images(context.prepared, positions, **options):
+        tokens = features.encode_images(context, variables, batch["image"])[batch["index"] >= 0]
+        rows.append(tokens[:, 0].astype(np.float32))
+    return np.concatenate(rows)
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:

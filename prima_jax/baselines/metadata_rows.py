@@ -9,7 +9,7 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data import metadata
 from prima_jax.stages.cases import Case
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "one_hot_columns"]
 
 # The state of all of these is the training cases: scikit-learn's models are fitted where they are used, in seconds.
 Probabilities = Callable[[Bench, list[Case], list[Case]], np.ndarray]
@@ -27,6 +27,20 @@ def metadata_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarr
     table, _, categorical = metadata.tabular(study, rows)
     fitted, asked = table[: len(train)], table[len(train) :]
     return plain.metadata_only(fitted, labels(train), asked, _classes(bench), categorical=categorical)
+
+
+def metadata_logistic(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
+    """Logistic regression on the one-hot columns of Eq. 6, without the label."""
+    one_hot, columns = one_hot_columns(bench, train)
+    asked = one_hot.encode([bench.context.prepared.records[case.row] for case in test])
+    return plain.logistic_regression(columns, labels(train), asked, _classes(bench))
+
+
+def one_hot_columns(bench: Bench, train: list[Case]) -> tuple[metadata.OneHot, np.ndarray]:
+    """What the columns mean, learnt from the training cases, and theirs: float32 [len(train), C]."""
+    records = [bench.context.prepared.records[case.row] for case in train]
+    one_hot = metadata.OneHot.fit(bench.context.prepared.study, records)
+    return one_hot, one_hot.encode(records)
 
 
 def missingness_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
@@ -56,4 +70,5 @@ METHODS = (
     _row("majority", "Majority class", set(), majority),
     _row("missingness_only", "Missingness only", {"metadata"}, missingness_only),
     _row("metadata_only", "Metadata only (gradient boosting)", {"metadata"}, metadata_only),
+    _row("metadata_logistic", "Metadata only (logistic regression)", {"metadata"}, metadata_logistic),
 )

@@ -40,3 +40,5 @@ class Method:
     """Out of "images" and "metadata": what reaches its probabilities at test time."""
     fit: Callable[[Bench, list[Case]], Any]
     predict: Callable[[Bench, Any, list[Case]], np.ndarray]
+    title_without_weights: str = ""
+    """Its name in tables of runs whose image encoder has no published weights, where that is another one."""

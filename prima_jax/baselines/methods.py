@@ -1,8 +1,35 @@
 """Every method that a row of a table can name."""
 
-from prima_jax.baselines import image_only, metadata_rows, prima
+from prima_jax.baselines import (
+    class_token_rows,
+    deepik,
+    image_only,
+    knobo,
+    medblip,
+    medklip,
+    metablock,
+    metadata_mlp,
+    metadata_rows,
+    mlrg,
+    prima,
+    text_llm,
+)
 
 __all__ = ["METHODS"]
 
-METHODS = {method.name: method for method in (prima.METHOD, image_only.METHOD, *metadata_rows.METHODS)}
+METHODS = {
+    method.name: method
+    for method in (
+        prima.METHOD,
+        image_only.METHOD,
+        medklip.METHOD, medblip.METHOD, mlrg.METHOD,
+        deepik.METHOD,
+        metadata_mlp.METHOD,
+        knobo.METHOD,
+        metablock.METHOD,
+        text_llm.METHOD,
+        *class_token_rows.METHODS,
+        *metadata_rows.METHODS,
+    )
+}
 """Name -> method."""

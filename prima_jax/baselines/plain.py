@@ -6,9 +6,10 @@ the same probabilities, whatever the number of threads.
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-__all__ = ["majority", "metadata_only", "missingness_only"]
+__all__ = ["logistic_regression", "majority", "metadata_only", "missingness_only", "nearest_neighbours"]
 
 _MOST_CATEGORIES = 255  # scikit-learn's bins
 
@@ -32,6 +33,44 @@ def metadata_only(
     few = np.array([len(np.unique(column)) <= _MOST_CATEGORIES for column in train_X.T], bool)
     # Classes of equal weight gain macro F1 and balanced accuracy here, which is what the methods are compared by.
     return _boosting(train_X, train_y, test_X, classes, categorical & few, class_weight="balanced")
+
+
+def logistic_regression(
+    train_X: np.ndarray, train_y: np.ndarray, test_X: np.ndarray, classes: int, *, inverse_penalty: float = 1.0
+) -> np.ndarray:
+    """Multinomial, with an L2 penalty and classes of equal weight, on columns `[N, A]`: `[N_test, classes]`."""
+    if train_X.shape[1] == 0 or len(np.unique(train_y)) == 1:
+        return majority(train_y, len(test_X), classes)
+    model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=2000)
+    with threadpool_limits(1):  # as below
+        model.fit(train_X.astype(np.float64), train_y)
+        found = model.predict_proba(test_X.astype(np.float64))
+    probabilities = np.zeros((len(test_X), classes))
+    probabilities[:, model.classes_] = found
+    return probabilities
+
+
+def nearest_neighbours(
+    train_X: np.ndarray,
+    train_y: np.ndarray,
+    test_X: np.ndarray,
+    classes: int,
+    *,
+    neighbours: int = 20,
+    temperature: float = 0.07,
+) -> np.ndarray:
+    """The votes of the nearest training rows by cosine similarity s, each worth exp(s / temperature): `[N_test, classes]`.
+
+    Votes, their number and the temperature are those of DINO (Caron et al. 2021, arXiv 2104.14294, appendix).
+    """
+    near, asked = (X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12) for X in (train_X, test_X))
+    with threadpool_limits(1):
+        similarity = asked.astype(np.float64) @ near.astype(np.float64).T
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :neighbours]
+    votes = np.exp((np.take_along_axis(similarity, nearest, axis=1) - 1) / temperature)
+    probabilities = np.zeros((len(test_X), classes))
+    np.add.at(probabilities, (np.arange(len(test_X))[:, None], train_y[nearest]), votes)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def missingness_only(filled_train: np.ndarray, y: np.ndarray, filled_test: np.ndarray, classes: int) -> np.ndarray:

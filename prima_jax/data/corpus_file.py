@@ -5,13 +5,26 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prima_jax.errors import UserError
 
-__all__ = ["CorpusFile", "content_hash", "read_corpus"]
+__all__ = ["Claim", "CorpusFile", "content_hash", "read_corpus"]
 
 HASH_LENGTH = 16
 _PUBLISHED = re.compile(rf"corpus-([0-9a-f]{{{HASH_LENGTH}}})\.jsonl")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a line of a corpus says that an attribute does to the probability of a disease, where it says so."""
+
+    disease: str
+    """In words."""
+    attribute: str
+    direction: str
+    """raises, lowers, none, conflicting or descriptive."""
+    text: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,8 @@ class CorpusFile:
     """Its name holds its hash, as the step publish of prima_jax.corpus gives it."""
     vetted: bool
     """It is published, and each of its lines says that physicians approved it."""
+    claims: tuple[Claim, ...] = ()
+    """Of the lines that name a disease, an attribute and a direction. Stage 1 does not read them."""
 
 
 def content_hash(content: bytes) -> str:
@@ -53,14 +68,15 @@ def read_corpus(file: Path, field: str) -> CorpusFile:
     if not rows:
         raise UserError(f"{file} holds no text: add some, or set --config.knowledge.corpus to '' for none.")
     return CorpusFile(
-        texts=tuple(text for text, _ in rows),
+        texts=tuple(row[field] for row in rows),
         sha256=hashlib.sha256(content).hexdigest(),
         published=named is not None,
-        vetted=named is not None and all(vetted for _, vetted in rows),
+        vetted=named is not None and all(row.get("vetted") is True for row in rows),
+        claims=tuple(claim for row in rows for claim in _claims(row, field)),
     )
 
 
-def _row(file: Path, number: int, line: str, field: str) -> tuple[str, bool]:
+def _row(file: Path, number: int, line: str, field: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -68,4 +84,17 @@ def _row(file: Path, number: int, line: str, field: str) -> tuple[str, bool]:
     if not isinstance(row, dict) or not isinstance(row.get(field), str):
         found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
         raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
-    return row[field], row.get("vetted") is True
+    return row
+
+
+def _claims(row: dict[str, Any], field: str) -> list[Claim]:
+    """A line of a published corpus holds a list of claims; in the synthetic study's corpus it is one itself."""
+    stated = row["claims"] if isinstance(row.get("claims"), list) else [{**row, "text": row[field]}]
+    found = []
+    for one in stated:
+        said = one if isinstance(one, dict) else {}
+        values = [row.get("disease"), row.get("attribute"), said.get("direction"), said.get("text")]
+        words = [value for value in values if isinstance(value, str) and value]
+        if len(words) == len(values):
+            found.append(Claim(*words))
+    return found

@@ -13,7 +13,7 @@ from prima_jax.data.folders import whole_folder
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Attribute, Study, Value
 
-__all__ = ["Tokens", "class_token_ids", "load_tokenizer", "sentence", "tokenize", "train_tokenizer"]
+__all__ = ["Tokens", "band", "class_token_ids", "load_tokenizer", "sentence", "tokenize", "train_tokenizer"]
 
 # The names ModernBERT's tokenizer uses, so that its sequences and ours are alike.
 SPECIALS = {
@@ -141,11 +141,11 @@ def _clause(attribute: Attribute, value: Value) -> str:
         return attribute.sentence if value else attribute.negative
     if attribute.kind == "category":
         return attribute.sentence.format(value=value)
-    return attribute.sentence.format(value=f"{value:g}", band=_band(float(value), attribute.bins))
+    return attribute.sentence.format(value=f"{value:g}", band=band(float(value), attribute.bins))
 
 
-def _band(value: float, edges: Sequence[float]) -> str:
-    """The bin of a number in words; a small text encoder learns these sooner than digits."""
+def band(value: float, edges: Sequence[float]) -> str:
+    """The bin of a number in words; a small text encoder learns these sooner than digits. Empty without edges."""
     above = int(np.searchsorted(edges, value, side="right"))
     if not edges:
         return ""

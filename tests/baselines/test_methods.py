@@ -10,7 +10,9 @@ from prima_jax.baselines.methods import METHODS
 from tests.baselines.benches import make_bench
 from tests.stages.tiny import ONE_LAYER
 
-QUICK = ["majority", "missingness_only", "metadata_only"]
+QUICK = ["majority", "missingness_only", "metadata_only", "metadata_logistic"]
+LEARN_FROM_METADATA = ("medklip", "knobo")
+"""They see photographs alone, and the training cases' metadata are part of what they are taught."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in METHODS])
@@ -27,7 +29,9 @@ def test_a_method_ignores_what_it_does_not_see_and_whatever_is_held_out(study, t
     np.testing.assert_array_equal(method.predict(other, method.fit(other, train_2), test_2), expected)
 
     if "metadata" not in method.sees:
-        other, train_2, test_2 = altered(study, tmp_path / "metadata", lambda records, held_out: without_fields(records))
+        held_out = set(bench.fold.test.tolist())
+        taken = held_out if name in LEARN_FROM_METADATA else range(len(bench.context.prepared.records))
+        other, train_2, test_2 = altered(study, tmp_path / "metadata", lambda records, _: without_fields(records, taken))
         np.testing.assert_array_equal(method.predict(other, method.fit(other, train_2), test_2), expected)
 
 
@@ -48,5 +52,5 @@ def turned(records, held_out):
     return tuple(replace(r, label=1 - r.label) if i in held_out else r for i, r in enumerate(records))
 
 
-def without_fields(records):
-    return tuple(replace(r, fields={}) for r in records)
+def without_fields(records, taken):
+    return tuple(replace(r, fields={}) if i in taken else r for i, r in enumerate(records))

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from prima_jax.data.corpus_file import content_hash, read_corpus
+from prima_jax.data.corpus_file import Claim, content_hash, read_corpus
 from prima_jax.errors import UserError
 
 VETTED = json.dumps({"text": "one", "vetted": True}) + "\n"
@@ -75,6 +75,28 @@ def test_line_ends_that_json_may_hold_and_a_byte_order_mark_are_no_trouble(tmp_p
     file = tmp_path / "corpus.jsonl"
     file.write_text('\ufeff{"text": "one\u2028two\u0085"}\r\n{"text": "three"}\n', encoding="utf-8", newline="")
     assert read_corpus(file, "text").texts == ("one\u2028two\u0085", "three")
+
+
+def test_claims_are_those_of_a_published_line_or_the_line_itself(tmp_path):
+    stated = [
+        {"text": "A raises D.", "direction": "raises"},
+        {"text": "It is red.", "direction": "descriptive"},
+        {"text": 5},
+        "x",
+    ]
+    lines = [
+        {"text": "A raises D. It is red.", "disease": "D", "attribute": "a", "claims": stated},
+        {"text": "B lowers D.", "disease": "D", "attribute": "b", "direction": "lowers"},
+        {"text": "A summary.", "disease": "D", "attribute": "", "direction": ""},
+        {"text": "Plain text."},
+    ]
+    file = tmp_path / "corpus.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_corpus(file, "text").claims == (
+        Claim("D", "a", "raises", "A raises D."),
+        Claim("D", "a", "descriptive", "It is red."),
+        Claim("D", "b", "lowers", "B lowers D."),
+    )
 
 
 def test_no_corpus_is_told(tmp_path):

@@ -1,0 +1,118 @@
+"""What rows that fuse an image encoder with a vector of metadata have in common: all but the head and the vector.
+
+The encoder is trained together with the head, as the image-only row trains it: on photographs, with labels. A photograph
+comes with the vector of its case; a case is the mean over its photographs.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from prima_jax.baselines.backbones import case_mean, photographs
+from prima_jax.baselines.method import Bench
+from prima_jax.data import loader
+from prima_jax.data.images import normalize
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Stage, adapt, join
+from prima_jax.stages.refine import class_weights, weighted_cross_entropy
+from prima_jax.training.loop import Objective
+
+__all__ = ["Fused", "classification", "fit", "predict"]
+
+
+class Fused(NamedTuple):
+    """The variables of the image encoder and the parameters of the head."""
+
+    encoder: dict[str, Any]
+    head: dict[str, Any]
+
+
+def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> Fused:
+    """Trains on the photographs of `train`, whose vectors are [len(train), m]; `name` is that of the stage and its settings."""
+    context, fold, _ = bench
+    settings, module = context.config.baselines[name], context.image_encoder.module
+    adapted = adapt(context, settings, context.image_encoder, name, fold.index)
+    stage = Stage(name, context, context.place(fold, name), settings)
+
+    def initial() -> dict[str, Any]:
+        tokens, vector = jnp.zeros((1, 2, module.config.hidden_size)), jnp.zeros((1, vectors.shape[1]))
+        parameters = head.init(context.key(name, "head", fold.index), tokens, vector)["params"]
+        return {"image_encoder": adapted.trainable, "head": parameters}
+
+    def prepare() -> Objective:
+        records = len(context.prepared.records)
+        positions = np.concatenate(photographs(train))
+        owners = np.repeat(np.arange(len(train)), [len(p) for p in photographs(train)])
+        case_labels = np.array([case.label for case in train], np.int32)
+        labels, table = np.full(records, -1, np.int32), np.zeros((records, vectors.shape[1]), np.float32)
+        labels[positions], table[positions] = case_labels[owners], vectors[owners]
+        steps = context.steps(settings.epochs, settings.batch_size, records)
+        return Objective(
+            name=f"{name} fold {fold.index}",
+            loss=classification(module, head),
+            trainable=initial(),
+            frozen={
+                "image_encoder": adapted.frozen,
+                "labels": labels,
+                "vectors": table,
+                "class_weights": class_weights(settings.class_weights, labels[positions], len(context.prepared.study.classes)),
+            },
+            optimizer=stage.optimizer(steps),
+            steps=steps,
+            batches=loader.image_batches(
+                context.prepared,
+                positions,
+                image_size=context.config.image.size,
+                augmentation=context.augmentation,
+                batch_size=settings.batch_size,
+                seed=context.seed(name, "batches", fold.index),
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            ),
+        )
+
+    trained = stage.run(prepare, initial)
+    return Fused(join(adapted.frozen, trained["image_encoder"]), trained["head"])
+
+
+def classification(module: Any, head: nn.Module) -> Any:
+    """Cross-entropy over a batch: batch["image"] uint8 [B, S, S, 3], batch["index"] [B], positions of records."""
+
+    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+        encoder = join(frozen["image_encoder"], trainable["image_encoder"])
+        vectors, labels = frozen["vectors"][batch["index"]], frozen["labels"][batch["index"]]
+        logits = _logits(module, head, Fused(encoder, trainable["head"]), batch["image"], vectors)
+        return weighted_cross_entropy(logits, labels, frozen["class_weights"])
+
+    return loss
+
+
+def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> np.ndarray:
+    """Probabilities [len(test), C] from the whole photographs and vectors [len(test), m]."""
+    context = bench.context
+    module = context.image_encoder.module
+
+    def function(variables: Fused, batch: dict[str, jax.Array]) -> jax.Array:
+        return jax.nn.softmax(_logits(module, head, variables, batch["image"], batch["vector"]))
+
+    mapped = context.compiled.setdefault((name, "predict"), context.parallel.map_inference(function))
+    placed, rows, done = context.parallel.place(fused), [], 0
+    by_photograph = np.repeat(vectors, [len(p) for p in photographs(test)], axis=0).astype(np.float32)
+    size = context.config.features.batch_size
+    for batch in loader.eval_images(
+        context.prepared, np.concatenate(photographs(test)), image_size=context.config.image.size, batch_size=size
+    ):
+        part = by_photograph[done : done + size]
+        padded = np.pad(part, ((0, size - len(part)), (0, 0)))
+        rows.append(np.asarray(mapped(placed, {"image": batch["image"], "vector": padded}))[: len(part)])
+        done += size
+    return case_mean(np.concatenate(rows), test)
+
+
+def _logits(module: Any, head: nn.Module, fused: Fused, images: jax.Array, vectors: jax.Array) -> Any:
+    tokens = module.apply(fused.encoder, normalize(images)).last_hidden_state
+    tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + module.config.num_register_tokens :]], axis=1)
+    return head.apply({"params": fused.head}, tokens, vectors)

@@ -1,0 +1,158 @@
+"""KnoBo: a linear classifier over concepts that are read off the photograph, its weights pulled to what the literature holds.
+
+Yang et al., "A textbook remedy for domain shifts: knowledge priors for medical image analysis" (NeurIPS 2024);
+https://github.com/YueYANG1996/KnoBo. There a language model writes yes/no questions from documents, logistic regressions on
+CLIP features answer them (trained on what another model reads in captions), and logits = W s + b over the answers s is trained
+under CE + sum |tanh(W) - P| / (K C), where P in {-1, 0, 1} says what a language model believes.
+
+Our adaptation: there are no captions, so the concepts are the study's own attribute values, answered by the training fold's
+metadata (concepts.py): metadata are supervision, and at test time the photograph is all that is seen. Features are the class
+token of the frozen image encoder (backbones.py), of length one; without weights that encoder has learnt the fold's labels. P
+comes from the claims of the knowledge corpus, zero where there is none. A case's s is the mean over its photographs. AdamW
+without decay and a cosine for Adam; trained to the last epoch, where the original keeps the best one on a set whose accuracy
+it then reports.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prima_jax.baselines.backbones import case_mean, image_tokens, photographs
+from prima_jax.baselines.concepts import Concepts, ground, prior
+from prima_jax.baselines.method import Bench, Method
+from prima_jax.data import loader
+from prima_jax.data.statements import Statements
+from prima_jax.stages import knowledge
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Stage
+from prima_jax.stages.refine import class_weights, weighted_cross_entropy
+from prima_jax.training.loop import Objective
+
+__all__ = ["METHOD", "Explanation", "State", "bottleneck_loss", "diagnose", "explain", "prior_loss"]
+
+NAME = "knobo"
+
+
+class State(NamedTuple):
+    """The concepts, their prior [K, C], and the classifier {"weights": [K, C], "bias": [C]}."""
+
+    concepts: Concepts
+    prior: np.ndarray
+    classifier: dict[str, Any]
+
+
+class Explanation(NamedTuple):
+    """A case's diagnosis, to be read: class probabilities are softmax(probabilities @ weights + bias)."""
+
+    concepts: tuple[str, ...]
+    """K sentences."""
+    probabilities: np.ndarray
+    """[K]: that each is true, by the photographs."""
+    weights: np.ndarray
+    """[K, C]: what each, if true, adds to the logit of each class."""
+    bias: np.ndarray
+    """[C]."""
+
+
+def fit(bench: Bench, train: list[Case]) -> State:
+    """Grounds the concepts in the training cases' photographs and trains the classifier."""
+    context, fold, _ = bench
+    settings, study = context.config.baselines[NAME], context.prepared.study
+    concepts = grounded(bench, train)
+    corpus = knowledge.corpus(context)
+    table = prior(concepts.names, study, corpus.claims if corpus else ()).astype(np.float32)
+    stage = Stage(NAME, context, context.place(fold, NAME), settings)
+
+    def initial() -> dict[str, Any]:
+        return {"weights": jnp.zeros(table.shape), "bias": jnp.zeros(table.shape[1])}
+
+    def prepare() -> Objective:
+        scores = concept_scores(bench, concepts, train).astype(np.float32)
+        labels = np.array([case.label for case in train], np.int32)
+        total = len(context.units) if context.config.diagnose.case == "unit" else len(context.prepared.records)
+        steps = context.steps(settings.epochs, settings.batch_size, total)
+
+        def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {"concepts": scores[batch["index"]], "label": labels[batch["index"]]}
+
+        return Objective(
+            name=f"{NAME} fold {fold.index}",
+            loss=bottleneck_loss(settings.prior_weight),
+            trainable=initial(),
+            frozen={"prior": table, "class_weights": class_weights(settings.class_weights, labels, len(study.classes))},
+            optimizer=stage.optimizer(steps),
+            steps=steps,
+            batches=loader.index_batches(
+                len(train),
+                batch_size=settings.batch_size,
+                seed=context.seed(NAME, "batches", fold.index),
+                read=read,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            ),
+        )
+
+    return State(concepts, table, stage.run(prepare, initial))
+
+
+def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
+    """[len(test), C]."""
+    return diagnose(state.classifier, concept_scores(bench, state.concepts, test))
+
+
+def explain(bench: Bench, state: State, case: Case) -> Explanation:
+    """The concepts behind one case's diagnosis."""
+    classifier = jax.tree.map(np.asarray, state.classifier)
+    scores = concept_scores(bench, state.concepts, [case])[0]
+    return Explanation(state.concepts.sentences, scores, classifier["weights"], classifier["bias"])
+
+
+def diagnose(classifier: dict[str, Any], scores: np.ndarray) -> np.ndarray:
+    """Concept probabilities [N, K] -> class probabilities [N, C]; changing one concept of a case is an intervention."""
+    logits = scores @ np.asarray(classifier["weights"], np.float64) + np.asarray(classifier["bias"], np.float64)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def bottleneck_loss(prior_weight: float) -> Any:
+    """Cross-entropy and prior over batch["concepts"] [B, K], batch["label"] [B]."""
+
+    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+        logits = batch["concepts"] @ trainable["weights"] + trainable["bias"]
+        error, parts = weighted_cross_entropy(logits, batch["label"], frozen["class_weights"])
+        distance = prior_loss(trainable["weights"], frozen["prior"])
+        return error + prior_weight * distance, {**parts, "prior": distance}
+
+    return loss
+
+
+def prior_loss(weights: jax.Array, table: jax.Array) -> jax.Array:
+    """sum |tanh(W) - P| / (K C): [K, C] -> scalar."""
+    return jnp.abs(jnp.tanh(weights) - table).mean()
+
+
+def grounded(bench: Bench, train: list[Case]) -> Concepts:
+    """The concepts that the training cases' photographs answer best."""
+    context, fold, _ = bench
+    records = [context.prepared.records[case.row] for case in train]
+    statements = Statements.fit(context.prepared.study, records)
+    counts = [len(p) for p in photographs(train)]
+    answers = np.repeat(statements.labels(records), counts, axis=0)
+    subjects = np.repeat([case.subject for case in train], counts)
+    keep, seed = context.config.baselines[NAME].concepts, context.seed(NAME, "held out", fold.index)
+    return ground(statements, _features(bench, train), answers, subjects, keep=keep, seed=seed)
+
+
+def concept_scores(bench: Bench, concepts: Concepts, cases: list[Case]) -> np.ndarray:
+    """The probability of each concept, a mean over the case's photographs: [len(cases), K]."""
+    return case_mean(concepts.probabilities(_features(bench, cases)), cases)
+
+
+def _features(bench: Bench, cases: list[Case]) -> np.ndarray:
+    """The class token of each photograph, whole: [photographs, d]."""
+    return np.asarray(image_tokens(bench)[np.concatenate(photographs(cases)), 0, 0])
+
+
+METHOD = Method(NAME, "KnoBo (our adaptation)", frozenset({"images"}), fit, predict)
