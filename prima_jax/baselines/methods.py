@@ -22,7 +22,9 @@ METHODS = {
     for method in (
         prima.METHOD,
         image_only.METHOD,
-        medklip.METHOD, medblip.METHOD, mlrg.METHOD,
+        medklip.METHOD,
+        medblip.METHOD,
+        mlrg.METHOD,
         deepik.METHOD,
         metadata_mlp.METHOD,
         knobo.METHOD,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.baselines.language import answer_logits, classify, embedded, prompt_tokens
+from prima_jax.baselines.language import Prompts, answer_logits, classify, embedded, prompt_tokens
 from prima_jax.baselines.method import Bench, Method
 from prima_jax.data import loader
 from prima_jax.data.text import class_token_ids
@@ -28,22 +28,11 @@ __all__ = ["METHOD", "class_logits", "diagnosis"]
 NAME = "text_llm"
 
 
-class Sentences(NamedTuple):
-    """The tokens of S distinct sentences, padded on the right, and which sentence each version of R records is."""
-
-    ids: np.ndarray
-    """int32 [S, L]."""
-    mask: np.ndarray
-    """bool [S, L]: not padding."""
-    versions: np.ndarray
-    """[R, V], version 0 says all that is known."""
-
-
 class State(NamedTuple):
     """{"llm": variables, "special_tokens": [3, d], "class_ids": [C]}, and the sentences."""
 
     model: dict[str, Any]
-    sentences: Sentences
+    sentences: Prompts
 
 
 def fit(bench: Bench, train: list[Case]) -> State:
@@ -53,7 +42,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
     adapted = adapt(context, settings, context.llm, NAME, fold.index)
     stage = Stage(NAME, context, context.place(fold, NAME), settings)
     class_ids = class_token_ids(tokenizers.llm, list(context.prepared.study.classes))
-    sentences = Sentences(*prompt_tokens(tokenizers.llm, record_sentences(context), "", context.config.text.max_length))
+    sentences = prompt_tokens(tokenizers.llm, record_sentences(context), "", context.config.text.max_length)
 
     def initial() -> dict[str, Any]:
         return {"llm": adapted.trainable, "special_tokens": _special_embeddings(bench)}
@@ -65,8 +54,8 @@ def fit(bench: Bench, train: list[Case]) -> State:
         steps = context.steps(settings.epochs, settings.batch_size, total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            drawn = batch["draw"] % sentences.versions.shape[1]
-            return {**_read(sentences, sentences.versions[rows[batch["index"]], drawn]), "label": labels[batch["index"]]}
+            drawn = batch["draw"] % sentences.index.shape[1]
+            return {**_read(sentences, sentences.index[rows[batch["index"]], drawn]), "label": labels[batch["index"]]}
 
         return Objective(
             name=f"{NAME} fold {fold.index}",
@@ -102,7 +91,7 @@ def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
     def logits(variables: dict[str, Any], batch: dict[str, jax.Array]) -> jax.Array:
         return class_logits(module, variables, batch)
 
-    items = sentences.versions[[case.row for case in test], 0].tolist()
+    items = sentences.index[[case.row for case in test], 0].tolist()
     return classify(context, NAME, logits, model, items, range(len(test)), lambda part: _read(sentences, part), size)
 
 
@@ -126,7 +115,7 @@ def class_logits(module: Any, model: dict[str, Any], batch: dict[str, jax.Array]
     return answer_logits(module, model["llm"], sequence, mask, model["class_ids"])
 
 
-def _read(sentences: Sentences, chosen: Any) -> dict[str, np.ndarray]:
+def _read(sentences: Prompts, chosen: Any) -> dict[str, np.ndarray]:
     return {"ids": sentences.ids[chosen], "mask": sentences.mask[chosen]}
 
 
