@@ -28,7 +28,7 @@ def small(*, epochs: float, batch_size: int) -> ConfigDict:
         config[name].update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
     config.metadata_mlp.width = 128
     config.knobo.update({"epochs": 60.0, "batch_size": batch_size, "learning_rate": 1e-2})
-    config.text_llm.update({"epochs": 2 * epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
+    config.text_llm.update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
     config.medklip.update({"epochs": 0.65 * epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
     config.medklip.update({"width": 64, "layers": 2, "heads": 2})
     config.deepik.update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 2e-3})

@@ -8,6 +8,7 @@ network or keys, with small models from random weights.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from configs import aqua, my_cohort, pad_ufes_20
 from configs.common import without_weights
@@ -42,6 +43,7 @@ def steps(config: ConfigDict) -> ConfigDict:
             "stride": 3,  # sentences from one passage's start to the next one's
             "passages": 30,  # for each topic
             "per_article": 3,
+            "rerank": placeholder(str),  # or a text encoder's folder, whose order of the best 100 is fused with BM25's
         }
     )
     config.synthesise = ConfigDict(

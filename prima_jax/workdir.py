@@ -16,7 +16,10 @@ from prima_jax.errors import UserError
 
 __all__ = ["claim", "config_hash", "load_config", "locked_folder", "open_workdir"]
 
-_MAY_CHANGE = ("checkpoint_seconds", "data.dir", "data.prepared", "table.number", "table.rows", "table.seeds", "table.processes", "table.subgroups")
+_MAY_CHANGE = (
+    "checkpoint_seconds", "data.dir", "data.prepared",
+    "table.number", "table.rows", "table.seeds", "table.processes", "table.subgroups",
+)  # fmt: skip
 """Fields that a run may be continued with another value of: they say where and when, not what."""
 _DISK_ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,

@@ -156,7 +156,7 @@ def test_two_devices_give_the_losses_of_one_and_training_metadata_are_the_superv
     one, two = (losses(study, tmp_path / str(devices), devices) for devices in (1, 2))
     assert np.ptp(one) > 1e-3
     np.testing.assert_allclose(two, one, rtol=1e-4)
-    other = losses(study, tmp_path / "other", 1, change=lambda r: replace(r, fields={"hypopyon": True}))
+    other = losses(study, tmp_path / "other", 1, change=lambda r: replace(r, fields={**r.fields, "hypopyon": True}))
     assert np.abs(other[0] - one[0]) > 1e-3
 
 
