@@ -37,7 +37,7 @@ test: $(TEST_VENV)/installed
 	$(PYTEST)
 
 test-rest: $(TEST_VENV)/installed-torch
-	$(PYTEST) -m "slow or torch"
+	$(PYTEST) -m "(slow or torch) and not draft"
 
 benchmark: $(TEST_VENV)/installed-torch
 	$(TEST_VENV)/bin/python -m benchmarks.encoders

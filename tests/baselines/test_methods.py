@@ -10,12 +10,17 @@ from prima_jax.baselines.methods import METHODS
 from tests.baselines.benches import make_bench
 from tests.stages.tiny import ONE_LAYER
 
+PROVEN = ["prima", "image_only", "majority", "missingness_only", "metadata_only"]
 QUICK = ["majority", "missingness_only", "metadata_only", "metadata_logistic"]
 LEARN_FROM_METADATA = ("medklip", "knobo")
 """They see photographs alone, and the training cases' metadata are part of what they are taught."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in METHODS])
+def marks(name: str) -> list:
+    return [] if name in QUICK else [pytest.mark.slow] if name in PROVEN else [pytest.mark.slow, pytest.mark.draft]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in METHODS])
 def test_a_method_ignores_what_it_does_not_see_and_whatever_is_held_out(study, tmp_path, name):
     method = METHODS[name]
     bench, train, test = make_bench(study, tmp_path / "as_it_is", **ONE_LAYER)

@@ -1,0 +1,111 @@
+"""Does ranking the passages anew help, with an encoder as small as the demo's? Measured on the demo's 88 real texts.
+
+    python -m benchmarks.rerank
+
+tests/corpus/grounding_a.jsonl and grounding_b.jsonl hold claims that were written by hand from these texts. Their diseases and
+factors are the topics; a passage is relevant to a topic if one of its unspoiled claims cites words in it. So a passage that
+nobody happened to write a claim on counts as irrelevant, for every ranking alike. The small encoder is the one that the step
+learn makes where there are no weights: it reads the texts themselves.
+
+nDCG over all passages that are evidence on a topic, and the reciprocal rank of the first relevant one; topics with fewer than
+two passages, or without a relevant one, have nothing to rank and are left out.
+"""
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from configs.corpus import get_config
+from prima_jax.corpus import retrieve
+from prima_jax.corpus.articles import ArticleStore
+from prima_jax.corpus.base_encoder import train_base
+from prima_jax.corpus.claims import Passage
+from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.passage_index import PassageIndex
+from prima_jax.corpus.rerank import CANDIDATES, Reranker
+from prima_jax.corpus.topics import Topic
+from prima_jax.models import pretrained
+from tests.corpus.labelled import labelled, real_articles
+
+Ranking = Callable[[str, Sequence[Passage]], Sequence[Passage]]
+Span = tuple[str, int, int]
+SEED = 1
+"""Of the untrained encoder."""
+
+
+def relevant_words() -> dict[Topic, list[Span]]:
+    """Topic -> the places that its good claims cite."""
+    found: dict[Topic, list[Span]] = {}
+    for row in (*labelled("a"), *labelled("b")):
+        if not row["spoiled"]:
+            factor = tuple(row["attribute_terms"])
+            topic = Topic(row["disease_terms"][0], factor[0] if factor else "", tuple(row["disease_terms"]), factor)
+            found.setdefault(topic, []).extend((c["article"], c["start"], c["end"]) for c in row["citations"])
+    return found
+
+
+def candidates(folder: CorpusFolder, topics: Sequence[Topic]) -> dict[Topic, list[Passage]]:
+    """BM25's ranking of each topic's evidence, as the step retrieve has it."""
+    config = get_config("demo")
+    with ArticleStore(folder.articles) as store:
+        store.add((article, b"") for article in real_articles().values())
+        terms = [*retrieve.SUMMARY_TERMS, *(term for topic in topics for term in (*topic.disease_terms, *topic.attribute_terms))]
+        index = PassageIndex(store, terms, window=config.retrieve.window, stride=config.retrieve.stride)
+        evidence = retrieve._Evidence(store, index, config.retrieve)
+        return {topic: evidence.best(topic, CANDIDATES) for topic in topics}
+
+
+def encoders(folder: Path) -> dict[str, Reranker]:
+    """The demo's, trained on the texts, and one with the same tokenizer whose weights are drawn."""
+    base, _ = train_base(get_config("demo"), folder, real_articles().values(), [])
+    trained, drawn = Reranker(base), Reranker(base)
+    drawn._variables = pretrained.init_random(drawn._module, SEED)
+    return {"trained on the texts": trained, "random": drawn}
+
+
+def by_cosine(reranker: Reranker) -> Ranking:
+    """The encoder's order alone."""
+
+    def ranked(query: str, passages: Sequence[Passage]) -> Sequence[Passage]:
+        vectors = reranker.vectors([query, *(f"{passage.title} {passage.text}" for passage in passages)])
+        return [passages[position] for position in np.argsort(-(vectors[1:] @ vectors[0]), kind="stable")]
+
+    return ranked
+
+
+def measure(ranking: Ranking, found: dict[Topic, list[Passage]], wanted: dict[Topic, list[Span]]) -> tuple[float, float, int]:
+    """(nDCG, mean reciprocal rank, topics)."""
+    gains, reciprocal = [], []
+    for topic, passages in found.items():
+        query = ", ".join((*topic.disease_terms, *(topic.attribute_terms or retrieve.SUMMARY_TERMS)))
+        hits = [any(p.article == a and p.start < e and s < p.end for a, s, e in wanted[topic]) for p in ranking(query, passages)]
+        if len(hits) > 1 and any(hits):
+            ideal = _discounted(sorted(hits, reverse=True))
+            gains.append(_discounted(hits) / ideal)
+            reciprocal.append(1 / (1 + hits.index(True)))
+    return float(np.mean(gains)), float(np.mean(reciprocal)), len(gains)
+
+
+def _discounted(hits: Sequence[bool]) -> float:
+    return sum(1 / math.log2(rank + 1) for rank, hit in enumerate(hits, start=1) if hit)
+
+
+def main() -> None:
+    wanted = relevant_words()
+    with tempfile.TemporaryDirectory() as name:
+        folder = CorpusFolder(Path(name))
+        found = candidates(folder, list(wanted))
+        rankings: dict[str, Ranking] = {"BM25": lambda _, passages: passages}
+        for encoder, reranker in encoders(folder.learned).items():
+            rankings[f"encoder alone, {encoder}"] = by_cosine(reranker)
+            rankings[f"fused, {encoder}"] = reranker.ranked
+        for title, ranking in rankings.items():
+            ndcg, reciprocal, topics = measure(ranking, found, wanted)
+            print(f"{title:<40} nDCG {ndcg:.3f}   mean reciprocal rank {reciprocal:.3f}   {topics} topics", flush=True)
+
+
+if __name__ == "__main__":
+    main()
