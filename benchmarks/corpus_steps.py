@@ -11,8 +11,8 @@ scripts/scripted_review.py, which stands for the reviewers. An exponent is the s
 over log records, or claims.
 
 Seconds of the processor stand beside those of the clock, since other work on the machine, or waiting for the disk, is in the
-latter alone; and those that a plain loop took before and after the step, since a shared machine is not always as fast. The
-exponents are of the processor's seconds over the loop's.
+latter alone; the exponents are of the processor's. Those that a plain loop took before and after the step stand there too,
+since a shared machine is not always as fast.
 """
 
 import argparse
@@ -249,12 +249,11 @@ def over_claims(sizes: list[int]) -> list[Figures]:
 
 
 def exponents(rows: list[Figures], over: str, names: tuple[str, ...]) -> dict[str, float]:
-    """Name -> the slope of log (processor's seconds / the loop's) over log `over`; 1 is linear."""
+    """Name -> the slope of log processor seconds over log `over`; 1 is linear."""
     if len(rows) < 2:
         return {}
     size = np.log([row[over] for row in rows])
-    loops = {name: [row[name]["processor_seconds"] / row[name]["loop_seconds"] for row in rows] for name in names}
-    return {name: float(np.polyfit(size, np.log(taken), 1)[0]) for name, taken in loops.items()}
+    return {name: float(np.polyfit(size, np.log([row[name]["processor_seconds"] for row in rows]), 1)[0]) for name in names}
 
 
 def rounded(value: Any) -> Any:

@@ -33,11 +33,11 @@ def small(*, epochs: float, batch_size: int) -> ConfigDict:
     config.medklip.update({"width": 64, "layers": 2, "heads": 2})
     config.deepik.update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 2e-3})
     config.deepik.update({"blocks": (2, 2, 2), "growth": 12, "stem": 24})
-    config.medblip.update({"epochs": min(0.5 * epochs, 5.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
+    config.medblip.update({"epochs": min(0.5 * epochs, 3.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
     config.medblip.update({"queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
-    config.mlrg.update({"epochs": min(0.4 * epochs, 4.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
+    config.mlrg.update({"epochs": min(0.4 * epochs, 3.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
     config.mlrg.update({"layers": 1, "width": 64, "heads": 2})
-    config.mlrg.align.update({"epochs": min(0.4 * epochs, 3.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
+    config.mlrg.align.update({"epochs": min(0.4 * epochs, 2.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
     return config
 
 
