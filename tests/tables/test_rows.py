@@ -70,3 +70,14 @@ def test_an_unknown_row_is_told_with_those_that_are_known():
 def test_an_unknown_preset_is_refused(preset):
     with pytest.raises(ValueError, match="no preset"):
         pad_ufes_20.get_config(preset)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("number", 4), ("processes", 0), ("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,)), ("seeds", ("a",))]
+)
+def test_what_no_table_can_be_made_of_is_told(field, value):
+    wrong = config()
+    with wrong.unlocked(), wrong.ignore_type():
+        wrong.table[field] = value
+    with pytest.raises(UserError, match=f"--config.table.{field}"):
+        table_rows(wrong)
