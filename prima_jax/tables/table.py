@@ -38,12 +38,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for context, folds in contexts.values():
             experiment.check_late_stages(context, folds)
         claim(workdir, config, experiment.data_fingerprint(contexts[seeds[0]][0], reading))
+        groups = groupings(contexts[seeds[0]][0], config)  # what cannot be grouped is told before anything is trained
         missing = [job for job in jobs if not finished(workdir, job, config.folds)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, predictions = collect(workdir, jobs, contexts, reading)
         results["table"] = config.table.number
         of_first_seed = [line for line in predictions if line["seed"] == seeds[0]]
-        results["statistics"] = statistics(of_first_seed, groupings(contexts[seeds[0]][0], config))
+        results["statistics"] = statistics(of_first_seed, groups)
         pages.write(workdir, results, predictions)
         return results
 
