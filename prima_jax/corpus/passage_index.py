@@ -73,9 +73,9 @@ class PassageIndex:
         alphabetical = sorted(vocabulary)
         self._words = {term: _words_of(term, vocabulary, alphabetical) for term in text_words(tuple(terms))}
         self._size = len(vocabulary)
-        self._stems, stems = _stems(vocabulary, self._words.values())
+        self._stems = _stems(vocabulary, self._words.values())
         self._interesting = self._positions()
-        self._bm25 = self._index(stems) if len(self._tokens) else None
+        self._bm25 = self._index() if len(self._tokens) else None
 
     def __len__(self) -> int:
         """The number of windows."""
@@ -128,7 +128,7 @@ class PassageIndex:
                 begins[words[0]] = True
         return np.flatnonzero(begins[self._tokens]) if len(self._tokens) else np.zeros(0, np.int64)
 
-    def _index(self, stems: dict[str, int]) -> Any:
+    def _index(self) -> Any:
         import bm25s
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # it narrates, and sets its own level when imported
@@ -139,6 +139,7 @@ class PassageIndex:
         title = before[self._titles[self.article]]
         ranges = np.stack([title[:, 0], title[:, 1], before[self._starts], before[self._ends]], axis=1)
         model = bm25s.BM25(k1=K1, b=B, method="lucene", backend="numpy")
+        stems = {str(stem): stem for stem in range(1 + self._stems.max())}
         model.index(bm25s.tokenization.Tokenized(_Documents(stemmed[kept], ranges), stems), show_progress=False)
         return model
 
@@ -182,18 +183,26 @@ def _words_of(term: str, vocabulary: dict[str, int], alphabetical: list[str]) ->
     return [np.array(ids, np.int32) for ids in found]
 
 
-def _stems(vocabulary: dict[str, int], terms: Iterable[list[np.ndarray]]) -> tuple[np.ndarray, dict[str, int]]:
-    """The number of each word's stem, -1 for a stop word, and the stems; all forms of a term's word get one stem."""
+def _stems(vocabulary: dict[str, int], terms: Iterable[list[np.ndarray]]) -> np.ndarray:
+    """int32: for each word, -1 for a stop word, else the number of its stem; all forms of a term's word get one stem.
+
+    Words that no term asks for share the number 0: all that is left of them is that they make a passage longer.
+    """
     import Stemmer
 
     stems = _Numbers()
     stopped = stop_words()
     stemmed = zip(vocabulary, Stemmer.Stemmer("english").stemWords(list(vocabulary)), strict=True)
     numbers = np.array([-1 if word in stopped else stems[stem] for word, stem in stemmed], np.int32)
+    asked: set[int] = set()
     for words in terms:
         for ids in words:
             same = np.unique(numbers[ids])
             same = same[same >= 0]
             if len(same) > 1:
                 numbers[np.isin(numbers, same)] = same[0]
-    return numbers, stems
+            asked.update(same[:1].tolist())
+    compact = np.zeros(len(stems) + 1, np.int32)
+    compact[-1] = -1  # the number of a stop word is the last position
+    compact[sorted(asked)] = np.arange(1, len(asked) + 1)
+    return compact[numbers]

@@ -37,8 +37,10 @@ NAMED_BY_LETTER = _words("vitamin vitamins hepatitis group groups type types cla
 LONGEST_BRACKET = 400
 """Characters; a bracket still open after so many is a slip of the pen, or an enumeration's "a)"."""
 
-_END = re.compile(r"""(?<![.?!…])[.?!…]++["'”’»)\]]*+(?=\s)|(?<=[a-z]{4})\.(?=[A-Z][a-z])""")
-_BULLET = re.compile(r"""(?:(?<=[.:?!)"”])|(?<=\w))\s+[-–]\s+(?=(\S))|(?<!\s)\s+[•▪]\s*(?=(\S))""")
+# The two patterns that are looked for everywhere begin with a set of characters, which `re` skips to: five times as fast.
+_END = re.compile(r"""[.?!…](?<![.?!…].)(?:[.?!…]*+["'”’»)\]]*+(?=\s)|(?<=[a-z]{4}\.)(?=[A-Z][a-z]))""")
+_BULLET = re.compile(r"[-–](?<=\s.)\s+(?=(\S))|[•▪](?<=\s.)\s*(?=(\S))")
+_BEFORE_BULLET = re.compile(r"""[\w.:?!)"”]""")
 _WORD_BEFORE = re.compile(r"[^\s()\[\]{}\"“‘]+$")
 _NEXT_WORD = re.compile(r"[\w'’-]*")
 _MIXED = re.compile(r"[a-z]+[-]?(?:[A-Z]|\d)")
@@ -131,10 +133,14 @@ def _abbreviates(before: str, following: str, mark: str) -> bool:
 def _bullets(line: str) -> list[int]:
     """Where the items of a list begin that was written into one line, at their hyphens: "Causes - Sun - Age"."""
     found = []
+    passed = 0
     for match in _BULLET.finditer(line):
-        after = match[1] or match[2]
-        if match[2] or after.isupper() or line[match.start() - 1] in ".:?!":
-            found.append(match.start())
+        start = len(line[: match.start()].rstrip())
+        if start < passed or not (match[2] or (start and _BEFORE_BULLET.match(line, start - 1))):
+            continue
+        passed = match.end()
+        if match[2] or match[1].isupper() or line[start - 1] in ".:?!":
+            found.append(start)
     # A hyphen between words is a dash; two before capitals are a list.
     return found if len(found) > 1 else [cut for cut in found if line[cut - 1] in ".:?!"]
 
