@@ -28,6 +28,7 @@ FLOORS = {
     "main": 8,
     "corpus": 9,
     "predict": 9,
+    "grounding": 9,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

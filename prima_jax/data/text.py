@@ -13,7 +13,17 @@ from prima_jax.data.folders import whole_folder
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Attribute, Study, Value
 
-__all__ = ["Tokens", "band", "class_token_ids", "load_tokenizer", "sentence", "tokenize", "train_tokenizer"]
+__all__ = [
+    "Tokens",
+    "band",
+    "class_token_ids",
+    "clause_words",
+    "clauses",
+    "load_tokenizer",
+    "sentence",
+    "tokenize",
+    "train_tokenizer",
+]
 
 # The names ModernBERT's tokenizer uses, so that its sequences and ours are alike.
 SPECIALS = {
@@ -46,8 +56,31 @@ def sentence(study: Study, fields: Mapping[str, Value], *, visual_only: bool = F
 
     With `visual_only` only the attributes that an image can show are written (t_i of section 2.2).
     """
+    return " ".join(clauses(study, fields, visual_only=visual_only).values())
+
+
+def clauses(study: Study, fields: Mapping[str, Value], *, visual_only: bool = False) -> dict[str, str]:
+    """Attribute -> what `sentence` says of it, in the same order."""
     known = (a for a in study.shown(visual_only=visual_only) if a.name in fields)
-    return " ".join(filter(None, (_clause(attribute, fields[attribute.name]) for attribute in known)))
+    found = {attribute.name: _clause(attribute, fields[attribute.name]) for attribute in known}
+    return {name: clause for name, clause in found.items() if clause}
+
+
+def clause_words(tokenizer: Any, parts: Mapping[str, str], length: int) -> dict[str, np.ndarray]:
+    """Attribute -> bool `[length]`: which tokens of the sentence, class token first, are words of its clause.
+
+    The sentence is that of `parts`, which `clauses` gives; what lies beyond `length` was cut off (`tokenize`).
+    """
+    encoded = tokenizer(" ".join(parts.values()), add_special_tokens=True, verbose=False, return_offsets_mapping=True)
+    offsets = np.array(encoded["offset_mapping"][: length - 1]).reshape(-1, 2)  # the last one is the separator
+    special = np.isin(encoded["input_ids"][: length - 1], tokenizer.all_special_ids)
+    words, start = {}, 0
+    for name, clause in parts.items():
+        end = start + len(clause)
+        inside = (offsets[:, 1] > start) & (offsets[:, 0] < end) & ~special
+        words[name] = np.pad(inside, (0, length - len(inside)))
+        start = end + 1
+    return words
 
 
 def train_tokenizer(texts: Iterable[str], folder: str | Path, *, vocabulary_size: int, answers: Sequence[str] = ()) -> None:

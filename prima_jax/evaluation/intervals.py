@@ -15,7 +15,7 @@ from scipy.stats import norm, t
 from prima_jax.evaluation.auc import weighted_macro_auc
 from prima_jax.evaluation.confusion import confusion_by_group, scores_of_counts
 
-__all__ = ["METRICS", "Interval", "bootstrap_interval", "difference_intervals", "draw_units", "intervals"]
+__all__ = ["METRICS", "Interval", "bootstrap_interval", "difference_intervals", "draw_units", "intervals", "mean_interval"]
 
 METRICS = ("macro_f1", "accuracy", "balanced_accuracy", "macro_auc")
 
@@ -90,6 +90,18 @@ def difference_intervals(
     statistic, positions = _statistic(labels, [first, second], units, folds)
     drawn_within = _strata_of_units(positions, [folds, strata])
     return _all_intervals(statistic, drawn_within, replicates, level, seed)
+
+
+def mean_interval(
+    values: np.ndarray, units: np.ndarray, *, replicates: int = 2000, level: float = 0.95, seed: int = 0
+) -> Interval | None:
+    """The interval of a mean over cases: `values` and `units` are `[N]`. Give differences for a paired comparison."""
+    names, positions = np.unique(np.asarray(units), return_inverse=True)
+    sums, counts = np.bincount(positions, np.asarray(values, float)), np.bincount(positions).astype(float)
+    strata = np.zeros(len(names), int)
+    weights = draw_units(strata, replicates, seed)
+    left_out = (sums.sum() - sums) / np.maximum(counts.sum() - counts, 1)
+    return bootstrap_interval(sums.sum() / counts.sum(), weights @ sums / (weights @ counts), left_out, strata, level)
 
 
 def draw_units(strata: np.ndarray, replicates: int, seed: int) -> np.ndarray:

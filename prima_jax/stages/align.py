@@ -3,7 +3,7 @@
 The text encoder is frozen, so each unit's sentence is encoded once, before training, and the step looks it up.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,20 +18,30 @@ from prima_jax.stages.features import TextTokens
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["alignment", "run"]
+__all__ = ["Aligned", "aligned", "alignment", "run"]
+
+
+class Aligned(NamedTuple):
+    """What stage 2 leaves: the image encoder's variables, and the parameters of both projection heads."""
+
+    image_encoder: dict[str, Any]
+    heads: dict[str, Any]
 
 
 def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[str, Any]:
-    """The image encoder's variables after alignment.
+    """The image encoder's variables after alignment; the heads have then done their work (section 2.3 has others)."""
+    return aligned(context, fold, texts, y).image_encoder
+
+
+def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Aligned:
+    """Image encoder and heads after alignment, as they were drawn or read where `align.epochs` is 0.
 
     texts: the tokens of every record's visible attributes; y [R, C]: one-hot metadata with labels. Both are empty for
-    held-out records. Returns the variables as they were where `align.epochs` is 0.
+    held-out records.
     """
     settings = context.config.align
     module = context.image_encoder.module
     adapted = adapt(context, settings, context.image_encoder, "align", fold.index)
-    if not settings.epochs:
-        return join(adapted.frozen, adapted.trainable)
     space = SharedSpace(settings.projection_width)
     stage = Stage("align", context, context.place(fold, "align"), settings)
 
@@ -70,8 +80,8 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[
             ),
         )
 
-    trained = stage.run(prepare, initial)
-    return join(adapted.frozen, trained["image_encoder"])
+    trained = stage.run(prepare, initial) if settings.epochs else initial()
+    return Aligned(join(adapted.frozen, trained["image_encoder"]), trained["heads"])
 
 
 def alignment(module: Any, space: Any, settings: Any) -> Any:

@@ -15,6 +15,7 @@ from prima_jax.stages.features import TextTokens
 __all__ = [
     "Encoders",
     "Tokenizers",
+    "aligned_encoders",
     "diagnose_fold",
     "finished_encoders",
     "frozen_features",
@@ -52,6 +53,14 @@ def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
 
 def train_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:
     """Stages 1, 2 and 2b: the text encoder reads the corpus, the image encoder is aligned with it and refined."""
+    text_variables, (image_variables, _) = aligned_encoders(context, fold, tokenizers)
+    if context.config.refine.epochs:
+        image_variables, _ = refine.run(context, fold, image_variables)
+    return Encoders(text_variables, image_variables)
+
+
+def aligned_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> tuple[dict[str, Any], align.Aligned]:
+    """Stages 1 and 2: the text encoder's variables, and the image encoder's with the heads of the shared space."""
     settings = context.config.knowledge
     texts = knowledge.corpus_texts(context)
     if settings.include_sentences:
@@ -59,10 +68,7 @@ def train_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Enco
     text_variables = knowledge.run(context, fold, tokenizers.text, texts)
     visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
     tokens = features.text_tokens(context, text_variables, tokenizers.text, visible).only(fold.train)
-    image_variables = align.run(context, fold, tokens, metadata_vectors(context, fold))
-    if context.config.refine.epochs:
-        image_variables, _ = refine.run(context, fold, image_variables)
-    return Encoders(text_variables, image_variables)
+    return text_variables, align.aligned(context, fold, tokens, metadata_vectors(context, fold))
 
 
 def finished_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:

@@ -11,9 +11,9 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.experiment import split_cases
 from prima_jax.stages.cases import Case
 from prima_jax.stages.pipeline import make_tokenizers
-from tests.stages.tiny import Study
+from tests.stages.tiny import ONE_LAYER, Study
 
-__all__ = ["make_bench", "training_accuracy"]
+__all__ = ["by_heart", "make_bench", "training_accuracy"]
 
 
 def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, list[Case], list[Case]]:
@@ -32,6 +32,26 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     fold = study.fold(context)
     train, test = split_cases(context, fold)
     return Bench(context, fold, make_tokenizers(context, fold)), train, test
+
+
+def by_heart(name: str, *, epochs: float, learning_rate: float) -> dict[str, Any]:
+    """Overrides with which a method sees records as they are, for as long as it takes to learn 32 of them by heart."""
+    still = {
+        "scale": (1.0, 1.0),
+        "ratio": (1.0, 1.0),
+        "horizontal_flip": False,
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "saturation": 0.0,
+    }
+    own = {"epochs": epochs, "batch_size": 16, "learning_rate": learning_rate}
+    return {
+        **ONE_LAYER,
+        **{f"image__augmentation__{key}": value for key, value in still.items()},
+        **{f"baselines__{name}__{key}": value for key, value in own.items()},
+        "diagnose__case": "record",
+        "text__max_length": 136,  # whole sentences
+    }
 
 
 def training_accuracy(bench: Bench, method: Method, cases: list[Case]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from prima_jax.baselines import fusion
 from prima_jax.baselines.methods import METHODS
 from prima_jax.models.fusion import MetaBlock, MetadataMLP
-from tests.baselines.benches import make_bench, training_accuracy
+from tests.baselines.benches import by_heart, make_bench, training_accuracy
 from tests.baselines.shuffles import with_fields, with_photographs
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
@@ -102,31 +102,11 @@ def test_a_fresh_metablock_lets_the_image_of_a_case_without_metadata_through():
     assert np.abs(first - second).min() > 1e-3
 
 
-def fitting(name):
-    """Records, as they are, at a rate and for as long as it takes to learn them by heart."""
-    still = {
-        "scale": (1.0, 1.0),
-        "ratio": (1.0, 1.0),
-        "horizontal_flip": False,
-        "brightness": 0.0,
-        "contrast": 0.0,
-        "saturation": 0.0,
-    }
-    return {
-        **ONE_LAYER,
-        **{f"image__augmentation__{key}": value for key, value in still.items()},
-        **{
-            f"baselines__{name}__{key}": value for key, value in {"epochs": 80.0, "batch_size": 16, "learning_rate": 3e-3}.items()
-        },
-        "diagnose__case": "record",
-        "text__max_length": 136,  # whole sentences
-    }
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_each_input_alone_tells_32_training_records_apart(study, tmp_path, name):
-    bench, train, _ = make_bench(study, tmp_path, **fitting(name))
+    settings = {**by_heart(name, epochs=80.0, learning_rate=3e-3), "knowledge__epochs": 0.0}  # nothing to learn from one sentence
+    bench, train, _ = make_bench(study, tmp_path, **settings)
     train = train[:32]
     blank = with_photographs(bench, np.zeros(len(bench.context.prepared.records), int))
     assert training_accuracy(blank, METHODS[name], train) == 1.0

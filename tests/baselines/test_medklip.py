@@ -14,7 +14,7 @@ from prima_jax.baselines import medklip
 from prima_jax.baselines.medklip import METHOD, EntityReader, entity_losses
 from prima_jax.baselines.method import Bench
 from prima_jax.training.parallel import AXIS
-from tests.baselines.benches import make_bench, training_accuracy
+from tests.baselines.benches import by_heart, make_bench, training_accuracy
 from tests.stages.tiny import ONE_LAYER, SIDE
 
 pytestmark = pytest.mark.draft
@@ -138,12 +138,7 @@ def test_queries_learn_to_look_where_their_sign_is():
 
 @pytest.mark.slow
 def test_it_fits_32_records_and_its_attention_can_be_looked_at(study, tmp_path):
-    overrides = {
-        "baselines__medklip__epochs": 24.0,
-        "baselines__medklip__batch_size": 16,
-        "image__augmentation__scale": (0.9, 1.0),
-    }
-    bench, train, _ = make_bench(study, tmp_path, diagnose__case="record", **overrides, **SMALL, **ONE_LAYER)
+    bench, train, _ = make_bench(study, tmp_path, **{**by_heart("medklip", epochs=100.0, learning_rate=2e-3), **SMALL})
     cases = train[:32]
     assert training_accuracy(bench, METHOD, cases) == 1.0
     state = METHOD.fit(bench, cases)  # read back

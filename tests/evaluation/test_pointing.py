@@ -1,0 +1,59 @@
+"""The pointing game and its average precision, by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from prima_jax.evaluation.intervals import mean_interval
+from prima_jax.evaluation.pointing import heat, pointing
+
+
+def test_a_hit_is_a_peak_on_a_patch_that_the_sign_touches():
+    mask = np.zeros((8, 8), bool)
+    mask[3, 3] = True  # the last pixel of patch 0, in a grid of 2 x 2
+    for patch, hit in enumerate([1.0, 0.0, 0.0, 0.0]):
+        found = pointing(np.eye(4)[patch], mask)
+        assert found.hit == hit
+        assert found.chance_hit == 0.25 and found.chance_precision == 1 / 64
+
+
+def test_average_precision_is_one_where_attention_lies_on_the_sign_alone_and_chance_where_it_is_blind():
+    mask = np.zeros((16, 16), bool)
+    mask[4:12, 4:12] = True
+    grid = np.full((4, 4), 0.01)
+    grid[1:3, 1:3] = 0.2
+    assert pointing(grid.ravel(), mask).average_precision == 1.0
+    assert pointing(np.full(16, 1 / 16), mask).average_precision == pytest.approx(mask.mean())
+
+
+def test_average_precision_is_that_of_a_loop_over_thresholds():
+    generator = np.random.default_rng(0)
+    attention, mask = generator.dirichlet(np.ones(9)), generator.random((12, 12)) < 0.3
+    scores, found, before = heat(attention, (12, 12)), 0.0, 0.0
+    for threshold in np.unique(scores)[::-1]:
+        chosen = scores >= threshold
+        recall = (chosen & mask).sum() / mask.sum()
+        found += (recall - before) * (chosen & mask).sum() / chosen.sum()
+        before = recall
+    assert pointing(attention, mask).average_precision == pytest.approx(found, abs=1e-12)
+    assert found == pytest.approx(average_precision_score(mask.ravel(), scores.ravel()))
+
+
+def test_the_picture_of_attention_keeps_its_place_and_its_largest_value():
+    grid = np.zeros((4, 4))
+    grid[1, 2] = 1.0  # row 1, column 2
+    picture = heat(grid.ravel(), (40, 40))
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    assert 10 <= row < 20 and 20 <= column < 30
+
+
+def test_the_interval_of_a_mean_draws_units_and_not_cases():
+    generator = np.random.default_rng(0)
+    of_units = generator.normal(size=60)
+    values, units = np.repeat(of_units, 10), np.repeat(np.arange(60), 10)
+    by_unit, by_case = mean_interval(values, units), mean_interval(values, np.arange(600))
+    assert by_unit.estimate == pytest.approx(of_units.mean())
+    # Ten copies of each value tell nothing new: the interval of 60 values, not that of 600, which is sqrt(10) narrower.
+    expected = 2 * 1.96 * of_units.std(ddof=1) / np.sqrt(60)
+    assert by_unit.high - by_unit.low == pytest.approx(expected, rel=0.1)
+    assert (by_unit.high - by_unit.low) / (by_case.high - by_case.low) == pytest.approx(np.sqrt(10), rel=0.1)
