@@ -1,6 +1,6 @@
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
 # make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
-# make tables: all rows of Tables 2 and 3 on the synthetic study (docs/tables.md); the same command goes on where it stopped.
+# make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch.   make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
@@ -32,12 +32,13 @@ corpus-demo: $(VENV)/installed-corpus
 tables: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=$(TABLES)
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table3,demo --workdir=$(TABLES)
+	$(VENV)/bin/python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=$(TABLES)
 
 test: $(TEST_VENV)/installed
 	$(PYTEST)
 
 test-rest: $(TEST_VENV)/installed-torch
-	$(PYTEST) -m "(slow or torch) and not draft"
+	$(PYTEST) -m "slow or torch"
 
 benchmark: $(TEST_VENV)/installed-torch
 	$(TEST_VENV)/bin/python -m benchmarks.encoders

@@ -21,9 +21,11 @@ def published() -> ConfigDict:
     return config
 
 
-def small(*, epochs: float, batch_size: int) -> ConfigDict:
-    """For small encoders from random weights; `epochs` and `batch_size` are those of the image-only row."""
+def small(*, epochs: float, batch_size: int, class_weights: str) -> ConfigDict:
+    """For small encoders from random weights, with what the image-only row has."""
     config = published()
+    for section in config.values():
+        section.class_weights = class_weights
     for name in ("metadata_mlp", "metablock"):
         config[name].update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
     config.metadata_mlp.width = 128

@@ -30,7 +30,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
         {
             "definition": definition,
             "hide": "",  # or the name of a block of attributes
-            "shuffle": "",  # the control: "metadata" or "images" go to another unit
+            "shuffle": "",  # the controls: "metadata", "images" or "labels" go to another unit
             "synthetic": {"units": 0, "seed": 0, "image_size": 96},  # of the study that a program draws; 0 units: none
         }
     )

@@ -29,6 +29,6 @@ def with_table(config: ConfigDict, number: int, *, weights: bool, subgroups: tup
                 "subgroups": subgroups,
             }
         )
-        budget = {"epochs": config.image_only.epochs, "batch_size": config.image_only.batch_size}
+        budget = {name: config.image_only[name] for name in ("epochs", "batch_size", "class_weights")}
         config.baselines = baselines.published() if weights else baselines.small(**budget)
     return config

@@ -27,16 +27,14 @@ _WORDS = {
     "dtype": ("float32", "bfloat16"),
     "features.dtype": ("float32", "float16"),
     "split.group": ("unit", "subject"),
-    "study.shuffle": ("", "metadata", "images"),
+    "study.shuffle": ("", "metadata", "images", "labels"),
     "diagnose.case": ("record", "unit"),
     "align.image.anchors": ("printed", "both"),
     "align.local.negatives": ("printed", "symmetric"),
     "align.local.pooling": ("attention", "mean"),
     "align.soft.normalizer": ("printed", "batch"),
     "align.soft.vectors": ("metadata", "labels"),
-    "refine.class_weights": ("none", "balanced"),
-    "image_only.class_weights": ("none", "balanced"),
-    "diagnose.class_weights": ("none", "balanced"),
+    "class_weights": ("none", "balanced"),
 }
 _LEAST = {
     "seed": 0,
@@ -115,12 +113,13 @@ def _numbers_and_words(section: dict[str, Any], prefix: str = "") -> list[tuple[
 
 
 def _check_value(field: str, value: Any) -> None:
-    if field in _WORDS and value not in _WORDS[field]:
-        expected = " or ".join(repr(word) for word in _WORDS[field])
+    leaf = field.rpartition(".")[2]
+    words = _WORDS.get(field, _WORDS.get(leaf, ()))
+    if words and value not in words:
+        expected = " or ".join(repr(word) for word in words)
         raise UserError(f"{field} should be {expected}, not {value!r}: set --config.{field}.")
     if isinstance(value, str):
         return
-    leaf = field.rpartition(".")[2]
     least = _LEAST.get(leaf, _LEAST.get(".".join(field.split(".")[-2:]), -math.inf))
     if not math.isfinite(value):
         raise UserError(f"{field} should be a finite number, not {value}: set --config.{field}.")
@@ -273,9 +272,6 @@ def _check_devices(config: ConfigDict) -> None:
     if jax.process_count() > 1:
         raise UserError(f"Several hosts are not supported yet, and this is one of {jax.process_count()}: run one process.")
     devices = jax.device_count()
-    for stage in (*_TRAINED, "features"):
-        if config[stage].batch_size % devices:
-            raise UserError(
-                f"{stage}.batch_size is {config[stage].batch_size}, which {devices} devices cannot share evenly: make it a "
-                f"multiple of {devices}."
-            )
+    for field, value in _numbers_and_words(config.to_dict()):
+        if field.endswith(".batch_size") and value % devices:
+            raise UserError(f"{field} is {value}, which {devices} devices cannot share evenly: make it a multiple of {devices}.")

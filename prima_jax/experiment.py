@@ -111,7 +111,7 @@ def prepared_records(config: ConfigDict, workdir: Path, reading: Reading) -> Pre
 
 
 def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record, ...]:
-    """The control: each unit gets another unit's "metadata", or another unit's "images", and keeps the rest."""
+    """The controls: each unit gets another unit's "metadata", "images" or "labels", and keeps the rest."""
     first: dict[str, Record] = {}
     for record in records:
         first.setdefault(record.unit, record)
@@ -121,6 +121,8 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
     donor = {units[a]: first[units[b]] for a, b in zip(order, np.roll(order, 1), strict=True)}
     if what == "metadata":
         return tuple(replace(r, fields=donor[r.unit].fields) for r in records)
+    if what == "labels":
+        return tuple(replace(r, label=donor[r.unit].label) for r in records)
     # The subject comes along: else one subject's metadata could stand on both sides of a fold.
     donors = [donor[r.unit] for r in records]
     return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))

@@ -54,13 +54,15 @@ MEASURED = ("seconds", "peak_memory_bytes")
 pytestmark = pytest.mark.slow
 
 
-def start(workdir: Path) -> subprocess.Popen:
+def start(workdir: Path, preset: str = "demo", *more: str) -> subprocess.Popen:
     """The command line, on one device, with a compilation cache of the workdir's own."""
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     environment["XDG_CACHE_HOME"] = str(workdir.with_suffix(".cache"))
     flags = [f"--{key}={value}" for key, value in OVERRIDES.items()]
-    command = [sys.executable, "-m", "prima_jax.main", "--config=configs/aqua.py:demo", f"--workdir={workdir}", *flags]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "prima_jax.main", f"--config=configs/aqua.py:{preset}", f"--workdir={workdir}", *flags]
+    return subprocess.Popen(
+        [*command, *more], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process: subprocess.Popen, code: int = 0) -> str:

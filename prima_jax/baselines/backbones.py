@@ -56,6 +56,8 @@ def text_encoder(bench: Bench) -> dict[str, Any]:
     """The variables of the frozen text encoder, which has not read the corpus."""
     context = _without_corpus(bench.context)
     texts = pipeline.training_sentences(context, bench.fold) if context.config.knowledge.include_sentences else []
+    if not texts:
+        return context.text_encoder.variables
     return knowledge.run(context, bench.fold, bench.tokenizers.text, texts)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.captions import method_name
 from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
 
-__all__ = ["confusion_counts", "confusion_picture", "find_histories", "loss_picture", "read_history", "stage_name"]
+__all__ = ["confusion_counts", "find_histories", "loss_picture", "read_history", "stage_name"]
 
 _STAGES = {
     "knowledge": ("Stage 1: knowledge injection", "masked-language loss"),
@@ -79,22 +78,6 @@ def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -
         if row["method"] == method:
             counts[position[row["label"]], position[row["predicted"]]] += 1
     return counts
-
-
-def confusion_picture(method: str, counts: np.ndarray, classes: Sequence[str], *, synthetic: bool) -> bytes:
-    """Counts `[C, C]`, shaded by their share of the true class."""
-    side = 1.8 + 0.55 * len(classes)
-    figure, axes = blank_figure(side, side)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for (true, predicted), count in np.ndenumerate(counts):
-        color = "white" if share[true, predicted] > 0.5 else "black"
-        axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(classes)), classes, fontsize=8)
-    axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(headed(method_name(method), synthetic), fontsize=9)
-    return png_bytes(figure)
 
 
 def _by_number(item: tuple[str, Path]) -> tuple[int, str]:

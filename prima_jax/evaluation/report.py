@@ -13,7 +13,8 @@ import numpy as np
 
 from prima_jax.errors import UserError
 from prima_jax.evaluation import curves
-from prima_jax.evaluation.captions import ordered
+from prima_jax.evaluation.captions import method_name, ordered
+from prima_jax.evaluation.confusion import shares_picture
 from prima_jax.evaluation.page import page
 from prima_jax.evaluation.published import as_json
 from prima_jax.evaluation.tables import class_order, markdown_table
@@ -84,7 +85,7 @@ def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mappi
     confusions = {}
     for method in ordered({row["method"] for row in rows}):
         counts = curves.confusion_counts(rows, method, classes)
-        picture = curves.confusion_picture(method, counts, classes, synthetic=synthetic)
+        picture = shares_picture(method_name(method), counts, classes, synthetic=synthetic)
         confusions[method] = (f"confusion_{method}.png", picture)
     for name, picture in [*losses.values(), *confusions.values()]:
         write_whole(workdir / "curves" / name, picture)

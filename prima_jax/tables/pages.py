@@ -1,4 +1,4 @@
-"""What a table leaves in its workdir: table_N.md, table_N.tex, table_N.csv, table_N.json and table_N_predictions.csv."""
+"""What a table leaves in its workdir: table_N.md, .tex, .csv, .json and _predictions.csv, and pictures in table_N/."""
 
 import csv
 import io
@@ -18,9 +18,13 @@ __all__ = ["markdown", "write"]
 Cells = tuple[str, ...]
 
 
-def write(workdir: Path, results: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]) -> None:
+def write(
+    workdir: Path, results: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]
+) -> None:
     """Writes every file. Raises UserError if one cannot be written."""
     name = f"table_{results['table']}"
+    for file, picture in pictures.items():
+        write_whole(workdir / name / file, picture)
     write_whole(workdir / f"{name}_predictions.csv", _csv([list(predictions[0]), *(list(p.values()) for p in predictions)]))
     write_whole(workdir / f"{name}.csv", _csv([headings(results), *table_cells(results)]))
     write_whole(workdir / f"{name}.tex", latex(results).encode())

@@ -1,5 +1,6 @@
 """A table of the paper: runs the rows that are missing, then scores all that are there on the same folds."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
+from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
+from prima_jax.errors import UserError
 from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.results import describe, prediction_rows
@@ -15,9 +18,10 @@ from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.manifest import Reading
 from prima_jax.tables import pages
+from prima_jax.tables.pictures import pictures
 from prima_jax.tables.processes import run_jobs
 from prima_jax.tables.row import Job, finished, probabilities
-from prima_jax.tables.rows import PRIMA, row_config, table_rows
+from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 from prima_jax.tables.statistics import groups_of_cases, statistics
 from prima_jax.workdir import claim, open_workdir
 
@@ -36,7 +40,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         contexts = {seed: seeded_context(config, workdir, reading, seed) for seed in seeds}
         experiment.report_reading(reading)
         for context, folds in contexts.values():
-            experiment.check_late_stages(context, folds)
+            for row in rows:
+                check_row(replace(context, config=row_config(config, row, context.config.seed)), folds, row)
         claim(workdir, config, experiment.data_fingerprint(contexts[seeds[0]][0], reading))
         groups = groupings(contexts[seeds[0]][0], config)  # what cannot be grouped is told before anything is trained
         missing = [job for job in jobs if not finished(workdir, job, config.folds)]
@@ -45,8 +50,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results["table"] = config.table.number
         of_first_seed = [line for line in predictions if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
-        pages.write(workdir, results, predictions)
+        pages.write(workdir, results, predictions, pictures(results, of_first_seed))
         return results
+
+
+def check_row(context: Context, folds: list[Fold], row: Row) -> None:
+    """Raises UserError for what only the data can tell of a row, before anything is trained."""
+    experiment.check_late_stages(context, folds)
+    settings = context.config.baselines.get(row.method)
+    cases = min(len(experiment.split_cases(context, fold)[0]) for fold in folds)
+    if settings and settings.batch_size > cases:
+        raise UserError(
+            f"baselines.{row.method}.batch_size is {settings.batch_size}, more than the {cases} cases that a fold trains on: set "
+            f"--config.baselines.{row.method}.batch_size lower."
+        )
 
 
 def groupings(context: Context, config: ConfigDict) -> dict[str, dict[str, str]]:
@@ -65,7 +82,7 @@ def collect(
     notes = []
     for job in jobs:
         context, folds = contexts[job.seed]
-        row = methods.setdefault(job.row.name, empty_row(job, names))
+        row = methods.setdefault(job.row.name, empty_row(job, names, weights=bool(context.config.models.image.weights)))
         for fold in folds:
             cases = experiment.split_cases(context, fold)[1]
             found, note = probabilities(workdir, job, fold.index)
@@ -77,11 +94,19 @@ def collect(
     return {**describe(context, reading, folds), **seeds, "methods": methods}, predictions
 
 
-def empty_row(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
-    """A row before its first fold."""
+def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, Any]:
+    """A row before its first fold; weights: whether the image encoder has published ones."""
+    renamed = "" if weights else METHODS[job.row.method].title_without_weights
     published = {"published": job.row.published} if job.row.published else {}
     scored: dict[str, Any] = {key: [] for key in SCORES}
-    return {"title": job.row.title, **published, **scored, "f1": {name: [] for name in names}, "seconds": [], "peak_memory": []}
+    return {
+        "title": renamed or job.row.title,
+        **published,
+        **scored,
+        "f1": {name: [] for name in names},
+        "seconds": [],
+        "peak_memory": [],
+    }
 
 
 def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:

@@ -24,7 +24,7 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     own = {k.removeprefix("baselines__"): v for k, v in overrides.items() if k.startswith("baselines__")}
     others = {k: v for k, v in overrides.items() if not k.startswith("baselines__")}
     context = study.context(folder, **others)
-    settings = baselines.small(epochs=2.0, batch_size=8)
+    settings = baselines.small(epochs=2.0, batch_size=8, class_weights="none")
     settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
     config = ConfigDict({**context.config.to_dict(), "baselines": settings})
     object.__setattr__(context, "config", config)

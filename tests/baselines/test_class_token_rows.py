@@ -12,8 +12,6 @@ from tests.baselines.benches import make_bench, training_accuracy
 from tests.baselines.shuffles import with_other_metadata, with_other_photographs
 from tests.stages.tiny import ONE_LAYER
 
-pytestmark = pytest.mark.draft
-
 IMAGE_ROWS = ("nearest_neighbours", "linear_probe")
 
 

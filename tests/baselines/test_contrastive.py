@@ -12,8 +12,6 @@ from prima_jax.baselines import contrastive
 from prima_jax.training.parallel import AXIS
 from tests.baselines import contrast_references as references
 
-pytestmark = pytest.mark.draft
-
 TAU = 0.3
 # float32 cosines carry about 1e-7, divided by tau and summed over at most eight exponentials: below 5e-6.
 FLOAT32 = {"rtol": 5e-6, "atol": 5e-6}

@@ -15,8 +15,6 @@ from prima_jax.errors import UserError
 from tests.baselines.benches import make_bench
 from tests.stages.tiny import ONE_LAYER
 
-pytestmark = pytest.mark.draft
-
 WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
 GROUPS = (("bacterial",), ("fungal",))
 SMALL = {"baselines__deepik__blocks": (1, 1), "baselines__deepik__growth": 8, "baselines__deepik__stem": 16}

@@ -15,8 +15,6 @@ from tests.baselines.shuffles import with_fields, with_photographs
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
-pytestmark = pytest.mark.draft
-
 ROWS = ("metadata_mlp", "metablock")
 HEADS = {"metadata_mlp": MetadataMLP(3, 5), "metablock": MetaBlock(3)}
 BATCH, TOKENS, WIDTH, COLUMNS = 4, 3, 6, 5

@@ -22,8 +22,6 @@ from tests.baselines.benches import make_bench, training_accuracy
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
-pytestmark = pytest.mark.draft
-
 STUDY = Study(
     name="s",
     title="S",

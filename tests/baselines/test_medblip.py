@@ -15,8 +15,6 @@ from tests.baselines.benches import make_bench, training_accuracy
 from tests.baselines.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
 from tests.stages.tiny import ONE_LAYER, losses
 
-pytestmark = pytest.mark.draft
-
 QUERIES, CASES, SCANS, TOKENS, WORDS = 4, 3, 2, 10, 6
 BRIDGE = Bridge(queries=QUERIES, layers=2, width=32, heads=2, shared_width=32, llm_width=WIDTH)
 

@@ -17,8 +17,6 @@ from prima_jax.training.parallel import AXIS
 from tests.baselines.benches import by_heart, make_bench, training_accuracy
 from tests.stages.tiny import ONE_LAYER, SIDE
 
-pytestmark = pytest.mark.draft
-
 CLASSES = 3
 WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
 SMALL = {"baselines__medklip__width": 32, "baselines__medklip__layers": 1}

@@ -10,14 +10,13 @@ from prima_jax.baselines.methods import METHODS
 from tests.baselines.benches import make_bench
 from tests.stages.tiny import ONE_LAYER
 
-PROVEN = ["prima", "image_only", "majority", "missingness_only", "metadata_only"]
 QUICK = ["majority", "missingness_only", "metadata_only", "metadata_logistic"]
 LEARN_FROM_METADATA = ("medklip", "knobo")
 """They see photographs alone, and the training cases' metadata are part of what they are taught."""
 
 
 def marks(name: str) -> list:
-    return [] if name in QUICK else [pytest.mark.slow] if name in PROVEN else [pytest.mark.slow, pytest.mark.draft]
+    return [] if name in QUICK else [pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in METHODS])

@@ -15,8 +15,6 @@ from tests.baselines.benches import make_bench, training_accuracy
 from tests.baselines.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
 from tests.stages.tiny import ONE_LAYER, losses
 
-pytestmark = pytest.mark.draft
-
 UNITS = [[0, 1], [2], [3, 4, 5, 6]]
 """Positions of the photographs of a pair, a single, and a unit of four, of which three are shown at a time."""
 RECORDS, STORED, TOKENS, DEPTH, WORDS = 7, 2, 5, 12, 4

@@ -14,8 +14,6 @@ from tests.baselines.shuffles import with_other_photographs
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
-pytestmark = pytest.mark.draft
-
 
 def model(study, folder):
     """An untrained model over the tokens of two sentences, one of them shorter."""

@@ -6,6 +6,7 @@ import pytest
 
 from prima_jax.errors import UserError
 from prima_jax.evaluation import curves
+from prima_jax.evaluation.confusion import shares_picture
 from tests.evaluation.examples import PAD, predictions
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -60,5 +61,5 @@ def test_confusion_counts_are_hand_counted():
 
 
 def test_a_class_without_cases_does_not_spoil_the_picture():
-    picture = curves.confusion_picture("prima", np.array([[2, 0], [0, 0]]), ("a", "b"), synthetic=True)
+    picture = shares_picture("PRIMA", np.array([[2, 0], [0, 0]]), ("a", "b"), synthetic=True)
     assert picture.startswith(PNG)

@@ -44,6 +44,16 @@ def test_shuffled_metadata_leaves_label_and_photograph_together(study):
     assert moved > 0.9 * len(before)
 
 
+def test_shuffled_labels_move_alone_and_as_a_whole_unit(study):
+    before, after = study.prepared.records, shuffled(study.prepared.records, "labels", seed=0)
+    for name in ("id", "image", "unit", "view", "subject", "fields"):
+        assert [getattr(r, name) for r in before] == [getattr(r, name) for r in after]
+    assert all(len(labels) == 1 for labels in by_unit(after, lambda r: r.label).values())
+    old, new = (sorted(min(labels) for labels in by_unit(part, lambda r: r.label).values()) for part in (before, after))
+    assert old == new  # each unit's label went to one other
+    assert 0.2 * len(before) < sum(a.label != b.label for a, b in zip(before, after, strict=True))
+
+
 def test_the_metadata_of_a_subject_stay_in_one_fold_when_its_photographs_are_shuffled(study):
     """Both eyes of a subject have one history: were they held out apart, it could be learnt by heart."""
     after = shuffled(study.prepared.records, "images", seed=0)

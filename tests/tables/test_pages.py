@@ -70,9 +70,9 @@ def test_several_seeds_are_told(seeds):
 
 
 def test_all_files_are_written(tmp_path):
-    pages.write(tmp_path, results(), [{"seed": 0, "method": "prima", "p_BCC": 0.5}])
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "table_1.md", "table_1.tex", "table_1.csv", "table_1.json", "table_1_predictions.csv"
+    pages.write(tmp_path, results(), [{"seed": 0, "method": "prima", "p_BCC": 0.5}], {"prima_confusion.png": b"picture"})
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")} == {
+        "table_1.md", "table_1.tex", "table_1.csv", "table_1.json", "table_1_predictions.csv", "table_1/prima_confusion.png"
     }  # fmt: skip
     rows = list(csv.reader((tmp_path / "table_1.csv").open()))
     assert [row[0] for row in rows] == ["Method", "PRIMA", "PRIMA (published)", "Majority class & more"]
