@@ -71,6 +71,7 @@ def test_a_strong_penalty_is_chosen_where_tokens_are_noise_and_a_weak_one_where_
     assert all(not set(subjects[a]) & set(subjects[b]) for a, b in folds)
 
 
+@pytest.mark.slow
 def test_metadata_rows_ignore_photographs_and_image_rows_ignore_metadata_to_the_bit(study, tmp_path):
     bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
     for names, other in (

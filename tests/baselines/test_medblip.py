@@ -111,6 +111,7 @@ def test_the_order_of_views_matters(model, batch):
     assert (difference[[0, 2]] > 1e-6).all()
 
 
+@pytest.mark.slow
 def test_a_published_llm_is_frozen_and_a_random_one_gets_adapters(study, tmp_path, model, batch):
     context = study.context(tmp_path, **ONE_LAYER)
     assert set(medblip.adapted_llm(context, 0).trainable) == {"lora"}

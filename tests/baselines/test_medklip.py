@@ -96,6 +96,7 @@ def test_the_mean_is_over_the_known_entities_of_all_devices(devices):
     assert abs(np.mean(means) - expected) > 1e-3
 
 
+@pytest.mark.slow
 def test_queries_learn_to_look_where_their_sign_is():
     """Two signs, each a direction that is planted in one patch of those photographs that have it; no query is told where."""
     generator = np.random.default_rng(0)

@@ -26,6 +26,7 @@ def model(study, folder):
     return context.llm.module, variables, {"ids": ids, "mask": mask, "label": np.array([1, 0], np.int32)}
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_class_tokens_among_the_logits_of_the_whole_vocabulary(study, tmp_path):
     module, variables, batch = model(study, tmp_path)
     weights = np.array([0.5, 2.0], np.float32)
