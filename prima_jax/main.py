@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
@@ -14,20 +15,29 @@ from ml_collections import ConfigDict, config_flags
 from prima_jax.errors import UserError
 from prima_jax.quiet import quiet
 
-__all__ = ["main", "parse"]
+__all__ = ["command", "main", "parse"]
 
 _EXAMPLE = "python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo"
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the experiment that the arguments name; returns the exit code: 0, or 2 for bad input, told in one sentence."""
+    """Runs the experiment or the table that the arguments name; returns the exit code, as `command` does."""
+    return command(arguments, lambda config, workdir: (run_table if "table" in config else run_experiment)(config, workdir))
+
+
+def command(arguments: list[str], run: Callable[[ConfigDict, Path], str]) -> int:
+    """Runs with the config and the workdir that the arguments name, and prints what comes back.
+
+    Returns the exit code: 0; 2 for bad input, told in one sentence; 143 if it was asked to stop and saved, 130 if it was
+    interrupted.
+    """
     try:
         config, workdir = parse(arguments[1:])
         quiet()
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
         try:
-            print(run_table(config, workdir) if "table" in config else run_experiment(config, workdir))
+            print(run(config, workdir))
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
             return 143

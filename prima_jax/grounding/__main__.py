@@ -1,144 +1,34 @@
 """The command line: python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables.
 
-Trains stages 1 and 2 of PRIMA and of what it is compared with, where the workdir does not hold them yet (Table 3 leaves
-PRIMA's and loc_dir's), and writes grounding.json, .md, .html and pictures. On a study without masks there are pictures only.
+Table 3 leaves what stages 1 and 2 of PRIMA and of loc_dir have learnt; the rest is trained here. Writes grounding.json, .md,
+.html and a picture for each visible attribute. On a study without masks there are pictures only.
 """
 
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax import experiment
-from prima_jax.checks import check
 from prima_jax.errors import UserError
-from prima_jax.evaluation.attention_picture import Shown, attention_picture
-from prima_jax.evaluation.captions import title
-from prima_jax.grounding import pages
-from prima_jax.grounding.attention import Look, looks
-from prima_jax.grounding.measure import meetings, read_mask, summary
-from prima_jax.main import parse
-from prima_jax.quiet import quiet
-from prima_jax.stages.context import Context
-from prima_jax.stages.pipeline import make_tokenizers
-from prima_jax.studies.synthetic import GROUNDING
-from prima_jax.tables.row import Job, table_context
-from prima_jax.tables.rows import PRIMA, Row, row_config
-from prima_jax.training.loop import Stopped
-from prima_jax.workdir import claim, open_workdir
+from prima_jax.main import command
 
-__all__ = ["VARIANTS", "main", "run"]
-
-VARIANTS = (
-    PRIMA,
-    Row(
-        "local_direct",
-        "PRIMA, L_loc without attention (loc_dir)",
-        "prima",
-        {"align.local.pooling": "mean", "align.local.negatives": "symmetric"},
-    ),
-    Row("global_alone", "L_glo alone", "prima", {"align.weights": (0.0, 0.3, 0.0, 0.0)}),
-    Row("untrained", "Untrained heads and image encoder", "prima", {"align.epochs": 0.0}),
-)
-"""Whose attention is compared; all read the same sentences through the same text encoder."""
-PICTURES = 4
-"""Photographs of each attribute."""
+__all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code: 0, or 2 for bad input, told in one sentence."""
-    try:
-        config, workdir = parse(arguments[1:])
-        if "table" not in config:
-            raise UserError("Grounding shares its stages with Table 3: choose a preset such as configs/aqua.py:table3,demo.")
-        quiet()
-        print(pages.markdown(run(config, workdir)))
-        print(f"Written to {workdir}: grounding.json, .md, .html and grounding_ATTRIBUTE.png.")
-    except Stopped:
-        print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
-        return 143
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
-    return 0
+    """Returns the exit code, as `prima_jax.main.command` does."""
+    return command(arguments, ground)
 
 
-def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Measures all variants on all folds of the first seed and writes the pages; returns what grounding.json holds."""
-    check(config)
-    seed = config.table.seeds[0]
-    with open_workdir(workdir, config):
-        reading = experiment.read_study(config, workdir)
-        context, _ = table_context(row_config(config, PRIMA, seed), workdir, Job(PRIMA, seed))
-        if not context.prepared.study.shown(visual_only=True):
-            raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
-        experiment.report_reading(reading)
-        claim(workdir, config, experiment.data_fingerprint(context, reading))
-        found = {row.name: looks_of(config, workdir, row, seed) for row in VARIANTS}
-        study, masks = context.prepared.study, config.study.synthetic.units > 0
-        records, folder = context.prepared.records, context.study_folder
-        met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
-        results = {
-            "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
-            "synthetic": study.synthetic,
-            "seed": seed,
-            "folds": config.folds,
-            "reference": PRIMA.name,
-            "variants": {row.name: row.title for row in VARIANTS},
-            "figures": summary(met, PRIMA.name) if masks else {},
-        }
-        pages.write(workdir, results, pictures(context, found, masks=masks))
-        return results
+def ground(config: ConfigDict, workdir: Path) -> str:
+    """Measures and draws; returns what the terminal shows."""
+    if "table" not in config:
+        raise UserError("Grounding shares its stages with Table 3: choose a preset such as configs/aqua.py:table3,demo.")
+    from prima_jax.grounding import pages  # after the flags: a wrong one should not wait for JAX
+    from prima_jax.grounding.run import run
 
-
-def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int) -> list[Look]:
-    """Of all held-out photographs, fold after fold."""
-    changed = row_config(config, row, seed)
-    check(changed)
-    context, folds = table_context(changed, workdir, Job(row, seed))
-    found = []
-    for fold in folds:
-        print(f"{row.title}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
-        found += looks(context, fold, make_tokenizers(context, fold))
-    return found
-
-
-def pictures(context: Context, found: dict[str, list[Look]], *, masks: bool) -> dict[str, bytes]:
-    """Attribute -> its picture: photographs taken at random among those in which the sign is seen, the same for all variants."""
-    drawn: dict[str, bytes] = {}
-    titles = {row.name: row.title for row in VARIANTS}
-    generator = np.random.default_rng(0)
-    for attribute in dict.fromkeys(look.attribute for look in found[PRIMA.name]):
-        numbers = [n for n, look in enumerate(found[PRIMA.name]) if look.attribute == attribute]
-        seen = {n: _mask(context, found[PRIMA.name][n]) if masks else None for n in numbers}
-        usable = [n for n in numbers if not masks or seen[n] is not None]
-        if not usable:
-            continue
-        chosen = sorted(generator.choice(usable, min(PICTURES, len(usable)), replace=False).tolist())
-        rows = []
-        for n in chosen:
-            look = found[PRIMA.name][n]
-            photograph, mask = context.prepared.image(look.record), seen[n]
-            if mask is not None:
-                photograph = _enlarged(photograph, mask.shape)
-            rows.append(Shown(look.clause, photograph, mask, {titles[name]: looks[n].attention for name, looks in found.items()}))
-        drawn[attribute] = attention_picture(attribute, rows, synthetic=masks)
-    return drawn
-
-
-def _mask(context: Context, look: Look) -> np.ndarray | None:
-    return read_mask(context.study_folder, context.prepared.records[look.record], GROUNDING[look.attribute])
-
-
-def _enlarged(photograph: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(photograph).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+    text = pages.markdown(run(config, workdir))
+    return f"{text}\nWritten to {workdir}: grounding.json, .md, .html and grounding_ATTRIBUTE.png."
 
 
 if __name__ == "__main__":
