@@ -11,6 +11,7 @@ from PIL import Image
 from prima_jax.evaluation.intervals import mean_interval
 from prima_jax.evaluation.pointing import Pointing, pointing
 from prima_jax.grounding.attention import Look
+from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Record
 from prima_jax.studies.synthetic import GROUNDING
 
@@ -32,11 +33,13 @@ class Met:
 def meetings(looks: Sequence[Look], records: Sequence[Record], study_folder: Path) -> list[Met]:
     """The looks whose sign can be seen in the photograph, beside its mask."""
     found = []
-    for look in looks:
-        record, sign = records[look.record], GROUNDING[look.attribute]
-        mask = read_mask(study_folder, record, sign)
-        if mask is not None:
-            found.append(Met(look, record.unit, sign, pointing(look.attention, mask)))
+    with progress_bar(len(looks), "Beside the masks", "look") as bar:
+        for look in looks:
+            record, sign = records[look.record], GROUNDING[look.attribute]
+            mask = read_mask(study_folder, record, sign)
+            if mask is not None:
+                found.append(Met(look, record.unit, sign, pointing(look.attention, mask)))
+            bar.update()
     return found
 
 
