@@ -14,9 +14,8 @@ from scripts.comparison.random_configs import Case
 from scripts.comparison.theirs import theirs
 from scripts.make_golden import randomize
 
-__all__ = ["QUANTITIES", "build", "compare", "compare_built", "differences", "ratio"]
+__all__ = ["build", "compare", "compare_built", "differences", "ratio"]
 
-QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
 
 CLASSES = {
     "dinov3": (transformers.DINOv3ViTConfig, transformers.DINOv3ViTModel),
