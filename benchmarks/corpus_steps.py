@@ -37,7 +37,7 @@ from ml_collections import ConfigDict
 
 from benchmarks import corpus_records, ranking
 from configs.corpus import get_config
-from prima_jax.corpus import check, learn, publish, retrieve, search, synthesise
+from prima_jax.corpus import check, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.topics import study_topics
@@ -52,7 +52,7 @@ LIMIT_SECONDS = 120
 LIMIT_GIB = 2.0
 """Of `retrieve`, its index included, at 100,000 records."""
 OVER_RECORDS = ("search", "search_xml", "fill", "index", "retrieve", "synthesise", "check", "review", "publish")
-OVER_CLAIMS = ("synthesise", "check", "review", "publish", "learn")
+OVER_CLAIMS = ("synthesise", "check", "review", "publish")
 
 Figures = dict[str, Any]
 
@@ -173,16 +173,6 @@ def review(folder: CorpusFolder, cohort: Study, records: int) -> Figures:
     return marks | {"claims": len(check.read_claims(folder))}
 
 
-def learn_step(folder: CorpusFolder, cohort: Study, records: int) -> Figures:
-    """One epoch of the demo's small encoder, and the measures before and after: what the step takes beside compilation."""
-    config = get_config("demo")
-    with config.unlocked():
-        config.learn.prose_epochs = config.knowledge.epochs = 1.0
-    with measured() as marks:
-        learn.run(config, cohort, folder)
-    return marks
-
-
 MEASURES: dict[str, Callable[[CorpusFolder, Study, int], Figures]] = {
     "draw": draw,
     "search": search_lines,
@@ -194,7 +184,6 @@ MEASURES: dict[str, Callable[[CorpusFolder, Study, int], Figures]] = {
     "check": step(check),
     "review": review,
     "publish": step(publish),
-    "learn": learn_step,
 }
 
 
@@ -246,7 +235,7 @@ def over_records(sizes: list[int]) -> list[Figures]:
     diseases = corpus_records.DISEASES
     with tempfile.TemporaryDirectory() as drawn:
         child("draw", Path(drawn), diseases, max(sizes, default=0))
-        steps = tuple(name for name in MEASURES if name not in ("draw", "exhaustive", "learn"))
+        steps = tuple(name for name in MEASURES if name not in ("draw", "exhaustive"))
         return [row(Path(drawn), diseases, n, (*steps, "exhaustive") if n == RECORDS[0] else steps) for n in sizes]
 
 
