@@ -51,6 +51,7 @@ def steps(config: ConfigDict) -> ConfigDict:
             # `extractive` copies sentences and needs no model. The paper asks for two families of language models, such as
             # ("openai:gpt-5", "google:gemini-3-pro"); any server that speaks OpenAI's protocol is local:MODEL@ADDRESS.
             "writers": ("extractive",),
+            "prices": (),  # (writer, price of a million tokens in, of a million out), so that the cost is reckoned
             "temperature": 0.0,
             "seed": 0,
             "timeout_seconds": 120.0,  # of silence

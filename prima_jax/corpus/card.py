@@ -33,7 +33,7 @@ def card_text(card: Mapping[str, Any]) -> str:
             "## Writers",
             "",
             *_table(
-                ("writer", "model", "topics", "claims", "failed", "tokens in", "tokens out"),
+                ("writer", "model", "topics", "claims", "failed", "tokens in", "tokens out", "cost"),
                 [_writer(one) for one in card["writers"]],
             ),
             "## Flags of the checks",
@@ -81,7 +81,8 @@ def _agreement(card: Mapping[str, Any]) -> list[str]:
 
 def _writer(one: Mapping[str, Any]) -> tuple[Any, ...]:
     tokens = (one.get("input_tokens", 0), one.get("output_tokens", 0))
-    return (one["writer"], ", ".join(one.get("model", [])), one["topics"], one["claims"], one["failed"], *tokens)
+    cost = f"{one['cost']:.2f}" if "cost" in one else "not known"
+    return (one["writer"], ", ".join(one.get("model", [])), one["topics"], one["claims"], one["failed"], *tokens, cost)
 
 
 def _source(one: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -132,7 +132,7 @@ def _row(group: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], ve
 
 
 def _writers(folder: CorpusFolder) -> list[dict[str, Any]]:
-    """What each writer was and did: versions, prompts, settings, tokens, failures."""
+    """What each writer was and did: versions, prompts, settings, tokens, cost where prices were given, failures."""
     found: dict[str, dict[str, Any]] = {}
     for draft in read_drafts(folder):
         one = found.setdefault(draft["writer"], {"writer": draft["writer"], "topics": 0, "claims": 0, "failed": 0})
@@ -143,6 +143,8 @@ def _writers(folder: CorpusFolder) -> list[dict[str, Any]]:
         one["claims"] += len(draft["claims"])
         for key in ("input_tokens", "output_tokens"):
             one[key] = one.get(key, 0) + draft.get(key, 0)
+        if "cost" in draft:
+            one["cost"] = one.get("cost", 0.0) + draft["cost"]
         for key in ("family", "model", "prompt_sha256", "schema_sha256", "temperature", "seed", "sdk"):
             values = one.setdefault(key, [])
             if draft.get(key) is not None and draft[key] not in values:

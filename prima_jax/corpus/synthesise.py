@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, append_line, read_lines
 from prima_jax.corpus.retrieve import read_passages
 from prima_jax.corpus.topics import Topic, study_topics
-from prima_jax.corpus.writers import Settings, Unanswered, Unavailable, Writer, WriterError, open_writers
+from prima_jax.corpus.writers import Settings, Unanswered, Unavailable, Writer, WriterError, open_writers, writer_name
 from prima_jax.corpus.writers.prompt import build_prompt, prompt_sha256
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
@@ -37,10 +38,10 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     Raises UserError: settings, a missing key, and, once all that can be written is, a writer that could not be reached.
     """
     folder.needs(folder.passages, "retrieve")
-    settings = _settings(config)
+    settings, prices = _settings(config), _prices(config)
     writers = open_writers(config.synthesise.writers, settings)  # all, before the first is paid
     topics, passages = study_topics(study), read_passages(folder)
-    rows = _Rows(folder)
+    rows = _Rows(folder, prices)
     stopped = []
     with progress_bar(len(writers) * len(topics), "Synthesising", "topic") as bar:
         for name, writer in writers.items():
@@ -66,18 +67,35 @@ def read_drafts(folder: CorpusFolder) -> list[Row]:
 
 
 def _settings(config: ConfigDict) -> Settings:
-    given = {name: value for name, value in config.synthesise.items() if name != "writers"}
+    given = {name: value for name, value in config.synthesise.items() if name not in ("writers", "prices")}
     unknown = sorted(given.keys() - Settings.__dataclass_fields__.keys())
     if unknown:
-        raise UserError(f"config.synthesise has no {unknown[0]}; it has {', '.join(Settings.__dataclass_fields__)}, writers.")
+        raise UserError(
+            f"config.synthesise has no {unknown[0]}; it has {', '.join(Settings.__dataclass_fields__)}, writers, prices."
+        )
     return Settings(**given)
+
+
+def _prices(config: ConfigDict) -> dict[str, tuple[float, float]]:
+    """Writer -> what a million tokens in and out cost, in the operator's currency. Raises UserError."""
+    writers, found = {writer_name(spec) for spec in config.synthesise.writers}, {}
+    for entry in config.synthesise.prices:
+        writer, *prices = entry if isinstance(entry, tuple | list) else (entry,)
+        numbers = [float(price) for price in prices if isinstance(price, int | float) and 0 <= price < math.inf]
+        if writer not in writers or len(prices) != 2 or len(numbers) != 2:
+            raise UserError(
+                f"synthesise.prices should hold (writer, price of a million tokens in, and of a million out) for some of "
+                f"{', '.join(sorted(writers))}, not {entry!r}: set --config.synthesise.prices=(('openai:gpt-5',1.25,10.0),), say."
+            )
+        found[writer] = (numbers[0], numbers[1])
+    return found
 
 
 class _Rows:
     """What stands in `drafts.jsonl`, and what is added."""
 
-    def __init__(self, folder: CorpusFolder) -> None:
-        self._path = folder.drafts
+    def __init__(self, folder: CorpusFolder, prices: Mapping[str, tuple[float, float]]) -> None:
+        self._path, self._prices = folder.drafts, prices
         self._newest: dict[tuple[str, str], Row] = {}
         self._written: dict[str, Row] = {}
         for row in _read(folder):
@@ -92,6 +110,9 @@ class _Rows:
         return True
 
     def add(self, row: Row) -> None:
+        if row["writer"] in self._prices and "cost" not in row and "input_tokens" in row:
+            used = (row["input_tokens"], row["output_tokens"])
+            row = row | {"cost": sum(n * price for n, price in zip(used, self._prices[row["writer"]], strict=True)) / 1e6}
         try:
             append_line(self._path, row)
         except OSError as error:
@@ -215,4 +236,7 @@ def _told(name: str, drafts: Sequence[Row]) -> str:
     tokens = [sum(draft.get(key, 0) for draft in written) for key in ("input_tokens", "output_tokens")]
     if any(tokens):
         parts.append(f"{tokens[0]} tokens in, {tokens[1]} out")
+    costs = [draft["cost"] for draft in written if "cost" in draft]
+    if costs:
+        parts.append(f"cost {sum(costs):.2f}")
     return ", ".join(parts)

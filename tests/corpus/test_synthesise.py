@@ -69,7 +69,7 @@ def store(folder: CorpusFolder, found: dict[str, list[Passage]]) -> None:
 
 
 def configured(writers: tuple[str, ...] = WRITERS, **settings) -> ConfigDict:
-    given = {"temperature": 0.0, "seed": 0, "timeout_seconds": 20.0, "attempts": 2, "max_output_tokens": 4000}
+    given = {"prices": (), "temperature": 0.0, "seed": 0, "timeout_seconds": 20.0, "attempts": 2, "max_output_tokens": 4000}
     return ConfigDict({"synthesise": {"writers": writers, **given, **settings}})
 
 
@@ -97,6 +97,29 @@ def folder(tmp_path):
     found = CorpusFolder(tmp_path / "corpus")
     store(found, evidence())
     return found
+
+
+def test_what_tokens_cost_is_recorded_where_prices_are_given(server, folder):
+    told = run(folder, prices=((WRITERS[0], 2.0, 10.0),))
+    first, second = ([d for d in read_drafts(folder) if d["writer"] == writer] for writer in WRITERS)
+    costs = [d["cost"] for d in first if "cost" in d]
+    assert costs == [pytest.approx((1000 * 2 + 100 * 10) / 1e6)] * len(ASKED)  # 1,000 tokens in and 100 out for each topic
+    assert not any("cost" in d for d in second)
+    assert f"500 out, cost {sum(costs):.2f}" in told and told.count(", cost ") == 1
+
+
+def test_a_price_is_no_part_of_what_is_asked(server, folder):
+    run(folder)
+    before = len(server.requests)
+    run(folder, prices=((WRITERS[0], 2.0, 10.0),))
+    assert len(server.requests) == before  # what was written is not paid for again
+
+
+@pytest.mark.parametrize("prices", [(("openai:other", 1.0, 2.0),), ((WRITERS[0], 1.0),), ((WRITERS[0], -1.0, 2.0),), (3,)])
+def test_a_wrong_price_is_one_sentence(server, folder, prices):
+    with pytest.raises(UserError, match=r"synthesise\.prices should hold") as caught:
+        run(folder, prices=prices)
+    assert "\n" not in str(caught.value) and not server.requests
 
 
 def test_two_families_on_each_topic(server, folder):

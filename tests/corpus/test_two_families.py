@@ -238,6 +238,14 @@ class TestWhatIsPublished:
         assert card["kappa_reviewers"] == 1.0 and card["pairs"]["reviewers"] == len(claimed)
         expected = [(r["id"], ATTACKED, [f["code"] for f in r["flags"]], [HOSTILE_REASON] * 2) for r in injected]
         assert [(r["id"], r["topic"], r["flags"], r["reasons"]) for r in card["rejected"]] == expected
+        paid = {one["writer"]: one for one in card["writers"]}
+        used = paid["openai:gpt-5"]
+        assert (
+            used["cost"] == pytest.approx((200 * used["input_tokens"] + 1000 * used["output_tokens"]) / 1e6) and used["cost"] > 0
+        )
+        assert "cost" not in paid["google:gemini-3-pro"]
+        costs = {row[0]: row[-1] for row in table(words, "Writers")[0]}
+        assert costs == {"openai:gpt-5": f"{used['cost']:.2f}", "google:gemini-3-pro": "not known"}
         told, _ = table(words, "Rejected")
         assert told == [
             [i, topic, r["writer"], ", ".join(flags), "; ".join(reasons)]

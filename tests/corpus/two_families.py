@@ -39,6 +39,7 @@ CONFIG = ConfigDict(
     {
         "synthesise": {
             "writers": ("openai:gpt-5", "google:gemini-3-pro"),
+            "prices": (("openai:gpt-5", 200.0, 1000.0),),
             "temperature": 0.0,
             "seed": 0,
             "timeout_seconds": 20.0,
