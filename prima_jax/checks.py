@@ -34,8 +34,9 @@ _WORDS = {
     "align.local.pooling": ("attention", "mean"),
     "align.soft.normalizer": ("printed", "batch"),
     "align.soft.vectors": ("metadata", "labels"),
-    "class_weights": ("none", "balanced"),
 }
+_CLASS_WEIGHTS = ("none", "balanced")
+"""Of every section that has the field."""
 _LEAST = {
     "seed": 0,
     "folds": 2,
@@ -114,7 +115,7 @@ def _numbers_and_words(section: dict[str, Any], prefix: str = "") -> list[tuple[
 
 def _check_value(field: str, value: Any) -> None:
     leaf = field.rpartition(".")[2]
-    words = _WORDS.get(field, _WORDS.get(leaf, ()))
+    words = _CLASS_WEIGHTS if leaf == "class_weights" else _WORDS.get(field, ())
     if words and value not in words:
         expected = " or ".join(repr(word) for word in words)
         raise UserError(f"{field} should be {expected}, not {value!r}: set --config.{field}.")

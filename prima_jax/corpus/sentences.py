@@ -37,7 +37,7 @@ NAMED_BY_LETTER = _words("vitamin vitamins hepatitis group groups type types cla
 LONGEST_BRACKET = 400
 """Characters; a bracket still open after so many is a slip of the pen, or an enumeration's "a)"."""
 
-# The two patterns that are looked for everywhere begin with a set of characters, which `re` skips to: five times as fast.
+# Both patterns begin with a set of characters, to which `re` skips: splitting takes a third of the time.
 _END = re.compile(r"""[.?!…](?<![.?!…].)(?:[.?!…]*+["'”’»)\]]*+(?=\s)|(?<=[a-z]{4}\.)(?=[A-Z][a-z]))""")
 _BULLET = re.compile(r"[-–](?<=\s.)\s+(?=(\S))|[•▪](?<=\s.)\s*(?=(\S))")
 _BEFORE_BULLET = re.compile(r"""[\w.:?!)"”]""")

@@ -30,10 +30,12 @@ class Pointing:
 def pointing(attention: np.ndarray, mask: np.ndarray) -> Pointing:
     """attention [K], the patches of a square grid row by row; mask bool [H, W] with a pixel of the sign at least."""
     side = _side(attention)
-    assert mask.any() and not mask.shape[0] % side and not mask.shape[1] % side, mask.shape
-    touched = mask.reshape(side, mask.shape[0] // side, side, mask.shape[1] // side).any(axis=(1, 3)).ravel()
+    assert mask.any()
+    rows, columns = np.nonzero(mask)
+    touched = np.zeros((side, side), bool)
+    touched[rows * side // mask.shape[0], columns * side // mask.shape[1]] = True
     return Pointing(
-        hit=float(touched[attention.argmax()]),
+        hit=float(touched.ravel()[attention.argmax()]),
         average_precision=float(average_precision_score(mask.ravel(), heat(attention, mask.shape).ravel())),
         chance_hit=float(touched.mean()),
         chance_precision=float(mask.mean()),

@@ -42,6 +42,8 @@ def looks(context: Context, fold: Fold, tokenizers: Tokenizers) -> list[Look]:
     text_variables, aligned = aligned_encoders(context, fold, tokenizers)
     parts = {int(i): clauses(study, records[i].fields, visual_only=True) for i in fold.test}
     spoken = [i for i, said in parts.items() if said]
+    if not spoken:
+        return []
     texts = features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in spoken])
     attend = jax.jit(partial(_attention, SharedSpace(context.config.align.projection_width)))
     found = []

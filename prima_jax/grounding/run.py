@@ -10,6 +10,7 @@ from PIL import Image
 
 from prima_jax import experiment
 from prima_jax.checks import check
+from prima_jax.data.text import clauses
 from prima_jax.errors import UserError
 from prima_jax.evaluation.attention_picture import Shown, attention_picture
 from prima_jax.evaluation.captions import title
@@ -20,19 +21,14 @@ from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import make_tokenizers
 from prima_jax.studies.synthetic import GROUNDING
 from prima_jax.tables.row import Job, table_context
-from prima_jax.tables.rows import PRIMA, Row, row_config
+from prima_jax.tables.rows import PRIMA, TABLES, Row, row_config
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["VARIANTS", "run"]
 
 VARIANTS = (
     PRIMA,
-    Row(
-        "local_direct",
-        "PRIMA, L_loc without attention (loc_dir)",
-        "prima",
-        {"align.local.pooling": "mean", "align.local.negatives": "symmetric"},
-    ),
+    next(row for row in TABLES[3] if row.name == "local_direct"),
     Row("global_alone", "L_glo alone", "prima", {"align.weights": (0.0, 0.3, 0.0, 0.0)}),
     Row("untrained", "Untrained heads and image encoder", "prima", {"align.epochs": 0.0}),
 )
@@ -52,6 +48,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
         experiment.report_reading(reading)
         claim(workdir, config, experiment.data_fingerprint(context, reading))
+        if not any(clauses(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records):
+            raise UserError(f"No record of {context.prepared.study.name} says anything of a visible attribute: fill some in.")
         found = {row.name: looks_of(config, workdir, row, seed) for row in VARIANTS}
         study, masks = context.prepared.study, config.study.synthetic.units > 0
         records, folder = context.prepared.records, context.study_folder

@@ -17,6 +17,12 @@ def test_a_hit_is_a_peak_on_a_patch_that_the_sign_touches():
         assert found.chance_hit == 0.25 and found.chance_precision == 1 / 64
 
 
+def test_a_mask_need_not_be_a_whole_number_of_patches_wide():
+    mask = np.zeros((10, 7), bool)
+    mask[4, 6] = True  # of 3 x 3 patches the one in row 1 and column 2, whichever way a pixel on an edge is counted
+    assert [pointing(np.eye(9)[patch], mask).hit for patch in range(9)] == [0, 0, 0, 0, 0, 1, 0, 0, 0]
+
+
 def test_average_precision_is_one_where_attention_lies_on_the_sign_alone_and_chance_where_it_is_blind():
     mask = np.zeros((16, 16), bool)
     mask[4:12, 4:12] = True
