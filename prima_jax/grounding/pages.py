@@ -19,7 +19,7 @@ img { max-width: 100%; height: auto; }"""
 _HEADINGS = (
     "Attention of",
     "Words on",
-    "Photographs",
+    "Looks",
     "Pointing game",
     "Blind",
     "Average precision",
@@ -93,7 +93,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     found = [_SYNTHETIC] if results["synthetic"] else []
     found += [
         f"Held-out photographs of all {results['folds']} folds, seed {results['seed']}; encoders and projection heads as stage 2 "
-        "leaves them. The attention is the mean over the words of one attribute in the photograph's own sentence.",
+        "leaves them. A look is one photograph with the words on one attribute in its own sentence; its attention is their mean.",
     ]
     if not results["figures"]:
         return [*found, "Nobody has drawn where the signs are in these photographs, so there are pictures and no figures."]
