@@ -165,7 +165,7 @@ def test_a_server_killed_between_two_decisions_loses_nothing(folder, person):
         page.goto(f"{address}/claims/{SUN}")
         page.click("#approve button")
         page.wait_for_selector(".done")
-        page.goto(f"{address}/claims/{SCREEN}")
+        page.goto(f"{address}/claims/{SCREEN}", wait_until="networkidle")  # what the page still asked for would be refused
         page.keyboard.press("r")
         page.fill("#reject textarea", "Typed before the server died.")
         process.kill()
@@ -175,6 +175,7 @@ def test_a_server_killed_between_two_decisions_loses_nothing(folder, person):
         page.click("#reject button")  # the session and the open form outlive the server
         assert "Rejected and kept" in page.inner_text(".done")
         assert log(folder) == [(ADA, SUN, "approve"), (ADA, SCREEN, "reject")]
+        page.wait_for_load_state("networkidle")
         process.send_signal(signal.SIGTERM)
         assert "closed with 2 decisions" in process.stdout.read()
         assert process.wait(20) == 0

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_every_row_is_in_the_table_once_and_has_predicted_every_case_once(whole)
 
 def test_kills_and_two_processes_change_nothing(whole, tmp_path):
     workdir, chance = tmp_path / "run", random.Random(7)
+    shutil.copytree(whole.with_suffix(".cache"), workdir.with_suffix(".cache"))  # nothing of this is about compilation
     for patterns in MOMENTS:
         process = start(workdir, "table2,demo", *OVERRIDES, "--config.table.processes=2")
         wait_for(workdir, patterns, process)
