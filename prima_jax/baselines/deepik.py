@@ -28,6 +28,7 @@ from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.models.densenet import DenseNet, TwoHeads
 from prima_jax.stages import refine
+from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage
 from prima_jax.training.loop import Objective
@@ -70,16 +71,7 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.image_batches(
-                context.prepared,
-                positions,
-                image_size=context.config.image.size,
-                augmentation=context.augmentation,
-                batch_size=settings.batch_size,
-                seed=context.seed("deepik", "batches", fold.index),
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=image_batches(stage, fold, positions),
         )
 
     trained = stage.run(prepare, initial)

@@ -15,6 +15,7 @@ from prima_jax.baselines.backbones import case_mean, photographs
 from prima_jax.baselines.method import Bench
 from prima_jax.data import loader
 from prima_jax.data.images import normalize
+from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -62,16 +63,7 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.image_batches(
-                context.prepared,
-                positions,
-                image_size=context.config.image.size,
-                augmentation=context.augmentation,
-                batch_size=settings.batch_size,
-                seed=context.seed(name, "batches", fold.index),
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=image_batches(stage, fold, positions),
         )
 
     trained = stage.run(prepare, initial)

@@ -22,9 +22,9 @@ import numpy as np
 from prima_jax.baselines.backbones import case_mean, image_tokens, photographs
 from prima_jax.baselines.concepts import Concepts, ground, prior
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
 from prima_jax.data.statements import Statements
 from prima_jax.stages import knowledge
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Stage
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -84,14 +84,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
             frozen={"prior": table, "class_weights": class_weights(settings.class_weights, labels, len(study.classes))},
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(train),
-                batch_size=settings.batch_size,
-                seed=context.seed(NAME, "batches", fold.index),
-                read=read,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(train), read),
         )
 
     return State(concepts, table, stage.run(prepare, initial))

@@ -26,9 +26,9 @@ from prima_jax.baselines import backbones
 from prima_jax.baselines.contrastive import query_text_loss
 from prima_jax.baselines.language import Prompts, answer_logits, classify, embedded, prompt_tokens
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.query_former import Bridge, Bridged
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, Sitting, gather, training_sitting, whole_sittings
 from prima_jax.stages.context import Adapted, Context, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
@@ -95,14 +95,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(train),
-                batch_size=settings.batch_size,
-                seed=context.seed("medblip", "batches", fold.index),
-                read=training_batch,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(train), training_batch),
         )
 
     trained = stage.run(prepare, initial)

@@ -31,6 +31,7 @@ from prima_jax.data.statements import Statements
 from prima_jax.models.layers import Dense
 from prima_jax.models.query_decoder import QueryDecoder
 from prima_jax.stages import features, refine
+from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage, adapt, join
 from prima_jax.training.loop import Objective
@@ -93,16 +94,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
             frozen=frozen,
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.image_batches(
-                context.prepared,
-                positions,
-                image_size=context.config.image.size,
-                augmentation=context.augmentation,
-                batch_size=settings.batch_size,
-                seed=context.seed("medklip", "batches", fold.index),
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=image_batches(stage, fold, positions),
         )
 
     trained = stage.run(prepare, initial)

@@ -24,9 +24,9 @@ from prima_jax.baselines import backbones, mlrg_align
 from prima_jax.baselines.language import answer_logits, classify, embedded
 from prima_jax.baselines.method import Bench, Method
 from prima_jax.baselines.mlrg_align import Views
-from prima_jax.data import loader
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.view_fusion import IndicationReader
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
@@ -78,14 +78,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(anchors),
-                batch_size=settings.batch_size,
-                seed=context.seed("mlrg", "batches", fold.index),
-                read=training_batch,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(anchors), training_batch),
         )
 
     trained = stage.run(prepare, initial)

@@ -15,10 +15,10 @@ import numpy as np
 from prima_jax.baselines import backbones
 from prima_jax.baselines.contrastive import image_text_loss, token_loss, view_loss
 from prima_jax.baselines.method import Bench
-from prima_jax.data import loader
 from prima_jax.data.text import sentence
 from prima_jax.models.view_fusion import ViewEncoder
 from prima_jax.stages import features
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage
 from prima_jax.stages.features import TextTokens
@@ -90,14 +90,7 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
             frozen={},
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(units),
-                batch_size=settings.batch_size,
-                seed=context.seed("mlrg_align", "batches", fold.index),
-                read=training_batch,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(units), training_batch),
         )
 
     return stage.run(prepare, initial)

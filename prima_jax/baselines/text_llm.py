@@ -14,9 +14,9 @@ import numpy as np
 
 from prima_jax.baselines.language import Prompts, answer_logits, classify, embedded, prompt_tokens
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import special_tokens
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.pipeline import record_sentences
@@ -68,14 +68,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(train),
-                batch_size=settings.batch_size,
-                seed=context.seed(NAME, "batches", fold.index),
-                read=read,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(train), read),
         )
 
     trained = stage.run(prepare, initial)

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.losses import alignment_loss
 from prima_jax.models.dual_encoder import SharedSpace
+from prima_jax.stages.batches import pair_batches
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
 from prima_jax.training.loop import Objective
@@ -68,16 +68,7 @@ def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> A
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.pair_batches(
-                context.prepared,
-                units,
-                image_size=context.config.image.size,
-                augmentation=context.augmentation,
-                batch_size=settings.batch_size,
-                seed=context.seed("align", "batches", fold.index),
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=pair_batches(stage, fold, units),
         )
 
     trained = stage.run(prepare, initial) if settings.epochs else initial()

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from prima_jax.data import loader
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, positions, special_tokens
+from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, case_views, gather, training_sitting, whole_sittings
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
@@ -66,14 +66,7 @@ def run(
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.index_batches(
-                len(cases),
-                batch_size=settings.batch_size,
-                seed=context.seed("diagnose", "batches", fold.index),
-                read=read,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=index_batches(stage, fold, len(cases), read),
         )
 
     trained = stage.run(prepare, initial)

@@ -14,6 +14,7 @@ from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.models.dual_encoder import ClassifierHead
+from prima_jax.stages.batches import image_batches
 from prima_jax.stages.context import Adapted, Backbone, Context, Fold, Stage, adapt, join
 from prima_jax.training.loop import Objective
 
@@ -51,16 +52,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=loader.image_batches(
-                context.prepared,
-                fold.train,
-                image_size=context.config.image.size,
-                augmentation=context.augmentation,
-                batch_size=settings.batch_size,
-                seed=context.seed(name, "batches", fold.index),
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-            ),
+            batches=image_batches(stage, fold, fold.train),
         )
 
     trained = stage.run(prepare, initial)

@@ -21,14 +21,15 @@ def statistics_markdown(results: Mapping[str, Any]) -> str:
 
 def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     lines = [
-        "| Method | Macro F1 | Macro AUC | ECE | ECE, temperature | PRIMA's macro F1 less its own | t: p | McNemar: p |",
-        "| :-- | --: | --: | --: | --: | --: | --: | --: |",
+        "| Method | Macro F1 | By chance | Macro AUC | ECE | ECE, temperature | PRIMA's F1 less its own | t: p | McNemar: p |",
+        "| :-- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for name, one in found.items():
         against = one.get("against_prima")
         cells = [
             results["methods"][name]["title"] if name in results["methods"] else method_name(name),
             _interval(one["intervals"]["macro_f1"]),
+            _interval({**one["chance"]["macro_f1"], "estimate": one["chance"]["macro_f1"]["mean"]}),
             _interval(one["intervals"]["macro_auc"]),
             f"{100 * one['calibration_error']:.1f}",
             f"{100 * one['calibration_error_with_temperature']:.1f}",
@@ -41,7 +42,6 @@ def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 
 
 def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    chance = next(iter(found["methods"].values()))["chance"]["macro_f1"]
     torn = {kind: number for kind, number in found["in_several_folds"].items() if kind != "subject"}
     return [
         f"Seed {results['seeds'][0]}, all held-out cases together, in per cent; in parentheses 95% intervals by a bootstrap over "
@@ -49,8 +49,8 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003). McNemar: which units are right. Both p "
         "with Holm's correction over the rows.",
         "ECE: expected calibration error, 15 bins; with the temperature that is fitted on the other folds.",
-        f"With shuffled labels the first row's macro F1 would be {100 * chance['mean']:.1f} ({100 * chance['low']:.1f} to "
-        f"{100 * chance['high']:.1f}).",
+        "By chance: the macro F1 of a row's own predictions where the labels are dealt out anew among the units, and 95% of such "
+        "deals.",
         "No record and no unit is in two folds." if not torn else f"LEAKAGE: in several folds are {torn}.",
     ]
 

@@ -1,0 +1,74 @@
+"""The statistics of a table: its page says what the predictions hold. The predictions here are invented."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prima_jax.tables.statistics import statistics
+from prima_jax.tables.statistics_pages import statistics_markdown
+
+UNITS = 60
+METHODS = {"prima": 0.9, "guess": 0.5}
+
+
+def lines() -> list[dict[str, Any]]:
+    """Two cases of each unit, two classes; METHODS says how often a method is right."""
+    generator, found = np.random.default_rng(5), []
+    for name, right in METHODS.items():
+        for unit in range(UNITS):
+            label = unit % 2
+            for case in range(2):
+                p = 0.8 if generator.random() < right else 0.2
+                found.append(
+                    {"seed": 0, "method": name, "fold": unit % 5, "record": f"r{unit}_{case}", "unit": f"u{unit}"}
+                    | {"subject": f"s{unit}", "label": "ab"[label], "p_a": p if label == 0 else 1 - p}
+                )
+                found[-1]["p_b"] = 1 - found[-1]["p_a"]
+    return found
+
+
+def page(found: dict[str, Any]) -> str:
+    methods = {"prima": {"title": "PRIMA"}, "guess": {"title": "A guess"}}
+    return statistics_markdown({"seeds": [0], "methods": methods, "statistics": found})
+
+
+def cells(text: str, title: str) -> list[str]:
+    row = next(line for line in text.splitlines() if line.startswith(f"| {title} |"))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    groups = {"eye": {line["record"]: "left" if line["record"].endswith("0") else "right" for line in lines()}}
+    return statistics(lines(), groups)
+
+
+def test_a_guess_lies_within_its_chance_and_prima_above_its_own(found):
+    ours, guess = found["methods"]["prima"], found["methods"]["guess"]
+    assert ours["intervals"]["macro_f1"]["estimate"] > ours["chance"]["macro_f1"]["high"]
+    assert guess["chance"]["macro_f1"]["low"] < guess["intervals"]["macro_f1"]["estimate"] < guess["chance"]["macro_f1"]["high"]
+
+
+def test_every_row_has_its_own_chance_on_the_page(found):
+    text = page(found)
+    for name, title in (("prima", "PRIMA"), ("guess", "A guess")):
+        expected = found["methods"][name]["chance"]["macro_f1"]
+        assert cells(text, title)[2] == "{:.1f} ({:.1f} to {:.1f})".format(*(100 * expected[k] for k in ("mean", "low", "high")))
+
+
+def test_prima_is_compared_with_every_other_row_and_not_with_itself(found):
+    assert "against_prima" not in found["methods"]["prima"] and cells(page(found), "PRIMA")[6:] == ["", "", ""]
+    assert found["methods"]["guess"]["against_prima"]["mcnemar"]["p_holm"] < 0.001
+    assert cells(page(found), "A guess")[8] == "< 0.001"
+
+
+def test_groups_stand_with_their_counts(found):
+    text = page(found)
+    assert cells(text, "eye: left")[1:3] == cells(text, "eye: right")[1:3] == ["60", "60"]
+
+
+def test_a_unit_in_two_folds_is_called_leakage(found):
+    assert "No record and no unit is in two folds." in page(found)
+    torn = [{**line, "fold": 4} if line["record"] == "r7_0" else line for line in lines()]
+    assert "LEAKAGE: in several folds are {'unit': 1}." in page(statistics(torn, {}))
