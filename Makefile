@@ -30,9 +30,9 @@ corpus-demo: $(VENV)/installed-corpus
 	$(CORPUS_STEP) learn
 
 tables: $(VENV)/installed
-	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=$(TABLES)
-	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table3,demo --workdir=$(TABLES)
-	$(VENV)/bin/python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=$(TABLES)
+	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table2,demo --config.table.processes=2 --workdir=$(TABLES)
+	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:table3,demo --config.table.processes=2 --workdir=$(TABLES)
+	$(VENV)/bin/python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --config.table.processes=2 --workdir=$(TABLES)
 
 test: $(TEST_VENV)/installed
 	$(PYTEST)

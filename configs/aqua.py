@@ -26,7 +26,7 @@ def get_config(preset: str = "") -> ConfigDict:
     table, size = split_preset(preset)
     config = paper_recipe(get_study(), group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
-    if size not in ("", "demo"):
+    if size not in ("", "demo") or table not in (0, 2, 3):
         raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, table2, table3, and both as table2,demo")
     return with_table(demo(config) if size else config, table, weights=not size, subgroups=("age", "sex"))
 

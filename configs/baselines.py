@@ -1,19 +1,22 @@
 """The settings of the baselines of Tables 1 and 2: config.baselines.NAME is that of prima_jax/baselines/NAME.py.
 
 Where the original repository has a number it stands here (which repository: see the file's docstring); what is ours is
-marked. `small` is what runs without weights train, at the budget of the other small rows.
+marked. Rows that are ours train for as long as the part of PRIMA that they stand for. So do all rows in runs without weights,
+for which no original's numbers are meant: what learns from photographs trains as the image-only row does, what ends in the
+LLM as stage 3 does.
 """
 
 from ml_collections import ConfigDict
 
 
-def published() -> ConfigDict:
-    """For pre-trained encoders."""
+def published(recipe: ConfigDict) -> ConfigDict:
+    """For pre-trained encoders, beside this recipe."""
     config = ConfigDict()
-    config.metadata_mlp = _metadata_mlp()
+    config.metadata_mlp = {**_trained_as(recipe.image_only), "width": 512}  # the width is ours; the paper has no number
+    # The original: SGD at 1e-3 with momentum, plateau schedule, batch 30, 150 epochs at most, class weights.
+    config.metablock = _trained_as(recipe.image_only)
+    config.text_llm = _trained_as(recipe.diagnose)
     config.knobo = _knobo()
-    config.metablock = _metablock()
-    config.text_llm = _text_llm()
     config.medklip = _medklip()
     config.deepik = _deepik()
     config.medblip = _medblip()
@@ -21,26 +24,34 @@ def published() -> ConfigDict:
     return config
 
 
-def small(*, epochs: float, batch_size: int, class_weights: str) -> ConfigDict:
-    """For small encoders from random weights, with what the image-only row has."""
-    config = published()
+def small(recipe: ConfigDict) -> ConfigDict:
+    """For small encoders from random weights, beside this recipe."""
+    config = published(recipe)
+    photographs, answers = ({name: of[name] for name in _LENGTH} for of in (recipe.image_only, recipe.diagnose))
     for section in config.values():
-        section.class_weights = class_weights
-    for name in ("metadata_mlp", "metablock"):
-        config[name].update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
+        section.class_weights = recipe.image_only.class_weights
     config.metadata_mlp.width = 128
-    config.knobo.update({"epochs": 60.0, "batch_size": batch_size, "learning_rate": 1e-2})
-    config.text_llm.update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
-    config.medklip.update({"epochs": 0.65 * epochs, "batch_size": batch_size, "learning_rate": 1e-3, "rank": 0})
-    config.medklip.update({"width": 64, "layers": 2, "heads": 2})
-    config.deepik.update({"epochs": epochs, "batch_size": batch_size, "learning_rate": 2e-3})
-    config.deepik.update({"blocks": (2, 2, 2), "growth": 12, "stem": 24})
-    config.medblip.update({"epochs": min(0.5 * epochs, 3.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
-    config.medblip.update({"queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
-    config.mlrg.update({"epochs": min(0.4 * epochs, 3.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
-    config.mlrg.update({"layers": 1, "width": 64, "heads": 2})
-    config.mlrg.align.update({"epochs": min(0.4 * epochs, 2.0), "batch_size": min(batch_size, 16), "learning_rate": 1e-3})
+    config.text_llm.rank = 0  # whole: nothing but its own embeddings of words tells it what they mean
+    config.knobo.update({"epochs": 60.0, "batch_size": recipe.image_only.batch_size, "learning_rate": 1e-2})
+    config.medklip.update({**photographs, "rank": 0, "width": 64, "layers": 2, "heads": 2})
+    config.deepik.update({**photographs, "learning_rate": 2e-3, "blocks": (2, 2, 2), "growth": 12, "stem": 24})
+    config.medblip.update({**answers, "queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
+    config.mlrg.update({**answers, "layers": 1, "width": 64, "heads": 2})
+    # An epoch of MLRG takes every photograph once, one of stage 3 every case.
+    config.mlrg.epochs = recipe.diagnose.epochs / (_ILLUMINATIONS if recipe.diagnose.case == "unit" else 1)
+    config.mlrg.align.update({name: recipe.align[name] for name in _LENGTH})
     return config
+
+
+_LENGTH = ("epochs", "batch_size", "learning_rate")
+_ILLUMINATIONS = 3
+"""Photographs of an eye, about."""
+
+
+def _trained_as(stage: ConfigDict) -> ConfigDict:
+    """The training of one of PRIMA's stages."""
+    own = (*_LENGTH, "weight_decay", "rank", "alpha_over_rank", "targets", "class_weights")
+    return ConfigDict({name: stage[name] for name in own})
 
 
 def _medklip() -> ConfigDict:
@@ -77,22 +88,6 @@ def _deepik() -> ConfigDict:
     )
 
 
-def _metadata_mlp() -> ConfigDict:
-    return ConfigDict(
-        {  # the paper names the row and no number: the image-only row's
-            "epochs": 60.0,
-            "batch_size": 64,
-            "learning_rate": 3e-5,
-            "weight_decay": 1e-3,
-            "rank": 32,
-            "alpha_over_rank": 2.0,
-            "targets": (),
-            "width": 512,  # ours
-            "class_weights": "none",  # or "balanced"
-        }
-    )
-
-
 def _knobo() -> ConfigDict:
     return ConfigDict(
         {
@@ -102,36 +97,6 @@ def _knobo() -> ConfigDict:
             "weight_decay": 0.0,  # Adam
             "concepts": 150,  # the best are kept, as many as in the original's example; a study may have fewer
             "prior_weight": 1.0,  # 0 leaves the literature out
-            "class_weights": "none",  # or "balanced"
-        }
-    )
-
-
-def _metablock() -> ConfigDict:
-    return ConfigDict(
-        {  # the original: SGD at 1e-3 with momentum, plateau schedule, batch 30, 150 epochs at most; with LoRA these are ours
-            "epochs": 60.0,
-            "batch_size": 64,
-            "learning_rate": 3e-5,
-            "weight_decay": 1e-3,
-            "rank": 32,
-            "alpha_over_rank": 2.0,
-            "targets": (),
-            "class_weights": "none",  # or "balanced", as the original
-        }
-    )
-
-
-def _text_llm() -> ConfigDict:
-    return ConfigDict(
-        {  # stage 3's
-            "epochs": 80.0,
-            "batch_size": 16,
-            "learning_rate": 1e-5,
-            "weight_decay": 3e-2,
-            "rank": 16,
-            "alpha_over_rank": 2.0,
-            "targets": (),
             "class_weights": "none",  # or "balanced"
         }
     )

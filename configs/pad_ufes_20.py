@@ -30,7 +30,7 @@ def get_config(preset: str = "") -> ConfigDict:
     config = paper_recipe("pad_ufes_20", group="unit", folder="data/pad_ufes_20")  # a lesion, as in the paper
     config.image_only.epochs = 155.0  # 28 steps each; alignment has 150 epochs of 23 steps, refinement 30 of 28
     config.image.augmentation.update({"vertical_flip": True, "quarter_turns": True})  # skin has no up side
-    if size not in ("", "small"):
+    if size not in ("", "small") or table not in (0, 1, 3):
         raise ValueError(
             f"configs/pad_ufes_20.py has no preset {preset!r}: it has small, table1, table3, and both as table1,small"
         )

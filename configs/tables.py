@@ -29,6 +29,5 @@ def with_table(config: ConfigDict, number: int, *, weights: bool, subgroups: tup
                 "subgroups": subgroups,
             }
         )
-        budget = {name: config.image_only[name] for name in ("epochs", "batch_size", "class_weights")}
-        config.baselines = baselines.published() if weights else baselines.small(**budget)
+        config.baselines = baselines.published(config) if weights else baselines.small(config)
     return config

@@ -9,14 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from prima_jax.baselines.method import Bench
+from prima_jax.baselines.method import Bench, Method
 from prima_jax.data import loader
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
-__all__ = ["case_mean", "class_tokens", "image_encoder", "image_tokens", "photographs", "text_encoder", "text_tokens"]
+__all__ = [
+    "case_mean",
+    "class_tokens",
+    "image_encoder",
+    "image_tokens",
+    "photographs",
+    "row_bench",
+    "text_encoder",
+    "text_tokens",
+]
+
+
+def row_bench(context: Context, fold: Fold, method: Method) -> Bench:
+    """Where a method works. But for PRIMA's rows the tokenizers have not read the corpus either."""
+    return Bench(context, fold, pipeline.make_tokenizers(context if method.reads_corpus else _without_corpus(context), fold))
 
 
 def image_encoder(bench: Bench) -> dict[str, Any]:
@@ -53,11 +67,11 @@ def class_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:
-    """The variables of the frozen text encoder, which has not read the corpus."""
+    """The variables of the frozen text encoder, which has not read the corpus: that of the ablation without knowledge."""
     context = _without_corpus(bench.context)
     texts = pipeline.training_sentences(context, bench.fold) if context.config.knowledge.include_sentences else []
     if not texts:
-        return context.text_encoder.variables
+        return bench.context.text_encoder.variables
     return knowledge.run(context, bench.fold, bench.tokenizers.text, texts)
 
 

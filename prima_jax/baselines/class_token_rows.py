@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from prima_jax.baselines import plain
 from prima_jax.baselines.backbones import case_mean, class_tokens, photographs
-from prima_jax.baselines.method import Bench, Method
+from prima_jax.baselines.method import EQUAL_CLASSES, Bench, Method
 from prima_jax.stages.cases import Case
 
 __all__ = ["METHODS"]
@@ -64,7 +64,7 @@ def _inner_folds(train: Photographs) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(splitter.split(train.tokens, train.labels, train.subjects))
 
 
-def _row(name: str, title: str, classify: Classifier) -> Method:
+def _row(name: str, classify: Classifier, note: str = "") -> Method:
     def fit(bench: Bench, train: list[Case]) -> Photographs:
         counts = [len(p) for p in photographs(train)]
         labels = np.repeat(np.array([case.label for case in train]), counts)
@@ -73,10 +73,10 @@ def _row(name: str, title: str, classify: Classifier) -> Method:
     def predict(bench: Bench, state: Photographs, test: list[Case]) -> np.ndarray:
         return case_mean(classify(state, class_tokens(bench, test), len(bench.context.prepared.study.classes)), test)
 
-    return Method(name, title, frozenset({"images"}), fit, predict, title_without_weights=f"{title}, untrained weights")
+    return Method(name, frozenset({"images"}), fit, predict, note=note)
 
 
 METHODS = (
-    _row("nearest_neighbours", "Frozen class token, nearest neighbours", nearest_neighbours),
-    _row("linear_probe", "Frozen class token, linear probe", linear_probe),
+    _row("nearest_neighbours", nearest_neighbours),
+    _row("linear_probe", linear_probe, note=EQUAL_CLASSES),
 )

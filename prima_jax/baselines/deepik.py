@@ -181,4 +181,4 @@ def _pooled(batches: list[Any]) -> Any:
     return pool(*batches)
 
 
-METHOD = Method("deepik", "DeepIK (our adaptation)", frozenset({"images"}), fit, predict)
+METHOD = Method("deepik", frozenset({"images"}), fit, predict, batches="photographs")

@@ -26,4 +26,4 @@ def predict(bench: Bench, state: refine.Refined, test: list[Case]) -> np.ndarray
     return case_mean(refine.classify_images(bench.context, state, positions), test)
 
 
-METHOD = Method("image_only", "DINOv3, LoRA (image only)", frozenset({"images"}), fit, predict)
+METHOD = Method("image_only", frozenset({"images"}), fit, predict)

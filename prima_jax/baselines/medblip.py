@@ -183,4 +183,4 @@ def _all_cases(context: Context) -> int:
     return len(context.units if context.config.diagnose.case == "unit" else context.prepared.records)
 
 
-METHOD = Method("medblip", "MedBLIP (our adaptation)", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method("medblip", frozenset({"images", "metadata"}), fit, predict)

@@ -222,4 +222,4 @@ def _dense(features: int, name: str) -> Dense:
     return Dense(features, kernel_init=nn.initializers.lecun_normal(), name=name)
 
 
-METHOD = Method("medklip", "MedKLIP (our adaptation)", frozenset({"images"}), fit, predict)
+METHOD = Method("medklip", frozenset({"images"}), fit, predict, batches="photographs")

@@ -50,4 +50,11 @@ def _head(bench: Bench) -> MetaBlock:
     return MetaBlock(len(bench.context.prepared.study.classes))
 
 
-METHOD = Method(NAME, "MetaBlock fusion (our adaptation)", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method(
+    NAME,
+    frozenset({"images", "metadata"}),
+    fit,
+    predict,
+    batches="photographs",
+    note="its training leaves no attribute out, as that of the rows with an LLM does now and then",
+)

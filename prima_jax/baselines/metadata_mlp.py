@@ -57,4 +57,11 @@ def _head(bench: Bench) -> MetadataMLP:
     return MetadataMLP(len(context.prepared.study.classes), context.config.baselines[NAME].width)
 
 
-METHOD = Method(NAME, "DINOv3 + metadata via MLP (our adaptation)", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method(
+    NAME,
+    frozenset({"images", "metadata"}),
+    fit,
+    predict,
+    batches="photographs",
+    note="its training leaves no attribute out, as that of the rows with an LLM does now and then",
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers
 
-__all__ = ["Bench", "Method"]
+__all__ = ["EQUAL_CLASSES", "Bench", "Method"]
+
+EQUAL_CLASSES = "classes weigh the same in its training, whatever the other rows do"
 
 
 class Bench(NamedTuple):
@@ -34,11 +36,13 @@ class Method:
 
     name: str
     """Its key in results, and the section of config.baselines that holds its settings, if it has any."""
-    title: str
-    """Its name in tables. An adaptation of ours says so: no row is called by a published method's name alone."""
     sees: frozenset[str]
     """Out of "images" and "metadata": what reaches its probabilities at test time."""
     fit: Callable[[Bench, list[Case]], Any]
     predict: Callable[[Bench, Any, list[Case]], np.ndarray]
-    title_without_weights: str = ""
-    """Its name in tables of runs whose image encoder has no published weights, where that is another one."""
+    reads_corpus: bool = False
+    """Whether its text encoder is trained on the corpus of stage 1."""
+    batches: Literal["photographs", "cases"] = "cases"
+    """What its batches are counted in."""
+    note: str = ""
+    """What a reader of its row has to know, if anything; stands under the table."""

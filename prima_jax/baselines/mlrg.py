@@ -151,4 +151,11 @@ def make_reader(context: Context) -> Any:
     return IndicationReader(context.config.baselines.mlrg.heads, context.llm.module.config.hidden_size)
 
 
-METHOD = Method("mlrg", "MLRG (our adaptation)", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method(
+    "mlrg",
+    frozenset({"images", "metadata"}),
+    fit,
+    predict,
+    batches="photographs",
+    note="sees a photograph together with others of its unit, also where the other rows see one at a time",
+)

@@ -25,4 +25,4 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
     return diagnose.predict(bench.context, model, test, images, texts)
 
 
-METHOD = Method("prima", "PRIMA", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method("prima", frozenset({"images", "metadata"}), fit, predict, reads_corpus=True)

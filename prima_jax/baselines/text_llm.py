@@ -123,4 +123,4 @@ def _special_embeddings(bench: Bench) -> jax.Array:
     return jnp.stack(rows)
 
 
-METHOD = Method(NAME, "Metadata sentence, Qwen3 (ours)", frozenset({"metadata"}), fit, predict)
+METHOD = Method(NAME, frozenset({"metadata"}), fit, predict)

@@ -90,7 +90,9 @@ def figure(values: Sequence[float | None]) -> str:
 
 
 def _what(results: Mapping[str, Any]) -> str:
-    figures = "F1 of each class, macro F1, accuracy and balanced accuracy in per cent"
+    of_classes = "" if results.get("table") == 3 else "F1 of each class, "  # Table 3 has no columns for classes
+    figures = f"{of_classes}macro F1, accuracy and balanced accuracy in per cent"
+    figures = figures[0].upper() + figures[1:]
     if results["folds"] == 1:
         return f"{figures}, on one fold, hence without a standard deviation."
     return f"{figures}: mean over {results['folds']} folds, in parentheses the sample standard deviation (ddof = 1)."

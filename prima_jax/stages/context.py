@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,8 @@ class Context:
     """Compiled steps by name, which serve in every fold."""
     used: dict[str, float] = field(default_factory=dict)
     """Stage -> the seconds that it took, of all that were run or read back so far."""
+    spared: list[float] = field(default_factory=list)
+    """Seconds of work that was read back less those that reading, or waiting for it, took: what it would have cost here."""
     shared: Path | None = None
     """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
@@ -168,13 +171,16 @@ class Stage:
         `template` gives the tree's structure; `prepare` builds the objective and is called only where needed.
         """
         result = self.folder / "trained"
+        asked = time.monotonic()
         with waiting_lock(self.folder):  # rows of a table that run at the same time may want the same stage
+            waited = time.monotonic() - asked
             done = read_done(self.folder)
             if done is None:
                 trained = self._train(prepare())
                 save_tree(result, trained.tree)
                 write_done(self.folder, seconds=trained.seconds)
         self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
+        self.context.spared.append((0.0 if done is None else done["seconds"]) - waited)
         return trained.tree if done is None else jax.device_get(load_tree(result, template()))
 
     def optimizer(self, steps: int) -> Any:

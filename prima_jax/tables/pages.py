@@ -10,6 +10,7 @@ from typing import Any
 from prima_jax.evaluation.captions import caption, figure, title
 from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow
 from prima_jax.evaluation.report import write_whole
+from prima_jax.evaluation.seeds import over_seeds
 from prima_jax.evaluation.tables import class_order
 from prima_jax.tables.statistics_pages import statistics_markdown
 
@@ -35,20 +36,25 @@ def write(
 
 def headings(results: Mapping[str, Any]) -> Cells:
     """As the paper has them, and what a row costs."""
-    classes = _classes(results)
-    return ("Method", *classes.values(), "Macro F1", "Accuracy", "Balanced acc.", "Minutes", "Memory, GiB")
+    method = "Method (SYNTHETIC study)" if results["synthetic"] else "Method"
+    over_seeds = ("SD over seeds",) if len(results["seeds"]) > 1 else ()
+    scores = ("Macro F1", *over_seeds, "Accuracy", "Balanced acc.")
+    return (method, *_classes(results).values(), *scores, "Minutes", "Memory, GiB")
 
 
 def table_cells(results: Mapping[str, Any]) -> list[Cells]:
     """The rows in per cent, each with the paper's own row under it, if it has one and the study is the paper's."""
-    classes, published = _classes(results), _published(results)
+    classes, published, seeds = _classes(results), _published(results), len(results["seeds"])
     rows = []
     for row in results["methods"].values():
         figures = [*(row["f1"][name] for name in classes), row["macro_f1"], row["accuracy"], row["balanced_accuracy"]]
-        minutes, memory = sum(row["seconds"]) / 60, max(row["peak_memory"]) / 2**30
-        rows.append((row["title"], *map(figure, figures), f"{minutes:.1f}", f"{memory:.2f}"))
+        shown = [_figure(_by_seed(values, seeds)) for values in figures]
+        if seeds > 1:
+            shown.insert(-2, _seed_deviation(_by_seed(row["macro_f1"], seeds)))
+        minutes, memory = sum(row["seconds"]) / 60 / seeds, max(row["peak_memory"]) / 2**30
+        rows.append((row["title"], *shown, f"{minutes:.1f}", f"{memory:.2f}"))
         if row.get("published") in published:
-            rows.append(_published_cells(published[row["published"]], classes))
+            rows.append(_published_cells(published[row["published"]], classes, seeds))
     return rows
 
 
@@ -82,14 +88,18 @@ def latex(results: Mapping[str, Any]) -> str:
 
 def notes(results: Mapping[str, Any]) -> list[str]:
     """How the figures came about, and what limits them."""
-    said = caption({**results, "seconds": {}})
+    said = caption(results)
     seeds = results["seeds"]
     if len(seeds) > 1:
-        said.append(f"Seeds {', '.join(map(str, seeds))}, each with folds of its own: mean and deviation are over all of them.")
+        said.append(
+            f"Seeds {', '.join(map(str, seeds))}, each with folds of its own: the mean of the seeds' means, in parentheses the "
+            "deviation over the folds of one seed (root mean square); SD over seeds is that of the seeds' means of macro F1."
+        )
     said.append(
-        "Minutes: training and prediction of all folds as if the row stood alone; stages that rows share were trained once. "
-        "Memory: the largest of a row's process."
+        "Minutes: training and prediction of all folds of one seed as if the row stood alone; stages that rows share were "
+        "trained once. Memory: the largest of a row's process."
     )
+    said += [f"{row['title']}: {row['note']}." for row in results["methods"].values() if row.get("note")]
     if _published(results):
         known = PUBLISHED[results["study"]]
         said.append(f"(published): not measured here, Table {known.number} of {CITATION}: {known.conditions}.")
@@ -111,9 +121,32 @@ def _published(results: Mapping[str, Any]) -> Mapping[str, PublishedRow]:
     return {row.method: row for row in known.rows}
 
 
-def _published_cells(row: PublishedRow, classes: Mapping[str, str]) -> Cells:
+def _published_cells(row: PublishedRow, classes: Mapping[str, str], seeds: int) -> Cells:
     figures = [*(row.f1[name] for name in classes), row.macro_f1, row.accuracy, row.balanced_accuracy]
-    return (f"{row.method} (published)", *(f"{mean:.2f} ({deviation:.2f})" for mean, deviation in figures), "", "")
+    shown = [f"{mean:.2f} ({deviation:.2f})" for mean, deviation in figures]
+    if seeds > 1:
+        shown.insert(-2, "")
+    return (f"{row.method} (published)", *shown, "", "")
+
+
+def _by_seed(values: Sequence[float | None], seeds: int) -> list[Sequence[float | None]]:
+    """The folds of each seed; a row holds them seed after seed."""
+    folds = len(values) // seeds
+    return [values[k * folds : (k + 1) * folds] for k in range(seeds)]
+
+
+def _figure(scores: list[Sequence[float | None]]) -> str:
+    if len(scores) == 1:
+        return figure(scores[0])
+    found = over_seeds(scores)
+    if found is None:
+        return "-"
+    return f"{100 * found.mean:.2f}" + ("" if found.fold_sd is None else f" ({100 * found.fold_sd:.2f})")
+
+
+def _seed_deviation(scores: list[Sequence[float | None]]) -> str:
+    found = over_seeds(scores)
+    return "-" if found is None or found.seed_sd is None else f"{100 * found.seed_sd:.2f}"
 
 
 def _line(cells: Cells) -> str:

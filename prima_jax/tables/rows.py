@@ -24,6 +24,8 @@ class Row:
     """Field of the config -> the value that this row has."""
     published: str = ""
     """The paper's row beside it, by its name in evaluation/published.py."""
+    title_without_weights: str = ""
+    """Its title in runs whose image encoder has no published weights, where that is another one."""
 
 
 def _ablation(name: str, title: str, **changes: Any) -> Row:
@@ -37,10 +39,21 @@ def _losses(*names: str) -> tuple[float, ...]:
 
 
 PRIMA = Row("prima", "PRIMA", "prima", published="PRIMA")
-_IMAGE_ONLY = Row("image_only", "DINOv3, LoRA", "image_only", published="DINOv3, LoRA")
 _COMPARED = (
-    _IMAGE_ONLY,
-    Row("metadata_mlp", "DINOv3 + metadata via MLP", "metadata_mlp", published="DINOv3 + metadata via MLP"),
+    Row(
+        "image_only",
+        "DINOv3, LoRA",
+        "image_only",
+        published="DINOv3, LoRA",
+        title_without_weights="Image encoder, linear head",
+    ),
+    Row(
+        "metadata_mlp",
+        "DINOv3 + metadata via MLP (our adaptation)",
+        "metadata_mlp",
+        published="DINOv3 + metadata via MLP",
+        title_without_weights="Image encoder + metadata via MLP (our adaptation)",
+    ),
     Row("medklip", "MedKLIP (our adaptation)", "medklip", published="MedKLIP"),
     Row("deepik", "DeepIK (our adaptation)", "deepik", published="DeepIK"),
     Row("knobo", "KnoBo (our adaptation)", "knobo", published="KnoBo"),
@@ -53,15 +66,25 @@ _PLAIN = (
     Row("missingness_only", "Missingness only", "missingness_only"),
     Row("metadata_only", "Metadata, gradient boosting", "metadata_only"),
     Row("metadata_logistic", "Metadata, logistic regression", "metadata_logistic"),
-    Row("text_llm", "Metadata sentence, Qwen3", "text_llm"),
-    Row("nearest_neighbours", "Frozen class token, nearest neighbours", "nearest_neighbours"),
-    Row("linear_probe", "Frozen class token, linear probe", "linear_probe"),
-    Row("metablock", "MetaBlock fusion", "metablock"),
+    Row("text_llm", "Metadata sentence, Qwen3", "text_llm", title_without_weights="Metadata sentence, LLM"),
+    Row(
+        "nearest_neighbours",
+        "Frozen class token, nearest neighbours",
+        "nearest_neighbours",
+        title_without_weights="Untrained class token, nearest neighbours",
+    ),
+    Row(
+        "linear_probe",
+        "Frozen class token, linear probe",
+        "linear_probe",
+        title_without_weights="Untrained class token, linear probe",
+    ),
+    Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )
 # The paper's text has lost the marks that say which parts each of its nine rows has: these follow its prose, from the class
 # labels alone to the whole, one part at a time.
 _ABLATION = (
-    _ablation("labels_alone", "Class labels alone", knowledge__corpus="", align__epochs=0.0),
+    _ablation("labels_alone", "Neither knowledge nor alignment", knowledge__corpus="", align__epochs=0.0),
     _ablation("image_loss", "L_img", knowledge__corpus="", align__weights=_losses("image")),
     _ablation("image_global", "L_img, L_glo", knowledge__corpus="", align__weights=_losses("image", "global")),
     _ablation(

@@ -1,5 +1,6 @@
 """A table of the paper: runs the rows that are missing, then scores all that are there on the same folds."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
+from prima_jax.baselines.backbones import photographs
 from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.errors import UserError
@@ -32,6 +34,7 @@ SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs what is missing of config.table and writes its pages; returns what table_N.json holds."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU's memory is for the rows' processes, not for this
     check(config)
     rows, seeds = table_rows(config), tuple(config.table.seeds)
     jobs = [Job(row, seed) for seed in seeds for row in rows]
@@ -58,12 +61,20 @@ def check_row(context: Context, folds: list[Fold], row: Row) -> None:
     """Raises UserError for what only the data can tell of a row, before anything is trained."""
     experiment.check_late_stages(context, folds)
     settings = context.config.baselines.get(row.method)
-    cases = min(len(experiment.split_cases(context, fold)[0]) for fold in folds)
-    if settings and settings.batch_size > cases:
-        raise UserError(
-            f"baselines.{row.method}.batch_size is {settings.batch_size}, more than the {cases} cases that a fold trains on: set "
-            f"--config.baselines.{row.method}.batch_size lower."
-        )
+    if not settings:
+        return
+    trains = [experiment.split_cases(context, fold)[0] for fold in folds]
+    counts = {"cases": min(map(len, trains)), "photographs": min(sum(map(len, photographs(cases))) for cases in trains)}
+    counts["units"] = min(len({case.unit for case in cases}) for cases in trains)
+    sizes: dict[str, tuple[int, str]] = {"batch_size": (settings.batch_size, METHODS[row.method].batches)}
+    if "align" in settings:
+        sizes["align.batch_size"] = (settings.align.batch_size, "units")
+    for name, (size, noun) in sizes.items():
+        if size > counts[noun]:
+            raise UserError(
+                f"baselines.{row.method}.{name} is {size}, more than the {counts[noun]} {noun} that a fold trains on: set "
+                f"--config.baselines.{row.method}.{name} lower."
+            )
 
 
 def groupings(context: Context, config: ConfigDict) -> dict[str, dict[str, str]]:
@@ -75,8 +86,7 @@ def collect(
     workdir: Path, jobs: list[Job], contexts: dict[int, tuple[Context, list[Fold]]], reading: Reading
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the rows scored, fold by fold and seed by seed, what they cost, and the lines of table_N_predictions.csv."""
-    context, folds = contexts[jobs[0].seed]
-    names = context.prepared.study.class_names
+    names = contexts[jobs[0].seed][0].prepared.study.class_names
     methods: dict[str, Any] = {}
     predictions: list[dict[str, Any]] = []
     notes = []
@@ -90,18 +100,24 @@ def collect(
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
             for line in prediction_rows(job.row.name, fold, cases, found, names):
                 predictions.append({"seed": job.seed, **line})
-    seeds = {"seeds": sorted({job.seed for job in jobs}), "versions": measured_in_all(notes)["versions"]}
-    return {**describe(context, reading, folds), **seeds, "methods": methods}, predictions
+    context, folds = contexts[jobs[0].seed]
+    common = {
+        "seeds": list(dict.fromkeys(job.seed for job in jobs)),
+        "versions": measured_in_all(notes)["versions"],
+        "seconds": {"knowledge": sum(note["stages"].get("knowledge", 0.0) for note in notes)},
+    }
+    return {**describe(context, reading, folds), **common, "methods": methods}, predictions
 
 
 def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, Any]:
     """A row before its first fold; weights: whether the image encoder has published ones."""
-    renamed = "" if weights else METHODS[job.row.method].title_without_weights
+    renamed, note = "" if weights else job.row.title_without_weights, METHODS[job.row.method].note
     published = {"published": job.row.published} if job.row.published else {}
     scored: dict[str, Any] = {key: [] for key in SCORES}
     return {
         "title": renamed or job.row.title,
         **published,
+        **({"note": note} if note else {}),
         **scored,
         "f1": {name: [] for name in names},
         "seconds": [],
@@ -110,12 +126,12 @@ def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, A
 
 
 def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:
-    """Of one more fold. Its seconds count what another row trained for it, as if it stood alone."""
+    """Of one more fold."""
     for key in SCORES:
         row[key].append(found[key])
     for name, value in found["f1"].items():
         row["f1"][name].append(value)
-    row["seconds"].append(max(note["seconds"], sum(note["stages"].values())))
+    row["seconds"].append(note["seconds"])
     row["peak_memory"].append(note["peak_memory_bytes"])
 
 

@@ -7,13 +7,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import baselines
+from prima_jax.baselines.backbones import row_bench
 from prima_jax.baselines.method import Bench, Method
+from prima_jax.baselines.methods import METHODS
 from prima_jax.experiment import split_cases
 from prima_jax.stages.cases import Case
-from prima_jax.stages.pipeline import make_tokenizers
 from tests.stages.tiny import ONE_LAYER, Study
 
 __all__ = ["by_heart", "make_bench", "training_accuracy"]
+
+QUICK = {"batch_size": 8, "learning_rate": 1e-3, "class_weights": "none"}
 
 
 def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, list[Case], list[Case]]:
@@ -24,14 +27,17 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     own = {k.removeprefix("baselines__"): v for k, v in overrides.items() if k.startswith("baselines__")}
     others = {k: v for k, v in overrides.items() if not k.startswith("baselines__")}
     context = study.context(folder, **others)
-    settings = baselines.small(epochs=2.0, batch_size=8, class_weights="none")
+    settings = baselines.small(context.config)
+    for section in settings.values():
+        section.update({**QUICK, "epochs": min(section.epochs, 2.0) if section is not settings.knobo else section.epochs})
+    settings.mlrg.align.update({**QUICK, "epochs": 1.0})
     settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
     config = ConfigDict({**context.config.to_dict(), "baselines": settings})
     object.__setattr__(context, "config", config)
     object.__setattr__(context, "shared", folder / "shared")
     fold = study.fold(context)
     train, test = split_cases(context, fold)
-    return Bench(context, fold, make_tokenizers(context, fold)), train, test
+    return row_bench(context, fold, METHODS["metadata_mlp"]), train, test
 
 
 def by_heart(name: str, *, epochs: float, learning_rate: float) -> dict[str, Any]:

@@ -98,12 +98,6 @@ def test_the_other_shuffle_changes_them(study, tmp_path):
         assert np.abs(first - second).max() > 0.01, name
 
 
-def test_the_titles_say_that_nothing_was_trained(study, tmp_path):
-    for name in IMAGE_ROWS:
-        assert "untrained weights" in METHODS[name].title_without_weights
-        assert "untrained" not in METHODS[name].title
-
-
 def test_logistic_regression_knows_32_records_by_their_columns(study, tmp_path):
     bench, train, _ = make_bench(study, tmp_path, diagnose__case="record", **ONE_LAYER)
     # An eye's photographs share one row, and no two eyes of different diagnosis have the same answers.

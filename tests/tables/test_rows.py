@@ -66,7 +66,7 @@ def test_an_unknown_row_is_told_with_those_that_are_known():
         table_rows(chosen)
 
 
-@pytest.mark.parametrize("preset", ["table4", "table1,tiny", "small,large"])
+@pytest.mark.parametrize("preset", ["table4", "table2", "table1,tiny", "small,large"])
 def test_an_unknown_preset_is_refused(preset):
     with pytest.raises(ValueError, match="no preset"):
         pad_ufes_20.get_config(preset)
