@@ -11,8 +11,8 @@ __all__ = [
     "apply_temperature",
     "brier_score",
     "calibration_error",
-    "classwise_calibration_error",
     "cross_fitted_temperatures",
+    "expected_calibration_error",
     "fit_temperature",
     "negative_log_likelihood",
     "reliability",
@@ -67,10 +67,13 @@ def calibration_error(
     return _gap(*reliability(right, probabilities.max(axis=1), bins, spacing))
 
 
-def classwise_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """The mean over classes of the ECE of each class's own probability (Kull et al. 2019, eq. 2, arXiv:1910.12656)."""
-    labels, probabilities = _checked(labels, probabilities)
-    return float(np.mean([_gap(*reliability(labels == c, p, bins)) for c, p in enumerate(probabilities.T)]))
+def expected_calibration_error(probabilities: np.ndarray, bins: int = 15, draws: int = 200, seed: int = 0) -> float:
+    """The mean `calibration_error` of labels drawn from `probabilities` `[N, C]` themselves: what a model that keeps its
+    promises would show, by chance alone, with as many cases and as sure."""
+    generator, cumulated = np.random.default_rng(seed), np.cumsum(probabilities, axis=1)
+    drawn = generator.random((draws, len(probabilities), 1)) * cumulated[:, -1:]
+    errors = [calibration_error((below > cumulated[:, :-1]).sum(axis=1), probabilities, bins) for below in drawn]
+    return float(np.mean(errors))
 
 
 def negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:

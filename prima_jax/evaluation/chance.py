@@ -40,7 +40,7 @@ def chance(
 ) -> dict[str, Chance]:
     """{"macro_f1", "accuracy", "balanced_accuracy"}: each score where labels are dealt out anew, at random.
 
-    `labels` and `predicted` are class positions `[N]`, `units` `[N]` names. The shares of the classes among labels and
+    `labels` and `predicted` are class positions `[N]`, `units` `[N]` names. The shares of the classes among units and
     among predictions stay as they are: chance for accuracy is sum_c share_c(labels) * share_c(predicted), not 1 / C.
     With `units` whole units swap labels, as their cases share one; a run on shuffled labels has to lie within the
     interval of chance, and a method that learnt something above it. It is the null of a permutation test (Ojala &

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prima_jax.errors import UserError
+from prima_jax.evaluation.confusion import confusion
 from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
 
 __all__ = ["confusion_counts", "find_histories", "loss_picture", "read_history", "stage_name"]
@@ -72,12 +73,9 @@ def loss_picture(stage: str, histories: Mapping[str, Path], *, synthetic: bool) 
 
 def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -> np.ndarray:
     """How often each class (first axis) was taken for each (second), over all folds: `[C, C]`."""
-    position = {name: n for n, name in enumerate(classes)}
-    counts = np.zeros((len(classes), len(classes)), int)
-    for row in rows:
-        if row["method"] == method:
-            counts[position[row["label"]], position[row["predicted"]]] += 1
-    return counts
+    own = [row for row in rows if row["method"] == method]
+    labels, predicted = ([classes.index(row[column]) for row in own] for column in ("label", "predicted"))
+    return confusion(np.array(labels, int), np.array(predicted, int), len(classes))
 
 
 def _by_number(item: tuple[str, Path]) -> tuple[int, str]:

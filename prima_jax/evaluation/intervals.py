@@ -3,7 +3,7 @@
 Cases of one unit (photographs of one lesion) resemble each other, so drawing cases would give intervals that are too
 narrow (Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x). The models stand as they are: an interval says how far
 another sample of units could move the figure, not how far other training sets or seeds could; for those see
-`comparison.corrected_t_test` and `seeds.over_seeds`.
+`comparison.corrected_t_test` and `seeds.over_seeds`. Units of one subject count as independent.
 """
 
 from collections.abc import Callable, Mapping
@@ -95,8 +95,13 @@ def difference_intervals(
 def mean_interval(
     values: np.ndarray, units: np.ndarray, *, replicates: int = 2000, level: float = 0.95, seed: int = 0
 ) -> Interval | None:
-    """The interval of a mean over cases: `values` and `units` are `[N]`. Give differences for a paired comparison."""
+    """The interval of a mean over cases: `values` and `units` are `[N]`; None for fewer than two units.
+
+    Give differences for a paired comparison.
+    """
     names, positions = np.unique(np.asarray(units), return_inverse=True)
+    if len(names) < 2:
+        return None
     sums, counts = np.bincount(positions, np.asarray(values, float)), np.bincount(positions).astype(float)
     strata = np.zeros(len(names), int)
     weights = draw_units(strata, replicates, seed)

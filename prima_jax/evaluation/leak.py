@@ -1,15 +1,14 @@
 """Does anything lie in two folds that should not? Units, subjects, photographs, and photographs that are the same."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prima_jax.studies.study import Record
 
-__all__ = ["Leak", "find_leaks", "find_leaks_in_predictions", "straddling"]
+__all__ = ["Leak", "find_leaks", "straddling"]
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,6 @@ def find_leaks(records: Sequence[Record], folds: np.ndarray, identical: Iterable
         inside = sorted({fold_of[identifier] for identifier in known})
         if len(inside) > 1:
             found.append(Leak("identical photographs", " = ".join(known), tuple(inside), tuple(known)))
-    return found
-
-
-def find_leaks_in_predictions(rows: Sequence[Mapping[str, Any]]) -> list[Leak]:
-    """The same of the rows of predictions.csv, method by method: records, units and subjects held out in two folds."""
-    found = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = [row for row in rows if row["method"] == method]
-        ids, folds = [str(row["record"]) for row in own], np.array([int(row["fold"]) for row in own])
-        for kind in ("record", "unit", "subject"):
-            found += [leak for leak in _leaks(kind, [row[kind] for row in own], ids, folds) if leak not in found]
     return found
 
 

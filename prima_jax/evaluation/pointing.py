@@ -1,7 +1,8 @@
 """Does attention over patches look where a sign is? Against a mask: the pointing game, and average precision.
 
 The pointing game is Zhang et al. 2018 (doi 10.1007/s11263-017-1059-x): a hit where the largest attention lies on the object.
-Here it lies on a patch, so a hit is a patch that the sign touches. What blind attention would get stands beside both.
+Here it lies on a patch, so a hit is a patch that the sign touches. What the same attention would get on patches dealt out
+at random stands beside both.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 __all__ = ["Pointing", "heat", "pointing"]
+
+DEALS = 4
+"""Random orders of the patches for the average precision by chance; its mean is over thousands of maps."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,11 @@ class Pointing:
     chance_hit: float
     """The share of patches that the sign touches: what a patch taken at random would hit."""
     chance_precision: float
-    """The share of the sign's pixels: the average precision of a random order."""
+    """The mean average precision of the same attention on patches in random order."""
+    touched: np.ndarray
+    """bool [K]: the patches that the sign touches."""
+    cover: np.ndarray
+    """[K]: the share of the sign's pixels that each patch holds."""
 
 
 def pointing(attention: np.ndarray, mask: np.ndarray) -> Pointing:
@@ -32,13 +40,17 @@ def pointing(attention: np.ndarray, mask: np.ndarray) -> Pointing:
     side = _side(attention)
     assert mask.any()
     rows, columns = np.nonzero(mask)
-    touched = np.zeros((side, side), bool)
-    touched[rows * side // mask.shape[0], columns * side // mask.shape[1]] = True
+    patches = rows * side // mask.shape[0] * side + columns * side // mask.shape[1]
+    cover = np.bincount(patches, minlength=side**2) / len(patches)
+    generator = np.random.default_rng(0)
+    dealt = [_average_precision(generator.permutation(attention), mask) for _ in range(DEALS)]
     return Pointing(
-        hit=float(touched.ravel()[attention.argmax()]),
-        average_precision=float(average_precision_score(mask.ravel(), heat(attention, mask.shape).ravel())),
-        chance_hit=float(touched.mean()),
-        chance_precision=float(mask.mean()),
+        hit=float(cover[attention.argmax()] > 0),
+        average_precision=_average_precision(attention, mask),
+        chance_hit=float(np.mean(cover > 0)),
+        chance_precision=float(np.mean(dealt)),
+        touched=cover > 0,
+        cover=cover,
     )
 
 
@@ -47,6 +59,10 @@ def heat(attention: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     side = _side(attention)
     grid = Image.fromarray(attention.reshape(side, side).astype(np.float32))
     return np.asarray(grid.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _average_precision(attention: np.ndarray, mask: np.ndarray) -> float:
+    return float(average_precision_score(mask.ravel(), heat(attention, mask.shape).ravel()))
 
 
 def _side(attention: np.ndarray) -> int:

@@ -1,16 +1,12 @@
-"""predictions.csv as arrays: the same cases for every method, in one order."""
+"""The lines of predictions.csv as arrays: the same cases for every method, in one order."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prima_jax.errors import UserError
-
-__all__ = ["Predictions", "predictions_of_rows", "read_predictions"]
+__all__ = ["Predictions", "predictions_of_rows"]
 
 
 @dataclass(frozen=True)
@@ -27,21 +23,8 @@ class Predictions:
     probabilities: Mapping[str, np.ndarray]
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Reads a run's predictions.csv; raises UserError where it is not one or its methods differ in their cases."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UserError(f"Cannot read {path} ({error.strerror}); give the predictions.csv of a finished run.") from error
-    try:
-        return predictions_of_rows(rows)
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is no predictions.csv ({error}); give the one that a finished run wrote.") from error
-
-
 def predictions_of_rows(rows: Sequence[Mapping[str, Any]]) -> Predictions:
-    """The same from rows; raises KeyError for a missing column and ValueError for methods that differ in their cases."""
+    """Raises KeyError for a missing column and ValueError for methods that differ in their cases."""
     if not rows:
         raise ValueError("no rows")
     names = tuple(key.removeprefix("p_") for key in rows[0] if key.startswith("p_"))

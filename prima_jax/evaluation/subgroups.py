@@ -11,7 +11,7 @@ from prima_jax.evaluation.intervals import Interval, intervals
 from prima_jax.evaluation.metrics import scores
 from prima_jax.studies.study import Attribute, Value
 
-__all__ = ["FEWEST", "UNKNOWN", "Subgroup", "form_groups", "group_names", "number_bands", "subgroup_scores", "subgroup_table"]
+__all__ = ["FEWEST", "UNKNOWN", "Subgroup", "form_groups", "group_names", "number_bands", "subgroup_scores"]
 
 FEWEST = 20
 """Units under which a group's figures are not shown: of 20, one more or less moves accuracy by five points."""
@@ -55,9 +55,9 @@ def subgroup_scores(
     """The figures of each group over all folds, in the order of the names, the unknown last.
 
     `labels` `[N]` are class positions, `probabilities` `[N, C]`, `groups` `[N]` the group of each case, `units` `[N]` its
-    unit (each case its own where there are none). Macro F1 and balanced accuracy leave out classes that a group does
-    not have, so compare them between groups only beside `by_class`. A group of fewer than `fewest` units has counts and
-    no figures. `replicates` above 0 adds intervals. Raises ValueError for shapes that do not fit.
+    unit (each case its own where there are none). Balanced accuracy leaves out classes that a group does not have; macro F1
+    counts one as 0 once a case is taken for it. So compare groups only beside `by_class`. A group of fewer than `fewest`
+    units has counts and no figures. `replicates` above 0 adds intervals. Raises ValueError for shapes that do not fit.
     """
     labels, probabilities, groups = np.asarray(labels), np.asarray(probabilities), np.asarray(groups)
     units = np.arange(len(labels)) if units is None else np.asarray(units)
@@ -82,19 +82,6 @@ def subgroup_scores(
             )
         )
     return found
-
-
-def subgroup_table(groups: Sequence[Subgroup], heading: str) -> str:
-    """The groups as a Markdown table in per cent, with intervals where there are any."""
-    lines = [
-        f"| {heading} | Cases | Units | Macro F1 | Accuracy | Balanced acc. | Macro AUC |",
-        "| :-- | --: | --: | --: | --: | --: | --: |",
-    ]
-    for group in groups:
-        cells = [group.name.replace("|", "\\|"), f"{group.cases:,}", f"{group.units:,}"]
-        cells += [_cell(group, m) for m in ("macro_f1", "accuracy", "balanced_accuracy", "macro_auc")]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
 def group_names(attribute: Attribute, values: Sequence[Value | None], edges: Sequence[float] = ()) -> list[str]:
@@ -140,13 +127,3 @@ def _ordered(groups: np.ndarray) -> list[str]:
         return (name == UNKNOWN, not name.startswith("below "), number, name)
 
     return sorted({str(name) for name in groups}, key=key)
-
-
-def _cell(group: Subgroup, metric: str) -> str:
-    if group.too_few:
-        return "too few"
-    value, interval = getattr(group, metric), group.intervals.get(metric)
-    if value is None:
-        return "-"
-    said = f"{100 * value:.1f}"
-    return f"{said} ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval else said

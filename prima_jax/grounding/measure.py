@@ -1,7 +1,12 @@
-"""How often the attention of Eq. 4 meets the sign that its words speak of, on a study that has masks."""
+"""How often the attention of Eq. 4 meets the sign that its words speak of, on a study that has masks.
 
+Signs have their usual places, so that a hit may come from knowing these and not from looking. Two figures tell: how often the
+patch that was hit lies on the same sign of other units, and what the map of the sign's usual places gets on its own.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +20,10 @@ from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Record
 from prima_jax.studies.synthetic import GROUNDING
 
-__all__ = ["Met", "meetings", "read_mask", "summary"]
+__all__ = ["Met", "meetings", "read_mask", "summary", "usual_places"]
 
-FIGURES = ("hit", "average_precision", "chance_hit", "chance_precision")
+FIGURES = ("hit", "elsewhere", "chance_hit", "average_precision", "chance_precision")
+COMPARED = ("hit", "average_precision")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class Met:
     unit: str
     sign: str
     figures: Pointing
+    elsewhere: float = 0.0
+    """How many of the photographs of other units have this sign on the patch of the largest attention."""
 
 
 def meetings(looks: Sequence[Look], records: Sequence[Record], study_folder: Path) -> list[Met]:
@@ -40,7 +48,44 @@ def meetings(looks: Sequence[Look], records: Sequence[Record], study_folder: Pat
             if mask is not None:
                 found.append(Met(look, record.unit, sign, pointing(look.attention, mask)))
             bar.update()
-    return found
+    return _with_elsewhere(found)
+
+
+def usual_places(found: Sequence[Met], fold_of: Mapping[int, int]) -> list[Look]:
+    """The same looks with attention that has seen no photograph: the mean mask of the sign in the other folds.
+
+    fold_of: the fold in which each record is held out.
+    """
+    means = {}
+    for sign, of_sign in _photographs(found).items():
+        covers = np.array([met.figures.cover for met in of_sign])
+        folds = np.array([fold_of[met.look.record] for met in of_sign])
+        for fold in np.unique(folds):
+            others = covers[folds != fold]
+            means[sign, fold] = others.mean(axis=0) if len(others) else np.full(covers.shape[1], 1 / covers.shape[1])
+    return [replace(met.look, attention=means[met.sign, fold_of[met.look.record]]) for met in found]
+
+
+def _with_elsewhere(found: Sequence[Met]) -> list[Met]:
+    touched, units = {}, {}
+    for sign, of_sign in _photographs(found).items():
+        touched[sign] = np.array([met.figures.touched for met in of_sign])
+        units[sign] = np.array([met.unit for met in of_sign])
+
+    def share(met: Met) -> float:
+        others = touched[met.sign][units[met.sign] != met.unit]
+        return float(others[:, met.look.attention.argmax()].mean()) if len(others) else 0.0
+
+    return [replace(met, elsewhere=share(met)) for met in found]
+
+
+def _photographs(found: Sequence[Met]) -> dict[str, list[Met]]:
+    """Sign -> one look at each photograph that shows it."""
+    once = {(met.sign, met.look.record): met for met in found}
+    signs: dict[str, list[Met]] = defaultdict(list)
+    for (sign, _), met in once.items():
+        signs[sign].append(met)
+    return signs
 
 
 def read_mask(study_folder: Path, record: Record, sign: str) -> np.ndarray | None:
@@ -71,7 +116,7 @@ def summary(found: Mapping[str, Sequence[Met]], reference: str) -> dict[str, Any
                 "looks": len(chosen),
                 "units": len(set(units.tolist())),
                 **{name: _interval(ours[name], units) for name in FIGURES},
-                "below_reference": {name: _interval(theirs[name] - ours[name], units) for name in FIGURES[:2]},
+                "below_reference": {name: _interval(theirs[name] - ours[name], units) for name in COMPARED},
             }
     return table
 
@@ -82,4 +127,7 @@ def _interval(values: np.ndarray, units: np.ndarray) -> dict[str, float] | None:
 
 
 def _figures(met: Sequence[Met], chosen: Sequence[int]) -> dict[str, np.ndarray]:
-    return {name: np.array([getattr(met[k].figures, name) for k in chosen]) for name in FIGURES}
+    return {
+        name: np.array([met[k].elsewhere if name == "elsewhere" else getattr(met[k].figures, name) for k in chosen])
+        for name in FIGURES
+    }

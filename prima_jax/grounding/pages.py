@@ -21,6 +21,7 @@ _HEADINGS = (
     "Words on",
     "Looks",
     "Pointing game",
+    "On other eyes",
     "Blind",
     "Average precision",
     "Blind",
@@ -74,9 +75,10 @@ def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
                     attribute,
                     f"{row['looks']}",
                     _interval(row["hit"]),
-                    f"{100 * row['chance_hit']['estimate']:.1f}",
+                    _estimate(row["elsewhere"]),
+                    _estimate(row["chance_hit"]),
                     _interval(row["average_precision"]),
-                    f"{100 * row['chance_precision']['estimate']:.1f}",
+                    _estimate(row["chance_precision"]),
                     _interval(below) if below else "",
                 )
             )
@@ -96,13 +98,20 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         "leaves them. A look is one photograph with the words on one attribute in its own sentence; its attention is their mean.",
     ]
     if not results["figures"]:
-        return [*found, "Nobody has drawn where the signs are in these photographs, so there are pictures and no figures."]
+        return [*found, "No mask says where the signs are in these photographs, so there are pictures and no figures."]
     return [
         *found,
-        "Pointing game: how often the sign touches the patch of the largest attention. Average precision: of the pixels, ranked "
-        "by attention. Per cent, with 95% intervals over units; blind is what a patch at random and pixels in random order would "
-        "get. The last column is PRIMA's pointing game minus the row's, on the same photographs.",
+        "Pointing game: how often the sign touches the patch of the largest attention. On other eyes: how often the same sign of "
+        "another eye touches that patch; only what the pointing game is above it comes from looking at this photograph. Average "
+        "precision: of the pixels, ranked by attention. Blind: the same attention on patches in random order. Per cent, with 95% "
+        "intervals over units, not corrected for their number. The last column is PRIMA's pointing game minus the row's, on the "
+        "same photographs. All: every look, so that a sign that two attributes speak of counts twice.",
+        "Usual places: the mean mask of the sign in the other folds, which sees no photograph.",
     ]
+
+
+def _estimate(found: Mapping[str, float] | None) -> str:
+    return "n/a" if found is None else f"{100 * found['estimate']:.1f}"
 
 
 def _interval(found: Mapping[str, float] | None) -> str:

@@ -16,7 +16,7 @@ from prima_jax.evaluation.attention_picture import Shown, attention_picture
 from prima_jax.evaluation.captions import title
 from prima_jax.grounding import pages
 from prima_jax.grounding.attention import Look, looks
-from prima_jax.grounding.measure import meetings, read_mask, summary
+from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
 from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import make_tokenizers
 from prima_jax.studies.synthetic import GROUNDING
@@ -33,6 +33,7 @@ VARIANTS = (
     Row("untrained", "Untrained heads and image encoder", "prima", {"align.epochs": 0.0}),
 )
 """Whose attention is compared; all read the same sentences through the same text encoder."""
+PLACES = "usual_places"
 PICTURES = 4
 """Photographs of each attribute."""
 
@@ -43,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     seed = config.table.seeds[0]
     with open_workdir(workdir, config):
         reading = experiment.read_study(config, workdir)
-        context, _ = table_context(row_config(config, PRIMA, seed), workdir, Job(PRIMA, seed))
+        context, folds = table_context(row_config(config, PRIMA, seed), workdir, Job(PRIMA, seed))
         if not context.prepared.study.shown(visual_only=True):
             raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
         experiment.report_reading(reading)
@@ -54,14 +55,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         study, masks = context.prepared.study, config.study.synthetic.units > 0
         records, folder = context.prepared.records, context.study_folder
         met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
+        if masks:
+            fold_of = {int(record): fold.index for fold in folds for record in fold.test}
+            met[PLACES] = meetings(usual_places(met[PRIMA.name], fold_of), records, folder)
         results = {
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
             "synthetic": study.synthetic,
             "seed": seed,
             "folds": config.folds,
             "reference": PRIMA.name,
-            "variants": {row.name: row.title for row in VARIANTS},
-            "figures": summary(met, PRIMA.name) if masks else {},
+            "variants": {**{row.name: row.title for row in VARIANTS}, PLACES: "Usual places, no photograph"},
+            "figures": summary(met, PRIMA.name) if met.get(PRIMA.name) else {},
         }
         pages.write(workdir, results, pictures(context, found, masks=masks))
         return results

@@ -1,6 +1,5 @@
 """What the rows of a table can be said to show: intervals, comparisons with PRIMA, calibration, chance, subgroups."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,11 +7,16 @@ from typing import Any
 import numpy as np
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.calibration import calibration_error, cross_fitted_temperatures
-from prima_jax.evaluation.chance import chance
+from prima_jax.evaluation.calibration import (
+    brier_score,
+    calibration_error,
+    cross_fitted_temperatures,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+from prima_jax.evaluation.chance import Chance, chance, permutation_p
 from prima_jax.evaluation.comparison import compare_all
 from prima_jax.evaluation.intervals import intervals
-from prima_jax.evaluation.leak import find_leaks_in_predictions
 from prima_jax.evaluation.predictions import Predictions, predictions_of_rows
 from prima_jax.evaluation.subgroups import Subgroup, form_groups, group_names, subgroup_scores
 from prima_jax.stages.cases import Case
@@ -25,7 +29,7 @@ REFERENCE = "prima"
 
 
 def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """{"methods": {row: {...}}, "in_several_folds": {kind: how many}}, as plain values, of the predictions of one seed.
+    """{"methods": {row: {...}}}, as plain values, of the predictions of one seed.
 
     groups: grouping -> case -> its group.
     """
@@ -38,8 +42,7 @@ def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[
         "methods": {
             name: {**_of_method(found, name, groups), **({"against_prima": against[name]} if name in against else {})}
             for name in found.probabilities
-        },
-        "in_several_folds": dict(Counter(leak.kind for leak in find_leaks_in_predictions(lines))),
+        }
     }
 
 
@@ -79,12 +82,19 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
     expected = chance(found.labels, probabilities.argmax(axis=1), len(found.class_names), units=found.units)
     return {
         "intervals": {metric: asdict(interval) if interval else None for metric, interval in within.items()},
-        "chance": {score: {"mean": c.mean, "low": c.low, "high": c.high} for score, c in expected.items()},
+        "chance": {score: _plain_chance(one) for score, one in expected.items()},
+        "brier_score": brier_score(found.labels, probabilities),
+        "negative_log_likelihood": negative_log_likelihood(found.labels, probabilities),
         "calibration_error": calibration_error(found.labels, probabilities),
+        "calibration_error_by_chance": expected_calibration_error(probabilities),
         "temperatures": temperatures.tolist(),
         "calibration_error_with_temperature": calibration_error(found.labels, mended),
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
     }
+
+
+def _plain_chance(found: Chance) -> dict[str, Any]:
+    return {"mean": found.mean, "low": found.low, "high": found.high, "p": permutation_p(found), "within": found.consistent}
 
 
 def _of_groups(found: Predictions, probabilities: np.ndarray, of_case: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -14,55 +14,83 @@ def statistics_markdown(results: Mapping[str, Any]) -> str:
     if not found:
         return ""
     parts = ["## Statistics", "", *_methods(results, found["methods"]), "", *(f"- {note}" for note in _notes(results, found))]
-    if "prima" in found["methods"]:
-        parts += ["", "## PRIMA in subgroups", "", *_subgroups(found["methods"]["prima"]["subgroups"])]
+    ours = found["methods"].get("prima")
+    if ours and ours["subgroups"]:
+        parts += ["", "## PRIMA in subgroups", "", *_subgroups(ours["subgroups"])]
+        parts += ["", "- For a first look: no test, no correction, and groups differ in their diagnoses."]
     return "\n".join(parts) + "\n"
 
 
 def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    lines = [
-        "| Method | Macro F1 | By chance | Macro AUC | ECE | ECE, temperature | PRIMA's F1 less its own | t: p | McNemar: p |",
-        "| :-- | --: | --: | --: | --: | --: | --: | --: | --: |",
-    ]
+    two_classes = any((one.get("against_prima") or {}).get("delong") for one in found.values())
+    columns = ["Method", "Macro F1", "By chance", "Macro AUC", "Brier", "ECE (if honest)", "ECE, temperature"]
+    columns += ["PRIMA's F1 less its own", "t: p", "McNemar: p", *(["DeLong: p"] if two_classes else [])]
+    lines = [_line(columns), "| :-- |" + " --: |" * (len(columns) - 1)]
     for name, one in found.items():
-        against = one.get("against_prima")
+        against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
             results["methods"][name]["title"] if name in results["methods"] else method_name(name),
             _interval(one["intervals"]["macro_f1"]),
-            _interval({**one["chance"]["macro_f1"], "estimate": one["chance"]["macro_f1"]["mean"]}),
+            _interval({**chance, "estimate": chance["mean"]}),
             _interval(one["intervals"]["macro_auc"]),
-            f"{100 * one['calibration_error']:.1f}",
+            f"{one['brier_score']:.3f}",
+            f"{100 * one['calibration_error']:.1f} ({100 * one['calibration_error_by_chance']:.1f})",
             f"{100 * one['calibration_error_with_temperature']:.1f}",
             _interval(against["bootstrap"]["macro_f1"]) if against else "",
             _p(against["corrected_t"]["macro_f1"]["p_holm"]) if against else "",
             _p(against["mcnemar"]["p_holm"]) if against else "",
         ]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        if two_classes:
+            cells.append(_p(against["delong"]["p_holm"]) if against else "")
+        lines.append(_line(cells))
     return lines
 
 
 def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    torn = {kind: number for kind, number in found["in_several_folds"].items() if kind != "subject"}
-    return [
+    torn = results.get("in_several_folds")
+    said = [
         f"Seed {results['seeds'][0]}, all held-out cases together, in per cent; in parentheses 95% intervals by a bootstrap over "
-        "units. They say how far another sample of units would move a figure, not another training.",
-        "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003). McNemar: which units are right. Both p "
-        "with Holm's correction over the rows.",
-        "ECE: expected calibration error, 15 bins; with the temperature that is fitted on the other folds.",
+        "units, those of one subject taken for independent. They say how far another sample of units would move a figure, not "
+        "another training, and are not corrected for their number.",
         "By chance: the macro F1 of a row's own predictions where the labels are dealt out anew among the units, and 95% of such "
         "deals.",
-        "No record and no unit is in two folds." if not torn else f"LEAKAGE: in several folds are {torn}.",
+        "Macro AUC ranks the cases of all folds together, though each fold has a model of its own, which tends to lower it.",
+        "Brier: from 0 to 2. ECE: expected calibration error, 15 bins, and in parentheses what chance would give if the "
+        "probabilities were honest; then with the temperature that is fitted on the other folds.",
+        "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003), which has few degrees of freedom: a "
+        "large p is no sign of equality. McNemar: which units are right, a unit's probabilities averaged. Each p with Holm's "
+        "correction over the rows.",
+        "In a fold a class without cases counts as F1 = 0 where it is predicted, and is left out where it is not.",
+        f"LEAKAGE: in several folds lie {', '.join(f'{n} ({kind})' for kind, n in torn.items())}."
+        if torn
+        else "No record, unit, file or group of identical photographs lies in two folds; near duplicates were not looked for.",
     ]
+    if results.get("shuffled") == "labels":
+        beyond = [
+            results["methods"][name]["title"] for name, one in found["methods"].items() if not one["chance"]["macro_f1"]["within"]
+        ]
+        said.append(f"CONTROL, labels shuffled: outside 95% of chance in macro F1 {_are(beyond)}; one row in twenty would be.")
+    return said
+
+
+def _are(names: list[str]) -> str:
+    return f"are {', '.join(names)}" if names else "is no row"
 
 
 def _subgroups(found: Mapping[str, Any]) -> list[str]:
-    lines = ["| Group | Cases | Units | Macro F1 | Accuracy | Balanced acc. |", "| :-- | --: | --: | --: | --: | --: |"]
+    lines = [_line(["Group", "Cases", "of each class", "Units", "Macro F1", "Accuracy", "Balanced acc."])]
+    lines.append("| :-- | --: | --: | --: | --: | --: | --: |")
     for grouping, groups in found.items():
         for group in groups:
             figures = [group[score] for score in ("macro_f1", "accuracy", "balanced_accuracy")]
             shown = ["too few" if value is None else f"{100 * value:.1f}" for value in figures]
-            lines.append(f"| {grouping}: {group['name']} | {group['cases']:,} | {group['units']:,} | {' | '.join(shown)} |")
+            counts = [f"{group['cases']:,}", " + ".join(map(str, group["by_class"])), f"{group['units']:,}"]
+            lines.append(_line([f"{grouping}: {group['name']}", *counts, *shown]))
     return lines
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _interval(one: Mapping[str, float] | None) -> str:

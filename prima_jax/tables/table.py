@@ -1,6 +1,7 @@
 """A table of the paper: runs the rows that are missing, then scores all that are there on the same folds."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from prima_jax.baselines.backbones import photographs
 from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.errors import UserError
+from prima_jax.evaluation.leak import find_leaks
 from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.results import describe, prediction_rows
@@ -51,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, predictions = collect(workdir, jobs, contexts, reading)
         results["table"] = config.table.number
+        results["in_several_folds"] = leaks(contexts, reading)
         of_first_seed = [line for line in predictions if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
         pages.write(workdir, results, predictions, pictures(results, of_first_seed))
@@ -75,6 +78,18 @@ def check_row(context: Context, folds: list[Fold], row: Row) -> None:
                 f"baselines.{row.method}.{name} is {size}, more than the {counts[noun]} {noun} that a fold trains on: set "
                 f"--config.baselines.{row.method}.{name} lower."
             )
+
+
+def leaks(contexts: dict[int, tuple[Context, list[Fold]]], reading: Reading) -> dict[str, int]:
+    """Kind -> how many of it lie in several folds, over all seeds; a subject may where the split is by unit."""
+    found: Counter[str] = Counter()
+    for context, folds in contexts.values():
+        records, held_out_in = context.prepared.records, np.zeros(len(context.prepared.records), int)
+        for fold in folds:
+            held_out_in[fold.test] = fold.index
+        kinds = [leak.kind for leak in find_leaks(records, held_out_in, reading.identical)]
+        found.update(kind for kind in kinds if kind != "subject" or context.config.split.group == "subject")
+    return dict(found)
 
 
 def groupings(context: Context, config: ConfigDict) -> dict[str, dict[str, str]]:

@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.leak import find_leaks, find_leaks_in_predictions, straddling
+from prima_jax.evaluation.leak import find_leaks, straddling
 from prima_jax.studies.study import Record
-from tests.evaluation.examples import predictions
 
 
 def records(count: int = 8) -> list[Record]:
@@ -65,16 +64,6 @@ def test_any_one_record_moved_to_another_fold_is_caught(seed: int):
     order = generator.permutation(8)
     shuffled = find_leaks([records()[n] for n in order], planted[order])
     assert {(leak.kind, leak.name, leak.folds) for leak in shuffled} == {(leak.kind, leak.name, leak.folds) for leak in found}
-
-
-def test_leaks_are_found_in_predictions():
-    rows = predictions()
-    # In the examples all records are of one subject.
-    assert [(leak.kind, leak.name, leak.folds) for leak in find_leaks_in_predictions(rows)] == [("subject", "s", (0, 1))]
-    rows = [{**row, "subject": row["unit"]} for row in rows]
-    assert find_leaks_in_predictions(rows) == []
-    planted = [{**row, "unit": "u00" if row["record"] == "r11" else row["unit"]} for row in rows]
-    assert [(leak.kind, leak.records) for leak in find_leaks_in_predictions(planted)] == [("unit", ("r00", "r11"))]
 
 
 def test_straddling_names_and_their_folds():

@@ -14,7 +14,8 @@ def test_a_hit_is_a_peak_on_a_patch_that_the_sign_touches():
     for patch, hit in enumerate([1.0, 0.0, 0.0, 0.0]):
         found = pointing(np.eye(4)[patch], mask)
         assert found.hit == hit
-        assert found.chance_hit == 0.25 and found.chance_precision == 1 / 64
+        assert found.chance_hit == 0.25
+        assert found.touched.tolist() == [True, False, False, False] and found.cover.tolist() == [1, 0, 0, 0]
 
 
 def test_a_mask_need_not_be_a_whole_number_of_patches_wide():
@@ -30,6 +31,19 @@ def test_average_precision_is_one_where_attention_lies_on_the_sign_alone_and_cha
     grid[1:3, 1:3] = 0.2
     assert pointing(grid.ravel(), mask).average_precision == 1.0
     assert pointing(np.full(16, 1 / 16), mask).average_precision == pytest.approx(mask.mean())
+
+
+def test_chance_deals_the_same_attention_out_on_other_patches():
+    """Blind attention lies in blobs as large as patches: on a sign that is one, it has more than the share of its pixels."""
+    generator, mask = np.random.default_rng(0), np.zeros((24, 24), bool)
+    mask[4:8, 8:12] = True  # one of 6 x 6 patches
+    blind = [pointing(generator.dirichlet(np.ones(36)), mask) for _ in range(200)]
+    own, dealt = (np.array([getattr(b, name) for b in blind]) for name in ("average_precision", "chance_precision"))
+    error = np.hypot(own.std() / 200**0.5, dealt.std() / 200**0.5)
+    assert abs(own.mean() - dealt.mean()) < 3 * error
+    assert dealt.mean() > 2 * mask.mean()
+    uniform = pointing(np.full(36, 1 / 36), mask)
+    assert uniform.chance_precision == pytest.approx(mask.mean())
 
 
 def test_average_precision_is_that_of_a_loop_over_thresholds():

@@ -1,17 +1,12 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from prima_jax.errors import UserError
-from prima_jax.evaluation.predictions import predictions_of_rows, read_predictions
-from prima_jax.evaluation.report import write_predictions
+from prima_jax.evaluation.predictions import predictions_of_rows
 from tests.evaluation.examples import PAD, predictions
 
 
-def test_what_a_run_writes_is_read(tmp_path: Path):
-    write_predictions(tmp_path, predictions())
-    found = read_predictions(tmp_path / "predictions.csv")
+def test_the_arrays_hold_what_the_lines_say():
+    found = predictions_of_rows(predictions())
     assert found.class_names == PAD
     assert found.records.tolist() == ["r00", "r01", "r10", "r11"]
     assert found.folds.tolist() == [0, 0, 1, 1]
@@ -39,11 +34,3 @@ def test_methods_share_one_order_whatever_the_rows():
 def test_methods_of_other_cases_are_refused(change, said: str):
     with pytest.raises(ValueError, match=said):
         predictions_of_rows(change(predictions()))
-
-
-def test_a_file_that_is_none_is_told_in_a_sentence(tmp_path: Path):
-    with pytest.raises(UserError, match="Cannot read"):
-        read_predictions(tmp_path / "predictions.csv")
-    (tmp_path / "predictions.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="is no predictions"):
-        read_predictions(tmp_path / "predictions.csv")

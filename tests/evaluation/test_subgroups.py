@@ -10,7 +10,6 @@ from prima_jax.evaluation.subgroups import (
     group_names,
     number_bands,
     subgroup_scores,
-    subgroup_table,
 )
 from prima_jax.studies.study import Attribute
 from tests.evaluation.cohorts import three_classes
@@ -58,26 +57,21 @@ def test_too_few_units_have_counts_and_no_figures():
     assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].too_few
 
 
-def test_table_has_counts_beside_each_figure():
-    labels, probabilities, units, groups = cohort()
-    groups[units == 0] = "a|b"
-    found = subgroup_scores(labels, probabilities, groups, "abc", units=units, replicates=100)
-    table = subgroup_table(found, "Gender").splitlines()
-    assert table[0].startswith("| Gender | Cases | Units |")
-    assert table[2].startswith("| a\\|b | ")
-    assert table[2].count("too few") == 4
-    man = found[1]
-    accuracy = man.intervals["accuracy"]
-    assert f"{100 * man.accuracy:.1f} ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})" in table[3]
-
-
 def test_macro_auc_of_a_group_without_a_class_is_left_out():
     labels, probabilities, _, _ = cohort()
     without = labels != 2
     found = subgroup_scores(labels[without], probabilities[without], ["x"] * without.sum(), "abc", replicates=50)
     assert found[0].macro_auc is None
     assert found[0].intervals["macro_auc"] is None
-    assert subgroup_table(found, "Group").splitlines()[2].endswith("| - |")
+
+
+def test_a_class_that_a_group_lacks_counts_as_nothing_once_a_case_is_taken_for_it():
+    labels, probabilities = np.zeros(30, int), np.tile([0.9, 0.1], (30, 1))
+    assert subgroup_scores(labels, probabilities, ["x"] * 30, "ab")[0].macro_f1 == 1
+    probabilities[0] = (0.1, 0.9)
+    found = subgroup_scores(labels, probabilities, ["x"] * 30, "ab")[0]
+    assert found.accuracy == found.balanced_accuracy == 29 / 30
+    assert found.macro_f1 == pytest.approx((2 * 29 / 59) / 2)
 
 
 def test_bands_have_words_and_an_edge_belongs_to_the_band_above():

@@ -15,6 +15,7 @@ from tests.stages.tiny import ONE_LAYER, tiny_config
 def figures(value=0.5):
     interval = {"estimate": value, "low": value - 0.1, "high": value + 0.1}
     row = {"looks": 1200, "units": 700, "hit": interval, "average_precision": interval, "chance_hit": interval}
+    row["elsewhere"] = interval
     return {**row, "chance_precision": interval, "below_reference": {"hit": interval, "average_precision": interval}}
 
 
@@ -45,7 +46,7 @@ def test_a_tiny_study_from_nothing(tmp_path):
     config = with_table(tiny_config(**ONE_LAYER, **overrides), 3, weights=False, subgroups=())
     told = ground(config, tmp_path)
     found = json.loads((tmp_path / "grounding.json").read_text())
-    assert set(found["figures"]) == {row.name for row in VARIANTS}
+    assert set(found["figures"]) == {*(row.name for row in VARIANTS), "usual_places"}
     looks = {row["all"]["looks"] for row in found["figures"].values()}
     assert len(looks) == 1 and looks.pop() > 40
     for attributes in found["figures"].values():

@@ -53,6 +53,27 @@ def test_nothing_published_stands_beside_a_synthetic_study():
     assert "published" not in text and text.startswith("**SYNTHETIC")
 
 
+def test_two_seeds_have_their_own_deviation_and_the_minutes_are_those_of_one():
+    ours = pages.table_cells(results(seeds=[0, 1], table=3))[0]  # a fold each: 50 and 70
+    assert ours == ("PRIMA", "60.00", "14.14", "60.00", "50.00", "0.8", "1.50")
+    assert pages.headings(results(seeds=[0, 1], table=3))[1:3] == ("Macro F1", "SD over seeds")
+    widths = {len(row) for row in (pages.headings(results(seeds=[0, 1])), *pages.table_cells(results(seeds=[0, 1])))}
+    assert len(widths) == 1  # the published row as well
+
+
+def test_a_synthetic_study_says_so_in_every_file(tmp_path):
+    pages.write(tmp_path, results(synthetic=True), [{"seed": 0, "method": "prima"}], {})
+    for name in ("table_1.md", "table_1.csv", "table_1.tex", "table_1.json"):
+        assert "synthetic" in (tmp_path / name).read_text().lower(), name
+    assert "SYNTHETIC" in next(line for line in (tmp_path / "table_1.tex").read_text().splitlines() if line.startswith("Method"))
+
+
+def test_what_has_to_be_known_of_a_row_stands_under_the_table():
+    found = results()
+    found["methods"]["prima"]["note"] = "it is ours"
+    assert "- PRIMA: it is ours." in pages.markdown(found)
+
+
 def test_table_3_has_no_columns_for_classes():
     assert pages.headings(results(table=3))[1] == "Macro F1"
 

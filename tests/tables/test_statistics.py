@@ -28,9 +28,9 @@ def lines() -> list[dict[str, Any]]:
     return found
 
 
-def page(found: dict[str, Any]) -> str:
+def page(found: dict[str, Any], **others: Any) -> str:
     methods = {"prima": {"title": "PRIMA"}, "guess": {"title": "A guess"}}
-    return statistics_markdown({"seeds": [0], "methods": methods, "statistics": found})
+    return statistics_markdown({"seeds": [0], "methods": methods, "statistics": found, **others})
 
 
 def cells(text: str, title: str) -> list[str]:
@@ -58,17 +58,22 @@ def test_every_row_has_its_own_chance_on_the_page(found):
 
 
 def test_prima_is_compared_with_every_other_row_and_not_with_itself(found):
-    assert "against_prima" not in found["methods"]["prima"] and cells(page(found), "PRIMA")[6:] == ["", "", ""]
+    assert "against_prima" not in found["methods"]["prima"] and cells(page(found), "PRIMA")[7:] == [""] * 4
     assert found["methods"]["guess"]["against_prima"]["mcnemar"]["p_holm"] < 0.001
-    assert cells(page(found), "A guess")[8] == "< 0.001"
+    assert cells(page(found), "A guess")[9:] == ["< 0.001"] * 2  # two classes, so that DeLong's test is there as well
 
 
 def test_groups_stand_with_their_counts(found):
     text = page(found)
-    assert cells(text, "eye: left")[1:3] == cells(text, "eye: right")[1:3] == ["60", "60"]
+    assert cells(text, "eye: left")[1:4] == cells(text, "eye: right")[1:4] == ["60", "30 + 30", "60"]
+    assert "subgroups" not in page(statistics(lines(), {}))
 
 
-def test_a_unit_in_two_folds_is_called_leakage(found):
-    assert "No record and no unit is in two folds." in page(found)
-    torn = [{**line, "fold": 4} if line["record"] == "r7_0" else line for line in lines()]
-    assert "LEAKAGE: in several folds are {'unit': 1}." in page(statistics(torn, {}))
+def test_what_lies_in_two_folds_is_called_leakage(found):
+    assert "No record, unit, file or group" in page(found)
+    assert "LEAKAGE: in several folds lie 1 (unit), 2 (photograph)." in page(found, in_several_folds={"unit": 1, "photograph": 2})
+
+
+def test_with_shuffled_labels_the_rows_beyond_chance_are_named(found):
+    assert "in macro F1 are PRIMA;" in page(found, shuffled="labels")
+    assert "CONTROL" not in page(found)

@@ -1,0 +1,64 @@
+"""What a hit is worth: signs have their usual places, and attention may know these without looking."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prima_jax.grounding.attention import Look
+from prima_jax.grounding.measure import meetings, summary, usual_places
+from prima_jax.studies.study import Record
+
+SIDE, PATCHES = 24, 9
+PLACES = (4, 4, 4, 0, 4, 8)
+"""The patch on which each eye's infiltrate lies."""
+FOLDS = {record: record % 2 for record in range(len(PLACES))}
+SIGN = "infiltrate"
+
+
+@pytest.fixture
+def records(tmp_path):
+    for number, place in enumerate(PLACES):
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        row, column = divmod(place, 3)
+        mask[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 255
+        folder = tmp_path / "masks" / f"eye_{number}"
+        folder.mkdir(parents=True)
+        Image.fromarray(mask).save(folder / f"{SIGN}.png")
+    names = [f"eye_{number}" for number in range(len(PLACES))]
+    return [Record(id=n, image=f"images/{n}.png", label=0, unit=n, subject=n, view="", fields={}) for n in names]
+
+
+def looks(patches, attribute="infiltrate_location"):
+    return [Look(number, attribute, "There.", np.eye(PATCHES)[patch]) for number, patch in enumerate(patches)]
+
+
+def test_a_map_that_always_looks_at_the_usual_place_hits_other_eyes_as_often(records, tmp_path):
+    fixed = meetings(looks([4] * 6), records, tmp_path)
+    assert [met.figures.hit for met in fixed] == [1, 1, 1, 0, 1, 0]
+    # Of the five others, three or four have their sign in the middle: an eye's own does not count.
+    assert [met.elsewhere for met in fixed] == pytest.approx([3 / 5, 3 / 5, 3 / 5, 4 / 5, 3 / 5, 4 / 5])
+    found = summary({"prima": fixed}, "prima")["prima"]["all"]
+    assert found["hit"]["estimate"] == pytest.approx(found["elsewhere"]["estimate"]) == pytest.approx(4 / 6)
+
+
+def test_a_map_that_looks_at_the_photograph_hits_its_own_sign_alone(records, tmp_path):
+    seeing = meetings(looks(PLACES), records, tmp_path)
+    found = summary({"prima": seeing}, "prima")["prima"]["all"]
+    assert found["hit"]["estimate"] == 1 and found["elsewhere"]["estimate"] == pytest.approx((4 * 3 / 5) / 6)
+
+
+def test_the_usual_places_are_those_of_the_other_folds(records, tmp_path):
+    seeing = meetings(looks(PLACES), records, tmp_path)
+    found = [look.attention for look in usual_places(seeing, FOLDS)]
+    # Fold 0 holds the eyes 0, 2 and 4, all in the middle; fold 1 the eyes 1, 3 and 5.
+    others = {0: np.eye(PATCHES)[[4, 0, 8]].mean(axis=0), 1: np.eye(PATCHES)[4]}
+    for record, attention in enumerate(found):
+        np.testing.assert_allclose(attention, others[FOLDS[record]])
+
+
+def test_a_photograph_that_two_attributes_speak_of_counts_once_among_the_places(records, tmp_path):
+    twice = [*looks(PLACES), *looks(PLACES, "infiltrate_size_mm")]
+    once, double = (meetings(part, records, tmp_path) for part in (looks(PLACES), twice))
+    assert [met.elsewhere for met in double[:6]] == [met.elsewhere for met in once]
+    for first, second in zip(usual_places(once, FOLDS), usual_places(double, FOLDS), strict=False):
+        np.testing.assert_array_equal(first.attention, second.attention)
