@@ -14,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax.baselines import plain
+from prima_jax.baselines.backbones import case_mean, photographs
 from prima_jax.checks import check
 from prima_jax.data import metadata
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
@@ -240,10 +241,7 @@ def plain_references(context: Context, train: list[Case], test: list[Case]) -> P
 def image_only(context: Context, fold: Fold, test: list[Case]) -> np.ndarray:
     """The image encoder trained alone with a linear head; a case is the mean over its photographs."""
     refined = refine.run(context, fold, context.image_encoder.variables, name="image_only")
-    photographs = [[p for slot in case.slots for p in slot] for case in test]
-    by_photograph = refine.classify_images(context, refined, np.concatenate(photographs))
-    ends = np.cumsum([len(p) for p in photographs])[:-1]
-    return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
+    return case_mean(refine.classify_images(context, refined, np.concatenate(photographs(test))), test)
 
 
 def report_reading(reading: Reading) -> None:

@@ -18,9 +18,11 @@ import jax.numpy as jnp
 __all__ = [
     "alignment_loss",
     "cross_attention",
+    "gather",
     "global_semantic_loss",
     "image_consistency_loss",
     "local_semantic_loss",
+    "own_columns",
     "similarity",
     "soft_semantic_loss",
     "soft_targets",
@@ -69,7 +71,7 @@ def global_semantic_loss(p_cls: Array, q_cls: Array, *, temperature: float | Arr
     p_cls [N, 2, D], q_cls [N, D] -> scalar.
     """
     _check(p_cls=p_cls, q_cls=q_cls)
-    own = _own_columns(p_cls.shape[0], axis_name)
+    own = own_columns(p_cls.shape[0], axis_name)
     own_pairs = [_take(way, own) for way in _ways(p_cls, q_cls, temperature, axis_name)]
     return -jnp.mean(jnp.stack(own_pairs))
 
@@ -147,8 +149,8 @@ def soft_semantic_loss(
     """
     _check(p_cls=p_cls, q_cls=q_cls, y=y)
     share = p_cls.shape[0]
-    own = _own_columns(share, axis_name)
-    targets = soft_targets(_gather(y, axis_name), label_temperature=label_temperature)  # [N, N]
+    own = own_columns(share, axis_name)
+    targets = soft_targets(gather(y, axis_name), label_temperature=label_temperature)  # [N, N]
     batch = targets.shape[0]
     # s_ij of this device's images i to all texts j, and of all images i to its texts j; the same in both views
     weights = [targets[own], targets[:, own].T] * 2
@@ -204,9 +206,9 @@ def alignment_loss(
 
 
 def _view_contrast(anchor: Array, other: Array, temperature: float | Array, axis_name: str | None) -> Array:
-    own = _own_columns(anchor.shape[0], axis_name)
-    across = similarity(anchor, _gather(other, axis_name), temperature)
-    within = similarity(anchor, _gather(anchor, axis_name), temperature)
+    own = own_columns(anchor.shape[0], axis_name)
+    across = similarity(anchor, gather(other, axis_name), temperature)
+    within = similarity(anchor, gather(anchor, axis_name), temperature)
     within = jnp.where(jax.nn.one_hot(own, within.shape[1], dtype=bool), -jnp.inf, within)  # k != i
     log_probability = _take(across, own) - jax.nn.logsumexp(jnp.concatenate([across, within], axis=1), axis=1)
     return -jnp.mean(log_probability)
@@ -251,7 +253,7 @@ def _diagonal_log_softmax(scores: Array, valid: Array) -> Array:
 
 def _ways(p_cls: Array, q_cls: Array, temperature: float | Array, axis_name: str | None) -> list[Array]:
     """The four log-softmaxes of Eqs. 3 and 6, each [own share, N]: to text and to image in view 1, then in view 2."""
-    all_p, all_q = _gather(p_cls, axis_name), _gather(q_cls, axis_name)
+    all_p, all_q = gather(p_cls, axis_name), gather(q_cls, axis_name)
     pairs = [(a, b) for view in range(2) for a, b in ((p_cls[:, view], all_q), (q_cls, all_p[:, view]))]
     return [jax.nn.log_softmax(similarity(a, b, temperature), axis=-1) for a, b in pairs]
 
@@ -285,12 +287,13 @@ def _unit(x: Array) -> Array:
     return jnp.where(squared > 0, x / jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
 
 
-def _gather(x: Array, axis_name: str | None) -> Array:
+def gather(x: Array, axis_name: str | None) -> Array:
+    """The rows of all devices, in their order: [N / devices, ...] -> [N, ...]."""
     return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
 
 
-def _own_columns(share: int, axis_name: str | None) -> Array:
-    """Where this device's patients stand in the gathered batch."""
+def own_columns(share: int, axis_name: str | None) -> Array:
+    """Where this device's rows stand in the gathered batch: [share]."""
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * share
     return first + jnp.arange(share)
 

@@ -65,12 +65,12 @@ BREAKS = (
     ),
     Break(
         "Eq. 2: missing gather across the views",
-        "similarity(anchor, _gather(other, axis_name), temperature)",
+        "similarity(anchor, gather(other, axis_name), temperature)",
         "similarity(anchor, other, temperature)",
     ),
     Break(
         "Eq. 2: missing gather within the view",
-        "similarity(anchor, _gather(anchor, axis_name), temperature)",
+        "similarity(anchor, gather(anchor, axis_name), temperature)",
         "similarity(anchor, anchor, temperature)",
     ),
     Break(
@@ -95,13 +95,13 @@ BREAKS = (
     Break("Eqs. 3 and 6: softmax without logarithm", "jax.nn.log_softmax(similarity(a, b", "jax.nn.softmax(similarity(a, b"),
     Break(
         "Eqs. 3 and 6: missing gather of the images",
-        "all_p, all_q = _gather(p_cls, axis_name), _gather",
-        "all_p, all_q = p_cls, _gather",
+        "all_p, all_q = gather(p_cls, axis_name), gather",
+        "all_p, all_q = p_cls, gather",
     ),
     Break(
         "Eqs. 3 and 6: missing gather of the texts",
-        "_gather(p_cls, axis_name), _gather(q_cls, axis_name)",
-        "_gather(p_cls, axis_name), q_cls",
+        "gather(p_cls, axis_name), gather(q_cls, axis_name)",
+        "gather(p_cls, axis_name), q_cls",
     ),
     Break("Eqs. 2 to 6: each device takes the first columns", "jax.lax.axis_index(axis_name) * share", "0"),
     Break("Eq. 4: no root of the width", "/ jnp.sqrt(p.shape[-1])", ""),
@@ -173,7 +173,7 @@ BREAKS = (
         "        return -total / (4 * share * batch)\n",
     ),
     Break("Eq. 6: targets of the texts are not transposed", "targets[:, own].T", "targets[own]"),
-    Break("Eq. 6: missing gather of the labels", "soft_targets(_gather(y, axis_name), label", "soft_targets(y, label"),
+    Break("Eq. 6: missing gather of the labels", "soft_targets(gather(y, axis_name), label", "soft_targets(y, label"),
     Break(
         "Eq. 7: two weights exchanged",
         "weights: tuple[float, float, float, float] = (0.2, 0.3, 0.2, 0.3)",

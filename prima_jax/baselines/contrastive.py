@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from prima_jax.losses import cross_attention, similarity
+from prima_jax.losses import cross_attention, gather, own_columns, similarity
 
 __all__ = ["image_text_loss", "query_text_loss", "token_loss", "view_loss"]
 
@@ -23,10 +23,10 @@ def query_text_loss(
 
     queries z [N, M, D], texts t [N, D] -> scalar; the targets are smoothed, 1 - smoothing + smoothing / N for one's own.
     """
-    all_queries, all_texts = _gather(queries, axis_name), _gather(texts, axis_name)
+    all_queries, all_texts = gather(queries, axis_name), gather(texts, axis_name)
     to_texts = similarity(queries, all_texts, temperature).max(axis=1)  # [own share, N]
     to_images = similarity(all_queries, texts, temperature).max(axis=1).T
-    own = jax.nn.one_hot(_own_columns(len(texts), axis_name), len(all_texts), dtype=to_texts.dtype)
+    own = jax.nn.one_hot(own_columns(len(texts), axis_name), len(all_texts), dtype=to_texts.dtype)
     targets = optax.smooth_labels(own, smoothing)
     first, second = (optax.softmax_cross_entropy(s, targets).mean() for s in (to_texts, to_images))
     return (first + second) / 2
@@ -38,11 +38,11 @@ def view_loss(images: Array, units: Array, present: Array, *, temperature: float
     images [M, D], units int [M], present bool [M] -> scalar. Photographs without another of their unit are dropped, as
     anchors and as candidates; 0 where none is left.
     """
-    all_images, all_units, all_present = (_gather(x, axis_name) for x in (images, units, present))
-    itself = jax.nn.one_hot(_own_columns(len(images), axis_name), len(all_images), dtype=bool)
+    all_images, all_units, all_present = (gather(x, axis_name) for x in (images, units, present))
+    itself = jax.nn.one_hot(own_columns(len(images), axis_name), len(all_images), dtype=bool)
     same = _same(units, present, all_units, all_present) & ~itself
     anchors = same.any(axis=1)
-    candidates = _gather(anchors, axis_name)[None] & ~itself
+    candidates = gather(anchors, axis_name)[None] & ~itself
     scores = jnp.where(candidates, similarity(images, all_images, temperature), _NEVER)
     return _mean(_uniform_cross_entropy(scores, same), anchors, axis_name)
 
@@ -54,7 +54,7 @@ def image_text_loss(
 
     images and texts [M, D], row by row; units int [M]; present bool [M] -> scalar.
     """
-    all_images, all_texts, all_units, all_present = (_gather(x, axis_name) for x in (images, texts, units, present))
+    all_images, all_texts, all_units, all_present = (gather(x, axis_name) for x in (images, texts, units, present))
     same = _same(units, present, all_units, all_present)
     ways = similarity(images, all_texts, temperature), similarity(texts, all_images, temperature)
     seen = [jnp.where(all_present[None], way, _NEVER) for way in ways]
@@ -91,13 +91,3 @@ def _mean(values: Array, counted: Array, axis_name: str | None) -> Array:
 
 def _same(units: Array, present: Array, all_units: Array, all_present: Array) -> Array:
     return (units[:, None] == all_units[None]) & present[:, None] & all_present[None]
-
-
-def _gather(x: Array, axis_name: str | None) -> Array:
-    return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
-
-
-def _own_columns(share: int, axis_name: str | None) -> Array:
-    """Where this device's rows stand in the gathered batch."""
-    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * share
-    return first + jnp.arange(share)

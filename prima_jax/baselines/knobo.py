@@ -26,7 +26,7 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.statements import Statements
 from prima_jax.stages import knowledge
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case
+from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Stage
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
@@ -72,7 +72,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
     def prepare() -> Objective:
         scores = concept_scores(bench, concepts, train).astype(np.float32)
         labels = np.array([case.label for case in train], np.int32)
-        total = len(context.units) if context.config.diagnose.case == "unit" else len(context.prepared.records)
+        total = len(all_cases(context))
         steps = context.steps(settings.epochs, settings.batch_size, total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

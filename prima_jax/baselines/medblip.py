@@ -29,7 +29,7 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.query_former import Bridge, Bridged
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, Sitting, gather, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, Sitting, all_cases, gather, training_sitting, whole_sittings
 from prima_jax.stages.context import Adapted, Context, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.pipeline import record_sentences
@@ -83,7 +83,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             sittings = [training_sitting(train[i], int(draw), *views, dropout) for i, draw in pairs]
             return {**read(inputs, sittings), "label": labels[batch["index"]]}
 
-        steps = context.steps(settings.epochs, settings.batch_size, _all_cases(context))
+        steps = context.steps(settings.epochs, settings.batch_size, len(all_cases(context)))
         return Objective(
             name=f"medblip fold {fold.index}",
             loss=objective(module, bridge),
@@ -177,10 +177,6 @@ def adapted_llm(context: Context, fold: int) -> Adapted:
     if context.config.models.llm.weights:
         return Adapted({}, context.llm.variables)
     return adapt(context, context.config.diagnose, context.llm, "medblip", fold)
-
-
-def _all_cases(context: Context) -> int:
-    return len(context.units if context.config.diagnose.case == "unit" else context.prepared.records)
 
 
 METHOD = Method("medblip", frozenset({"images", "metadata"}), fit, predict)

@@ -17,7 +17,7 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import special_tokens
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case
+from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.pipeline import record_sentences
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -50,7 +50,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
     def prepare() -> Objective:
         labels = np.array([case.label for case in train], np.int32)
         rows = np.array([case.row for case in train])
-        total = len(context.units) if context.config.diagnose.case == "unit" else len(context.prepared.records)
+        total = len(all_cases(context))
         steps = context.steps(settings.epochs, settings.batch_size, total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, positions, special_tokens
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, case_views, gather, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -45,7 +45,7 @@ def run(
         return {"llm": adapted.trainable, "projector": parameters}
 
     def prepare() -> Objective:
-        total = len({r.unit for r in context.prepared.records}) if settings.case == "unit" else len(context.prepared.records)
+        total = len(all_cases(context))
         steps = context.steps(settings.epochs, settings.batch_size, total)
         labels = np.array([case.label for case in cases], np.int32)
 
