@@ -61,8 +61,8 @@ class Context:
     """Compiled steps by name, which serve in every fold."""
     used: dict[str, float] = field(default_factory=dict)
     """Stage -> the seconds that it took, of all that were run or read back so far."""
-    spared: list[float] = field(default_factory=list)
-    """Seconds of work that was read back less those that reading, or waiting for it, took: what it would have cost here."""
+    spared: dict[str, float] = field(default_factory=dict)
+    """Stage -> the seconds that it would have taken here, had nobody done it before, less those spent waiting for it."""
     shared: Path | None = None
     """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
@@ -180,7 +180,7 @@ class Stage:
                 save_tree(result, trained.tree)
                 write_done(self.folder, seconds=trained.seconds)
         self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
-        self.context.spared.append((0.0 if done is None else done["seconds"]) - waited)
+        self.context.spared.setdefault(self.name, (0.0 if done is None else done["seconds"]) - waited)  # once, if read again
         return trained.tree if done is None else jax.device_get(load_tree(result, template()))
 
     def optimizer(self, steps: int) -> Any:

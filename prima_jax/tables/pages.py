@@ -96,8 +96,8 @@ def notes(results: Mapping[str, Any]) -> list[str]:
             "deviation over the folds of one seed (root mean square); SD over seeds is that of the seeds' means of macro F1."
         )
     said.append(
-        "Minutes: training and prediction of all folds of one seed as if the row stood alone; stages that rows share were "
-        "trained once. Memory: the largest of a row's process."
+        "Minutes: all folds of one seed as if the row stood alone, though stages that rows share were trained once; without the "
+        "features of frozen encoders that another row had computed. Memory: the largest of a row's process."
     )
     said += [f"{row['title']}: {row['note']}." for row in results["methods"].values() if row.get("note")]
     if _published(results):

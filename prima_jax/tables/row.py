@@ -64,7 +64,7 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     found = method.predict(bench, method.fit(bench, train), test)
     np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
-    seconds = time.monotonic() - started + sum(context.spared)
+    seconds = time.monotonic() - started + sum(context.spared.values())
     write_done(fold.folder, seconds=seconds, stages=dict(context.used), **measured())
 
 

@@ -1,0 +1,51 @@
+"""What a row of a table would have cost alone: the work of others that it read back, once, and without the waiting."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from prima_jax.data.folders import waiting_lock
+from prima_jax.stages.context import Stage, write_done
+from prima_jax.training.checkpoint import save_tree
+
+TREE = {"w": np.arange(3.0)}
+
+
+@pytest.fixture
+def finished(study, tmp_path):
+    """A stage that another row has trained in 100 seconds."""
+    context = study.context(tmp_path)
+    stage = Stage("refine", context, tmp_path / "refine", context.config.refine)
+    stage.folder.mkdir()
+    save_tree(stage.folder / "trained", TREE)
+    write_done(stage.folder, seconds=100.0)
+    return stage
+
+
+def read(stage):
+    return stage.run(lambda: pytest.fail("trained again"), lambda: TREE)
+
+
+def test_a_stage_that_is_read_several_times_counts_once(finished):
+    for _ in range(3):
+        np.testing.assert_array_equal(read(finished)["w"], TREE["w"])
+    assert list(finished.context.spared) == ["refine"]
+    assert 99 < finished.context.spared["refine"] <= 100
+
+
+def test_waiting_for_it_is_taken_off(finished):
+    held, seconds = threading.Event(), 1.5
+
+    def other_row():
+        with waiting_lock(finished.folder):
+            held.set()
+            time.sleep(seconds)
+
+    other = threading.Thread(target=other_row)
+    other.start()
+    held.wait()
+    read(finished)
+    other.join()
+    assert finished.context.spared["refine"] <= 100 - 0.9 * seconds
