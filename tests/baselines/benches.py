@@ -16,7 +16,8 @@ from tests.stages.tiny import ONE_LAYER, Study
 
 __all__ = ["by_heart", "make_bench", "training_accuracy"]
 
-QUICK = {"batch_size": 8, "learning_rate": 1e-3, "class_weights": "none"}
+EPOCHS = {"knobo": 60.0, "medklip": 1.3, "medblip": 1.0, "mlrg": 0.8}
+"""Where two take long, or are not enough."""
 
 
 def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, list[Case], list[Case]]:
@@ -28,9 +29,11 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     others = {k: v for k, v in overrides.items() if not k.startswith("baselines__")}
     context = study.context(folder, **others)
     settings = baselines.small(context.config)
-    for section in settings.values():
-        section.update({**QUICK, "epochs": min(section.epochs, 2.0) if section is not settings.knobo else section.epochs})
-    settings.mlrg.align.update({**QUICK, "epochs": 1.0})
+    for name, section in settings.items():
+        section.update({"batch_size": 8, "class_weights": "none", "epochs": EPOCHS.get(name, 2.0)})
+    for name in ("text_llm", "medblip", "mlrg"):
+        settings[name].learning_rate = 1e-3
+    settings.mlrg.align.update({"batch_size": 8, "epochs": 0.8})
     settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
     config = ConfigDict({**context.config.to_dict(), "baselines": settings})
     object.__setattr__(context, "config", config)
