@@ -103,7 +103,10 @@ def test_a_fresh_metablock_lets_the_image_of_a_case_without_metadata_through():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_each_input_alone_tells_32_training_records_apart(study, tmp_path, name):
-    settings = {**by_heart(name, epochs=80.0, learning_rate=3e-3), "knowledge__epochs": 0.0}  # nothing to learn from one sentence
+    settings = {
+        **by_heart(name, epochs=120.0, learning_rate=3e-3),
+        "knowledge__epochs": 0.0,
+    }  # nothing to learn from one sentence
     bench, train, _ = make_bench(study, tmp_path, **settings)
     train = train[:32]
     blank = with_photographs(bench, np.zeros(len(bench.context.prepared.records), int))

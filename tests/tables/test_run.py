@@ -38,6 +38,7 @@ def outcome(workdir: Path) -> dict[str, object]:
     with (workdir / "table_2.csv").open(newline="") as file:
         scored = [line[:-2] for line in csv.reader(file)]
     results = json.loads((workdir / "table_2.json").read_text())
+    del results["seconds"]
     for row in results["methods"].values():
         del row["seconds"], row["peak_memory"]
     histories = {str(p.relative_to(workdir)): p.read_bytes() for p in sorted(workdir.glob("shared/**/history.jsonl"))}
