@@ -100,14 +100,16 @@ def test_a_look_meets_the_mask_of_the_sign_that_its_words_speak_of(bench):
     assert [m.look for m in met] == expected and met
     first = met[0]
     mask = np.asarray(Image.open(folder / "masks" / Path(records[first.look.record].image).stem / f"{first.sign}.png")) > 0
-    assert first.figures.chance_precision == pytest.approx(mask.mean())
+    side = round(len(first.look.attention) ** 0.5)
+    rows, columns = np.nonzero(mask)
+    patches = set((rows * side // mask.shape[0] * side + columns * side // mask.shape[1]).tolist())
+    assert set(np.flatnonzero(first.figures.touched).tolist()) == patches
 
 
 def test_the_summary_is_of_pairs_and_counts_what_it_is_of():
     def met(record, hit, precision):
-        return Met(
-            Look(record, "hypopyon", "", np.ones(4) / 4), f"unit {record}", "hypopyon", Pointing(hit, precision, 0.25, 0.1)
-        )
+        figures = Pointing(hit, precision, 0.25, 0.1, touched=np.eye(4, dtype=bool)[0], cover=np.eye(4)[0])
+        return Met(Look(record, "hypopyon", "", np.ones(4) / 4), f"unit {record}", "hypopyon", figures)
 
     ours = [met(0, 1.0, 0.6), met(1, 1.0, 0.4), met(2, 0.0, 0.2)]
     theirs = [met(0, 0.0, 0.3), met(1, 1.0, 0.4), met(2, 0.0, 0.1)]
