@@ -9,7 +9,7 @@ from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Fold, read_done
+from prima_jax.stages.context import Context, Fold, held_out_in, read_done
 from prima_jax.studies.manifest import Reading
 from prima_jax.workdir import config_hash
 
@@ -66,9 +66,6 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
     """What results.json says of the study and its folds, besides scores and costs."""
     config, study, records = context.config, context.prepared.study, context.prepared.records
     corpus = knowledge.corpus(context) if config.knowledge.epochs else None
-    assigned = np.zeros(len(records), int)
-    for fold in folds:
-        assigned[fold.test] = fold.index
     return {
         "study": study.name,
         "title": study.title,
@@ -79,7 +76,7 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "records": len(records),
         "units": len(context.units),
         "subjects": len({r.subject for r in records}),
-        "straddling_subjects": straddling_subjects(records, assigned),
+        "straddling_subjects": straddling_subjects(records, held_out_in(folds)),
         "missing_images": len(reading.missing_images),
         "identical_images": [list(group) for group in reading.identical],
         "case": config.diagnose.case,

@@ -4,6 +4,7 @@ The encoder is trained together with the head, as the image-only row trains it: 
 comes with the vector of its case; a case is the mean over its photographs.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 
 from prima_jax.baselines.backbones import case_mean, photographs
-from prima_jax.baselines.method import Bench
+from prima_jax.baselines.method import Bench, Method
 from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.stages.batches import image_batches
@@ -21,7 +22,7 @@ from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
 
-__all__ = ["Fused", "classification", "fit", "predict"]
+__all__ = ["Fused", "classification", "fit", "method", "predict"]
 
 
 class Fused(NamedTuple):
@@ -29,6 +30,12 @@ class Fused(NamedTuple):
 
     encoder: dict[str, Any]
     head: dict[str, Any]
+
+
+def method(name: str, fit: Callable[..., Any], predict: Callable[..., np.ndarray]) -> Method:
+    """The row of this name."""
+    note = "its training leaves no attribute out, as that of the rows with an LLM does now and then"
+    return Method(name, frozenset({"images", "metadata"}), fit, predict, batches="photographs", note=note)
 
 
 def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> Fused:

@@ -16,7 +16,7 @@ import numpy as np
 
 from prima_jax.baselines import fusion
 from prima_jax.baselines.metadata_rows import one_hot_columns
-from prima_jax.baselines.method import Bench, Method
+from prima_jax.baselines.method import Bench
 from prima_jax.data.metadata import OneHot
 from prima_jax.models.fusion import MetaBlock
 from prima_jax.stages.align import pad_columns
@@ -50,11 +50,4 @@ def _head(bench: Bench) -> MetaBlock:
     return MetaBlock(len(bench.context.prepared.study.classes))
 
 
-METHOD = Method(
-    NAME,
-    frozenset({"images", "metadata"}),
-    fit,
-    predict,
-    batches="photographs",
-    note="its training leaves no attribute out, as that of the rows with an LLM does now and then",
-)
+METHOD = fusion.method(NAME, fit, predict)

@@ -14,7 +14,7 @@ import numpy as np
 
 from prima_jax.baselines import fusion
 from prima_jax.baselines.backbones import text_tokens
-from prima_jax.baselines.method import Bench, Method
+from prima_jax.baselines.method import Bench
 from prima_jax.models.fusion import MetadataMLP
 from prima_jax.stages.cases import Case
 from prima_jax.stages.features import TextTokens
@@ -57,11 +57,4 @@ def _head(bench: Bench) -> MetadataMLP:
     return MetadataMLP(len(context.prepared.study.classes), context.config.baselines[NAME].width)
 
 
-METHOD = Method(
-    NAME,
-    frozenset({"images", "metadata"}),
-    fit,
-    predict,
-    batches="photographs",
-    note="its training leaves no attribute out, as that of the rows with an LLM does now and then",
-)
+METHOD = fusion.method(NAME, fit, predict)

@@ -51,19 +51,19 @@ def meetings(looks: Sequence[Look], records: Sequence[Record], study_folder: Pat
     return _with_elsewhere(found)
 
 
-def usual_places(found: Sequence[Met], fold_of: Mapping[int, int]) -> list[Look]:
+def usual_places(found: Sequence[Met], folds_of: np.ndarray) -> list[Look]:
     """The same looks with attention that has seen no photograph: the mean mask of the sign in the other folds.
 
-    fold_of: the fold in which each record is held out.
+    folds_of: the fold in which each record is held out, int [R].
     """
     means = {}
     for sign, of_sign in _photographs(found).items():
         covers = np.array([met.figures.cover for met in of_sign])
-        folds = np.array([fold_of[met.look.record] for met in of_sign])
+        folds = folds_of[[met.look.record for met in of_sign]]
         for fold in np.unique(folds):
             others = covers[folds != fold]
             means[sign, fold] = others.mean(axis=0) if len(others) else np.full(covers.shape[1], 1 / covers.shape[1])
-    return [replace(met.look, attention=means[met.sign, fold_of[met.look.record]]) for met in found]
+    return [replace(met.look, attention=means[met.sign, folds_of[met.look.record]]) for met in found]
 
 
 def _with_elsewhere(found: Sequence[Met]) -> list[Met]:

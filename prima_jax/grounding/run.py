@@ -17,7 +17,7 @@ from prima_jax.evaluation.captions import title
 from prima_jax.grounding import pages
 from prima_jax.grounding.attention import Look, looks
 from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
-from prima_jax.stages.context import Context
+from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
 from prima_jax.studies.synthetic import GROUNDING
 from prima_jax.tables.row import Job, table_context
@@ -56,8 +56,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         records, folder = context.prepared.records, context.study_folder
         met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
         if masks:
-            fold_of = {int(record): fold.index for fold in folds for record in fold.test}
-            met[PLACES] = meetings(usual_places(met[PRIMA.name], fold_of), records, folder)
+            met[PLACES] = meetings(usual_places(met[PRIMA.name], held_out_in(folds)), records, folder)
         results = {
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
             "synthetic": study.synthetic,

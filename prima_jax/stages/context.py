@@ -5,7 +5,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from prima_jax.training.loop import Objective, Trained, make_step, train
 from prima_jax.training.optimizer import adamw
 from prima_jax.training.parallel import Parallel
 
-__all__ = ["Backbone", "Context", "Fold", "Stage", "adapt", "join", "read_done"]
+__all__ = ["Backbone", "Context", "Fold", "Stage", "adapt", "held_out_in", "join", "read_done"]
 
 
 class Backbone(NamedTuple):
@@ -44,6 +44,14 @@ class Fold:
     train: np.ndarray
     test: np.ndarray
     folder: Path
+
+
+def held_out_in(folds: Sequence[Fold]) -> np.ndarray:
+    """The fold in which each record is held out: int [R]. Together the folds hold every record once."""
+    assigned = np.zeros(sum(len(fold.test) for fold in folds), int)
+    for fold in folds:
+        assigned[fold.test] = fold.index
+    return assigned
 
 
 @dataclass(frozen=True)

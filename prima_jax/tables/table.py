@@ -19,7 +19,7 @@ from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.results import describe, prediction_rows
 from prima_jax.stages.cases import all_cases
-from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.context import Context, Fold, held_out_in
 from prima_jax.studies.manifest import Reading
 from prima_jax.tables import pages
 from prima_jax.tables.pictures import pictures
@@ -84,10 +84,7 @@ def leaks(contexts: dict[int, tuple[Context, list[Fold]]], reading: Reading) -> 
     """Kind -> how many of it lie in several folds, over all seeds; a subject may where the split is by unit."""
     found: Counter[str] = Counter()
     for context, folds in contexts.values():
-        records, held_out_in = context.prepared.records, np.zeros(len(context.prepared.records), int)
-        for fold in folds:
-            held_out_in[fold.test] = fold.index
-        kinds = [leak.kind for leak in find_leaks(records, held_out_in, reading.identical)]
+        kinds = [leak.kind for leak in find_leaks(context.prepared.records, held_out_in(folds), reading.identical)]
         found.update(kind for kind in kinds if kind != "subject" or context.config.split.group == "subject")
     return dict(found)
 

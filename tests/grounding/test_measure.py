@@ -11,7 +11,7 @@ from prima_jax.studies.study import Record
 SIDE, PATCHES = 24, 9
 PLACES = (4, 4, 4, 0, 4, 8)
 """The patch on which each eye's infiltrate lies."""
-FOLDS = {record: record % 2 for record in range(len(PLACES))}
+FOLDS = np.arange(len(PLACES)) % 2
 SIGN = "infiltrate"
 
 
