@@ -1,21 +1,13 @@
 """One prepared study for all tests of the stages."""
 
-from collections.abc import Iterator
-
-import jax
 import pytest
 
 from prima_jax import experiment
 from prima_jax.data.prepare import prepare
+from tests.quick import all_quickly_compiled, quick_compilation
 from tests.stages.tiny import ONE_LAYER, Study, tiny_config
 
-
-@pytest.fixture(scope="package", autouse=True)
-def quick_compilation() -> Iterator[None]:
-    """Nearly all the time here is compilation, and what these tests show does not hang on how well it is done."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+__all__ = ["all_quickly_compiled", "quick_compilation", "study", "tokenizers"]
 
 
 @pytest.fixture(scope="session")
