@@ -66,7 +66,7 @@ def intervals(
     less where folds are small, since F1 of a few cases is biased; report the pooled interval. Where all draws are equal,
     as when all cases are right, the interval has no width.
     """
-    statistic, positions = _statistic(labels, [probabilities], units, folds)
+    statistic, positions = _statistic(labels, [probabilities], units, [folds])
     drawn_within = _strata_of_units(positions, [folds, strata])
     return _all_intervals(statistic, drawn_within, replicates, level, seed)
 
@@ -79,15 +79,18 @@ def difference_intervals(
     *,
     folds: np.ndarray | None = None,
     strata: np.ndarray | None = None,
+    trainings: np.ndarray | None = None,
     replicates: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
     """Intervals of the difference, first minus second, of two methods' probabilities `[N, C]` on the same cases.
 
-    Paired: a draw of units counts for both methods. Otherwise as `intervals`.
+    Paired: a draw of units counts for both methods. `trainings` `[N]` names the training, its seed say, that a row of
+    probabilities comes from where every case stands once for each: the figures are means over them, and a unit is drawn
+    with its cases of all. Otherwise as `intervals`.
     """
-    statistic, positions = _statistic(labels, [first, second], units, folds)
+    statistic, positions = _statistic(labels, [first, second], units, [folds, trainings])
     drawn_within = _strata_of_units(positions, [folds, strata])
     return _all_intervals(statistic, drawn_within, replicates, level, seed)
 
@@ -178,24 +181,26 @@ def _all_intervals(
 
 
 def _statistic(
-    labels: np.ndarray, methods: list[np.ndarray], units: np.ndarray, folds: np.ndarray | None
+    labels: np.ndarray, methods: list[np.ndarray], units: np.ndarray, averaged: list[np.ndarray | None]
 ) -> tuple[Statistic, np.ndarray]:
     """The figures as a function of how often each unit counts, and the unit position of each case.
 
-    The figures are those of the first method, minus those of the second if there are two; a mean over folds if any.
+    The figures are those of the first method, minus those of the second if there are two; means over the groups of
+    cases, folds say, that `averaged` forms.
     """
     labels, units = np.asarray(labels), np.asarray(units)
     methods = [np.asarray(probabilities, float) for probabilities in methods]
     _check(labels, methods, units)
     names, positions = np.unique(units, return_inverse=True)
-    parts = [slice(None)] if folds is None else [np.flatnonzero(np.asarray(folds) == fold) for fold in np.unique(folds)]
+    groups = _combined(averaged, len(labels))
+    parts = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     pieces = [
         [_of_cases(labels[part], probabilities[part], positions[part], len(names)) for part in parts] for probabilities in methods
     ]
 
     def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = [[piece(weights) for piece in folds_of_method] for folds_of_method in pieces]
-        means = [{m: np.mean([fold[m] for fold in method], axis=0) for m in METRICS} for method in found]
+        found = [[piece(weights) for piece in of_method] for of_method in pieces]
+        means = [{m: np.mean([part[m] for part in method], axis=0) for m in METRICS} for method in found]
         return means[0] if len(means) == 1 else {m: means[0][m] - means[1][m] for m in METRICS}
 
     return statistic, positions
@@ -219,16 +224,20 @@ def _of_cases(labels: np.ndarray, probabilities: np.ndarray, positions: np.ndarr
 
 def _strata_of_units(positions: np.ndarray, groupings: list[np.ndarray | None]) -> np.ndarray:
     """A stratum position for each unit; raises ValueError where a unit has cases in two."""
-    units = int(positions.max()) + 1
-    columns = [np.unique(np.asarray(g), return_inverse=True)[1] for g in groupings if g is not None]
-    if not columns:
-        return np.zeros(units, int)
-    of_cases = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
-    of_units = np.zeros(units, int)
+    of_cases = _combined(groupings, len(positions))
+    of_units = np.zeros(int(positions.max()) + 1, int)
     of_units[positions] = of_cases
     if (of_units[positions] != of_cases).any():
         raise ValueError("expected every unit in one fold and one stratum, found one in two")
     return of_units
+
+
+def _combined(groupings: list[np.ndarray | None], cases: int) -> np.ndarray:
+    """One number `[N]` for the groups, in all groupings at once, that a case is in; 0 where there is no grouping."""
+    columns = [np.unique(np.asarray(g), return_inverse=True)[1] for g in groupings if g is not None]
+    if not columns:
+        return np.zeros(cases, int)
+    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _check(labels: np.ndarray, methods: list[np.ndarray], units: np.ndarray) -> None:
