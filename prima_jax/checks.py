@@ -34,6 +34,7 @@ _WORDS = {
     "align.local.pooling": ("attention", "mean"),
     "align.soft.normalizer": ("printed", "batch"),
     "align.soft.vectors": ("metadata", "labels"),
+    "baselines.metadata_mlp.pooling": ("words", "class"),
 }
 _CLASS_WEIGHTS = ("none", "balanced")
 """Of every section that has the field."""

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 
-__all__ = ["claim", "config_hash", "load_config", "locked_folder", "open_workdir"]
+__all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_folder", "open_workdir"]
 
 _MAY_CHANGE = (
     "checkpoint_seconds", "data.dir", "data.prepared",
@@ -91,6 +91,12 @@ def load_config(folder: Path) -> ConfigDict:
     return ConfigDict(_tuples(content))
 
 
+def different_fields(first: ConfigDict, second: ConfigDict) -> list[str]:
+    """The fields that bear on the results and are not the same in two configs, by name."""
+    before, now = _flat(first), _flat(second)
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
 def config_hash(config: ConfigDict) -> str:
     """A hash of everything in a config that bears on the results."""
     return hashlib.sha256(json.dumps(_flat(config), sort_keys=True).encode()).hexdigest()[:16]
@@ -106,9 +112,10 @@ def _replace(path: Path, text: str) -> None:
 def _compare(folder: Path, config: ConfigDict) -> None:
     if not (folder / "config.json").exists():
         return
-    before, now = _flat(load_config(folder)), _flat(config)
-    different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    made_with = load_config(folder)
+    different = different_fields(made_with, config)
     if different:
+        before, now = _flat(made_with), _flat(config)
         told = "; ".join(f"{k} was {_shortened(before.get(k))} and is now {_shortened(now.get(k))}" for k in different[:5])
         more = f" (and {len(different) - 5} more)" if len(different) > 5 else ""
         raise UserError(f"{folder} was made with another config: {told}{more}; choose another --workdir.")

@@ -9,14 +9,9 @@ ENVIRONMENT = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 """For a process of its own."""
 
 
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """For this process. A conftest that imports `all_quickly_compiled` as well has it for all tests of its folder."""
+@pytest.fixture(scope="module", autouse=True)
+def compiled_quickly() -> Iterator[None]:
+    """For this process. A conftest that imports it has it for all tests of its folder."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def all_quickly_compiled(quick_compilation: None) -> None:
-    pass

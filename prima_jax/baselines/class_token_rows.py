@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from prima_jax.baselines import plain
 from prima_jax.baselines.backbones import case_mean, class_tokens, photographs
-from prima_jax.baselines.method import EQUAL_CLASSES, Bench, Method
+from prima_jax.baselines.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method
 from prima_jax.stages.cases import Case
 
 __all__ = ["METHODS"]
@@ -77,6 +77,6 @@ def _row(name: str, classify: Classifier, note: str = "") -> Method:
 
 
 METHODS = (
-    _row("nearest_neighbours", nearest_neighbours),
+    _row("nearest_neighbours", nearest_neighbours, note=UNWEIGHTED),
     _row("linear_probe", linear_probe, note=EQUAL_CLASSES),
 )

@@ -181,4 +181,6 @@ def _pooled(batches: list[Any]) -> Any:
     return pool(*batches)
 
 
-METHOD = Method("deepik", frozenset({"images"}), fit, predict, batches="photographs")
+METHOD = Method(
+    "deepik", frozenset({"images"}), fit, predict, batches="photographs", note="trained from scratch, as all of its CNN is"
+)

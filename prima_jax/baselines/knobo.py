@@ -8,10 +8,11 @@ under CE + sum |tanh(W) - P| / (K C), where P in {-1, 0, 1} says what a language
 Our adaptation: there are no captions, so the concepts are the study's own attribute values, answered by the training fold's
 metadata (concepts.py): metadata are supervision, and at test time the photograph is all that is seen. Features are the class
 token of the frozen image encoder (backbones.py), of length one; without weights that encoder has learnt the fold's labels. P
-comes from the claims of the knowledge corpus, zero where there is none. A case's s is the mean over its photographs. AdamW
-without decay and a cosine for Adam; trained to the last epoch, where the original keeps the best one on a set whose accuracy
-it then reports. The original's concepts were learnt on other images; here four fifths of the photographs that train W also
-taught the concepts, which are surer of them than of new ones.
+comes from the claims of the knowledge corpus, zero where there is none; where no claim bears on any concept the term is left
+out, since it would pull every weight to zero. A case's s is the mean over its photographs, in training of augmented views of
+them, as of any row's. AdamW without decay and a cosine for Adam; trained to the last epoch, where the original keeps the best
+one on a set whose accuracy it then reports. The original's concepts were learnt on other images; here four fifths of the
+photographs that train W also taught the concepts, which are surer of them than of new ones.
 """
 
 from typing import Any, NamedTuple
@@ -70,17 +71,18 @@ def fit(bench: Bench, train: list[Case]) -> State:
         return {"weights": jnp.zeros(table.shape), "bias": jnp.zeros(table.shape[1])}
 
     def prepare() -> Objective:
-        scores = concept_scores(bench, concepts, train).astype(np.float32)
+        views = range(image_tokens(bench).shape[1])
+        scores = np.stack([concept_scores(bench, concepts, train, view) for view in views]).astype(np.float32)
         labels = np.array([case.label for case in train], np.int32)
         total = len(all_cases(context))
         steps = context.steps(settings.epochs, settings.batch_size, total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {"concepts": scores[batch["index"]], "label": labels[batch["index"]]}
+            return {"concepts": scores[batch["draw"] % len(views), batch["index"]], "label": labels[batch["index"]]}
 
         return Objective(
             name=f"{NAME} fold {fold.index}",
-            loss=bottleneck_loss(settings.prior_weight),
+            loss=bottleneck_loss(settings.prior_weight if table.any() else 0.0),
             trainable=initial(),
             frozen={"prior": table, "class_weights": class_weights(settings.class_weights, labels, len(study.classes))},
             optimizer=stage.optimizer(steps),
@@ -139,14 +141,14 @@ def grounded(bench: Bench, train: list[Case]) -> Concepts:
     return ground(statements, _features(bench, train), answers, subjects, keep=keep, seed=seed)
 
 
-def concept_scores(bench: Bench, concepts: Concepts, cases: list[Case]) -> np.ndarray:
+def concept_scores(bench: Bench, concepts: Concepts, cases: list[Case], view: int = 0) -> np.ndarray:
     """The probability of each concept, a mean over the case's photographs: [len(cases), K]."""
-    return case_mean(concepts.probabilities(_features(bench, cases)), cases)
+    return case_mean(concepts.probabilities(_features(bench, cases, view)), cases)
 
 
-def _features(bench: Bench, cases: list[Case]) -> np.ndarray:
-    """The class token of each photograph, whole: [photographs, d]."""
-    return np.asarray(image_tokens(bench)[np.concatenate(photographs(cases)), 0, 0])
+def _features(bench: Bench, cases: list[Case], view: int = 0) -> np.ndarray:
+    """The class token of a stored view of each photograph, 0 for the whole of it: [photographs, d]."""
+    return np.asarray(image_tokens(bench)[np.concatenate(photographs(cases)), view, 0])
 
 
 METHOD = Method(
@@ -154,5 +156,6 @@ METHOD = Method(
     frozenset({"images"}),
     fit,
     predict,
-    note="its concepts are learnt on the photographs that then train its classifier, where the original has others",
+    note="its concepts are learnt on the photographs that then train its classifier, where the original has others; without "
+    "claims of a corpus it has no prior",
 )

@@ -179,4 +179,10 @@ def adapted_llm(context: Context, fold: int) -> Adapted:
     return adapt(context, context.config.diagnose, context.llm, "medblip", fold)
 
 
-METHOD = Method("medblip", frozenset({"images", "metadata"}), fit, predict)
+METHOD = Method(
+    "medblip",
+    frozenset({"images", "metadata"}),
+    fit,
+    predict,
+    note="its query former starts from scratch, where the original starts from BERT; a published LLM stays frozen",
+)

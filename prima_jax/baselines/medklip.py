@@ -222,4 +222,11 @@ def _dense(features: int, name: str) -> Dense:
     return Dense(features, kernel_init=nn.initializers.lecun_normal(), name=name)
 
 
-METHOD = Method("medklip", frozenset({"images"}), fit, predict, batches="photographs")
+METHOD = Method(
+    "medklip",
+    frozenset({"images"}),
+    fit,
+    predict,
+    batches="photographs",
+    note="the training cases' metadata are part of what it is taught",
+)

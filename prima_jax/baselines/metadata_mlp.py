@@ -1,9 +1,10 @@
 """Row 2, DINOv3 + metadata via MLP: the image encoder's class token and a frozen text encoder's, joined by an MLP.
 
 The paper says that visual features are combined with vanilla Clinical ModernBERT embeddings by an MLP, and gives neither
-pooling nor depth. Ours: z = [LayerNorm(cls(image)); LayerNorm(e)], logits = W2 GELU(W1 z). e is the class token of the case's
-sentence, all that is known, from the encoder that has not read the corpus: computed once, and standardised over the training
-cases, since class tokens that no label has trained differ little from one sentence to another. The image encoder is adapted
+pooling nor depth. Ours: z = [LayerNorm(cls(image)); LayerNorm(e)], logits = W2 GELU(W1 z). e is the mean over the words of the
+case's sentence, all that is known, from the encoder that has not read the corpus (`pooling = "class"` takes the class token,
+which masked-language training has no use for): computed once, and standardised over the training cases, since embeddings that
+no label has trained differ little from one sentence to another. The image encoder is adapted
 by LoRA (trained whole without weights) together with the MLP, on photographs; a case is the mean over its photographs. There
 is no dropout, as nowhere in this project.
 """
@@ -36,20 +37,29 @@ class State(NamedTuple):
 def fit(bench: Bench, train: list[Case]) -> State:
     """Trains image encoder and MLP on the photographs of the training cases."""
     texts = text_tokens(bench)
-    found = embeddings(texts, train)
+    found = embeddings(texts, train, _pooling(bench))
     mean, sd = found.mean(axis=0), np.maximum(found.std(axis=0), 1e-6)
     return State(fusion.fit(bench, train, NAME, _head(bench), (found - mean) / sd), texts, mean, sd)
 
 
 def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
     """[len(test), C]."""
-    vectors = (embeddings(state.texts, test) - state.mean) / state.sd
+    vectors = (embeddings(state.texts, test, _pooling(bench)) - state.mean) / state.sd
     return fusion.predict(bench, state.fused, test, NAME, _head(bench), vectors)
 
 
-def embeddings(texts: TextTokens, cases: list[Case]) -> np.ndarray:
-    """The class token of each case's sentence: float32 [len(cases), d]."""
-    return texts.tokens[texts.index[[case.row for case in cases], 0], 0].astype(np.float32)
+def embeddings(texts: TextTokens, cases: list[Case], pooling: str) -> np.ndarray:
+    """Each case's sentence, by its class token or as the mean over its words (zero for none): float32 [len(cases), d]."""
+    rows = texts.index[[case.row for case in cases], 0]
+    if pooling == "class":
+        return texts.tokens[rows, 0].astype(np.float32)
+    words = texts.words[rows, :, None]
+    sums = np.where(words, texts.tokens[rows, 1:], 0).sum(axis=1, dtype=np.float32)
+    return sums / np.maximum(words.sum(axis=1), 1).astype(np.float32)
+
+
+def _pooling(bench: Bench) -> str:
+    return str(bench.context.config.baselines[NAME].pooling)
 
 
 def _head(bench: Bench) -> MetadataMLP:

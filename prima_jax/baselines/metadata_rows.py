@@ -1,11 +1,12 @@
 """The plain references as rows: what the metadata, or which fields are filled in, say without any neural network."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from prima_jax.baselines import plain
-from prima_jax.baselines.method import EQUAL_CLASSES, Bench, Method
+from prima_jax.baselines.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method
 from prima_jax.data import metadata
 from prima_jax.stages.cases import Case
 
@@ -43,11 +44,11 @@ def one_hot_columns(bench: Bench, train: list[Case]) -> tuple[metadata.OneHot, n
     return one_hot, one_hot.encode(records)
 
 
-def missingness_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
+def missingness_only(bench: Bench, train: list[Case], test: list[Case], class_weight: str | None = None) -> np.ndarray:
     """Gradient boosting on which fields are filled in."""
     study, records = bench.context.prepared.study, bench.context.prepared.records
     filled = [metadata.filled_in(study, [records[case.row] for case in part]) for part in (train, test)]
-    return plain.missingness_only(filled[0], labels(train), filled[1], _classes(bench))
+    return plain.missingness_only(filled[0], labels(train), filled[1], _classes(bench), class_weight=class_weight)
 
 
 def labels(cases: list[Case]) -> np.ndarray:
@@ -68,7 +69,8 @@ def _row(name: str, sees: set[str], probabilities: Probabilities, note: str = ""
 
 METHODS = (
     _row("majority", set(), majority),
-    _row("missingness_only", {"metadata"}, missingness_only),
+    _row("missingness_only", {"metadata"}, missingness_only, UNWEIGHTED),
+    _row("missingness_balanced", {"metadata"}, partial(missingness_only, class_weight="balanced"), EQUAL_CLASSES),
     _row(
         "metadata_only",
         {"metadata"},

@@ -10,9 +10,10 @@ from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers
 
-__all__ = ["EQUAL_CLASSES", "Bench", "Method"]
+__all__ = ["EQUAL_CLASSES", "UNWEIGHTED", "Bench", "Method"]
 
 EQUAL_CLASSES = "classes weigh the same in its training, whatever the other rows do"
+UNWEIGHTED = "cases weigh the same in its training, whatever the other rows do"
 
 
 class Bench(NamedTuple):

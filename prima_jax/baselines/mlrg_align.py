@@ -1,6 +1,6 @@
 """Stage 1 of MLRG (mlrg.py): the photographs of a unit, their fusion and their report are aligned, under three losses.
 
-The report is the metadata sentence and the diagnosis in words, of training cases alone. Losses (a) and (b) take the class
+The report is the diagnosis in words and the metadata sentence, of training cases alone. Losses (a) and (b) take the class
 tokens, (c) the patches, of equal weight: (a) before the fusion, (b) and (c) after it, as in the original. Ours: a batch is
 counted in units and holds up to `views` photographs of each, so that no loss lacks its positives.
 """
@@ -66,7 +66,8 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
     context, fold, tokenizers = bench
     settings, encoder = context.config.baselines.mlrg.align, make_encoder(context)
     reports = report_sentences(context, train)
-    texts = features.text_tokens(context, backbones.text_encoder(bench), tokenizers.text, reports)
+    more = max(len(tokenizers.text(said, add_special_tokens=False)["input_ids"]) for said in _diagnoses(context))
+    texts = features.text_tokens(context, backbones.text_encoder(bench), tokenizers.text, reports, more_tokens=more)
     texts = texts.only(np.array([p for p, report in enumerate(reports) if report], int))
     stage = Stage("mlrg_align", context, context.place(fold, "mlrg") / "align", settings)
     units = list({case.unit: context.units[case.unit] for case in train}.values())
@@ -97,14 +98,21 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
 
 
 def report_sentences(context: Context, train: list[Case]) -> list[str]:
-    """For every photograph of the training cases the metadata and the diagnosis in words; nothing for all others."""
-    study, records = context.prepared.study, context.prepared.records
+    """For every photograph of the training cases the diagnosis in words and the metadata; nothing for all others.
+
+    The diagnosis comes first: a text that is too long loses its end.
+    """
+    study, records, diagnoses = context.prepared.study, context.prepared.records, _diagnoses(context)
     reports = [""] * len(records)
     for case, photographs in zip(train, backbones.photographs(train), strict=True):
-        diagnosis = tuple(study.classes.values())[case.label]
         for p in photographs:
-            reports[p] = f"{sentence(study, records[case.row].fields)} The diagnosis is {diagnosis}.".strip()
+            reports[p] = f"{diagnoses[case.label]} {sentence(study, records[case.row].fields)}".strip()
     return reports
+
+
+def _diagnoses(context: Context) -> list[str]:
+    """What the report says of each class."""
+    return [f"The diagnosis is {words}." for words in context.prepared.study.classes.values()]
 
 
 def read_views(views: Views, anchors: Sequence[int], draws: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -123,4 +123,10 @@ def _special_embeddings(bench: Bench) -> jax.Array:
     return jnp.stack(rows)
 
 
-METHOD = Method(NAME, frozenset({"metadata"}), fit, predict)
+METHOD = Method(
+    NAME,
+    frozenset({"metadata"}),
+    fit,
+    predict,
+    note="without published weights its LLM is trained whole, where the rows with photographs adapt theirs",
+)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import stdev
 from typing import Any
 
+from prima_jax.evaluation.seeds import by_seed, over_seeds
+
 __all__ = ["caption", "facts", "figure", "method_name", "ordered", "title", "warnings"]
 
 _METHODS = {
@@ -57,7 +59,7 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
         said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
     if results.get("straddling_subjects"):
         said.append(
-            f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,} "
+            f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "
             f"{_have(results['straddling_subjects'])} records in several folds, so a method can have trained on other "
             "records of a subject that it is tested on."
         )
@@ -74,11 +76,17 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def figure(values: Sequence[float | None]) -> str:
+def figure(values: Sequence[float | None], seeds: int = 1) -> str:
     """Folds' figures in [0, 1] as per cent, "mean (SD)"; None, where a fold has no figure, is left out.
 
-    The standard deviation is that of a sample (ddof = 1); a single fold has none.
+    The standard deviation is that of a sample (ddof = 1); a single fold has none. Of several seeds, which stand one after the
+    other, it is the deviation over the folds of one (`over_seeds`).
     """
+    if seeds > 1:
+        found = over_seeds(by_seed(values, seeds))
+        if found is None:
+            return "-"
+        return f"{100 * found.mean:.2f}" + ("" if found.fold_sd is None else f" ({100 * found.fold_sd:.2f})")
     known = [100 * value for value in values if value is not None]
     if not known:
         return "-"
@@ -93,6 +101,12 @@ def _what(results: Mapping[str, Any]) -> str:
     of_classes = "" if results.get("table") == 3 else "F1 of each class, "  # Table 3 has no columns for classes
     figures = f"{of_classes}macro F1, accuracy and balanced accuracy in per cent"
     figures = figures[0].upper() + figures[1:]
+    seeds = _seeds(results)
+    if seeds > 1:
+        return (
+            f"{figures}: the mean over {seeds} seeds of their means over {results['folds']} folds, in parentheses the deviation "
+            "over the folds of one seed (root mean square)."
+        )
     if results["folds"] == 1:
         return f"{figures}, on one fold, hence without a standard deviation."
     return f"{figures}: mean over {results['folds']} folds, in parentheses the sample standard deviation (ddof = 1)."
@@ -127,10 +141,10 @@ def _missingness(results: Mapping[str, Any]) -> list[str]:
     rows = [results["methods"].get(method) for method in ("missingness_only", "majority")]
     if None in rows:
         return []
-    scores = ("accuracy", "balanced_accuracy")
-    missing, majority = ([figure(row[score]) for score in scores] for row in rows)
+    scores, seeds = ("accuracy", "balanced_accuracy"), _seeds(results)
+    missing, majority = ([figure(row[score], seeds) for score in scores] for row in rows)
     figures = f"gives accuracy and balanced accuracy of {' and '.join(missing)}"
-    if any(_exceeds(rows[0][score], rows[1][score]) for score in scores):
+    if any(_exceeds(rows[0][score], rows[1][score], seeds) for score in scores):
         why = "the difference comes from how forms were filled in, not from what they say"
         end = f"the majority class {' and '.join(majority)}; {why}"
     else:
@@ -138,12 +152,24 @@ def _missingness(results: Mapping[str, Any]) -> list[str]:
     return [f"MISSINGNESS: which fields are filled in, and nothing else, {figures}, {end}."]
 
 
-def _exceeds(values: Sequence[float], others: Sequence[float]) -> bool:
+def _exceeds(values: Sequence[float], others: Sequence[float], seeds: int) -> bool:
     """Whether the mean gain over the same folds is larger than its standard deviation; less is taken for chance."""
     gains = [value - other for value, other in zip(values, others, strict=True)]
+    found = over_seeds(by_seed(gains, seeds)) if seeds > 1 else None
+    if found:
+        return found.mean > (found.fold_sd or 0.0)
     mean = sum(gains) / len(gains)
     spread = stdev(gains) if len(gains) > 1 else 0.0
     return mean > spread
+
+
+def _seeds(results: Mapping[str, Any]) -> int:
+    return len(results.get("seeds", (0,)))
+
+
+def _first_seed(results: Mapping[str, Any]) -> str:
+    """Which seed's folds are meant, where there are several."""
+    return f" (folds of seed {results['seeds'][0]})" if _seeds(results) > 1 else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -130,6 +130,7 @@ def compare(
     folds: np.ndarray,
     class_names: Sequence[str],
     *,
+    subjects: np.ndarray | None = None,
     replicates: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -137,8 +138,9 @@ def compare(
 
     {"corrected_t": {score: CorrectedT}, "mcnemar": McNemar, "bootstrap": {score: Interval}, "delong": DeLong or None},
     the dataclasses as dicts, an infinite statistic as None, which JSON has. Scores are by case; McNemar's test and
-    DeLong's (for two classes, of the second one) are by unit, whose cases' probabilities are averaged. `labels`, `units`
-    and `folds` are `[N]`.
+    DeLong's (for two classes, of the second one) are by unit, whose cases' probabilities are averaged, and which they take to be
+    independent. The bootstrap draws `subjects`, each with all its units, or else units. `labels`, `units`, `folds` and
+    `subjects` are `[N]`.
     """
     labels, folds = np.asarray(labels), np.asarray(folds)
     by_fold = [_fold_scores(labels, np.asarray(method), folds, class_names) for method in (first, second)]
@@ -146,7 +148,8 @@ def compare(
     _, unit_labels, unit_first = per_unit(labels, first, units)
     _, _, unit_second = per_unit(labels, second, units)
     right = [found.argmax(axis=1) == unit_labels for found in (unit_first, unit_second)]
-    found = difference_intervals(labels, first, second, units, replicates=replicates, seed=seed)
+    drawn = units if subjects is None else subjects
+    found = difference_intervals(labels, first, second, drawn, replicates=replicates, seed=seed)
     return {
         "corrected_t": {m: _plain(corrected_t_test(by_fold[0][m], by_fold[1][m], ratio)) for m in _FOLD_METRICS},
         "mcnemar": _plain(mcnemar(right[0], right[1])),
@@ -163,6 +166,7 @@ def compare_all(
     class_names: Sequence[str],
     *,
     reference: str,
+    subjects: np.ndarray | None = None,
     replicates: int = 2000,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
@@ -172,10 +176,8 @@ def compare_all(
     one family. Raises KeyError if the reference is not among the methods.
     """
     others = [method for method in methods if method != reference]
-    found = {
-        other: compare(labels, methods[reference], methods[other], units, folds, class_names, replicates=replicates, seed=seed)
-        for other in others
-    }
+    options: dict[str, Any] = {"subjects": subjects, "replicates": replicates, "seed": seed}
+    found = {other: compare(labels, methods[reference], methods[other], units, folds, class_names, **options) for other in others}
     families = [[found[other]["mcnemar"] for other in others]]
     families += [[found[other]["corrected_t"][m] for other in others] for m in _FOLD_METRICS]
     if len(class_names) == 2:

@@ -15,7 +15,16 @@ from scipy.stats import norm, t
 from prima_jax.evaluation.auc import weighted_macro_auc
 from prima_jax.evaluation.confusion import confusion_by_group, scores_of_counts
 
-__all__ = ["METRICS", "Interval", "bootstrap_interval", "difference_intervals", "draw_units", "intervals", "mean_interval"]
+__all__ = [
+    "METRICS",
+    "Interval",
+    "bootstrap_interval",
+    "difference_intervals",
+    "draw_units",
+    "intervals",
+    "mean_difference_interval",
+    "mean_interval",
+]
 
 METRICS = ("macro_f1", "accuracy", "balanced_accuracy", "macro_auc")
 
@@ -110,6 +119,32 @@ def mean_interval(
     weights = draw_units(strata, replicates, seed)
     left_out = (sums.sum() - sums) / np.maximum(counts.sum() - counts, 1)
     return bootstrap_interval(sums.sum() / counts.sum(), weights @ sums / (weights @ counts), left_out, strata, level)
+
+
+def mean_difference_interval(
+    values: np.ndarray, chosen: np.ndarray, units: np.ndarray, *, replicates: int = 2000, level: float = 0.95, seed: int = 0
+) -> Interval | None:
+    """The interval of the mean over the `chosen` cases, bool `[N]`, less that over the others; otherwise as `mean_interval`.
+
+    A unit may have cases on both sides.
+    """
+    names, positions = np.unique(np.asarray(units), return_inverse=True)
+    if len(names) < 2:
+        return None
+    sides = [np.asarray(chosen, bool), ~np.asarray(chosen, bool)]
+    sums = np.stack([np.bincount(positions, np.where(side, values, 0.0)) for side in sides])
+    counts = np.stack([np.bincount(positions, side.astype(float)) for side in sides])
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            first, second = (weights @ s / (weights @ c) for s, c in zip(sums, counts, strict=True))
+        return np.asarray(first - second)  # NaN where a draw has no case of one side
+
+    strata = np.zeros(len(names), int)
+    left_out = difference(1.0 - np.eye(len(names)))
+    return bootstrap_interval(
+        float(difference(np.ones(len(names)))), difference(draw_units(strata, replicates, seed)), left_out, strata, level
+    )
 
 
 def draw_units(strata: np.ndarray, replicates: int, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SeedSummary", "over_seeds"]
+__all__ = ["SeedSummary", "by_seed", "over_seeds"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,12 @@ class SeedSummary:
     """Over the folds of one seed: the root mean square of the seeds' own. None where no seed has two folds."""
     seed_sd: float | None
     """Over the seeds' means: what training and the drawing of folds decide by chance. None for one seed."""
+
+
+def by_seed(values: Sequence[float | None], seeds: int) -> list[Sequence[float | None]]:
+    """The folds of each of `seeds` seeds, of values that stand seed after seed."""
+    folds = len(values) // seeds
+    return [values[k * folds : (k + 1) * folds] for k in range(seeds)]
 
 
 def over_seeds(scores: Sequence[Sequence[float | None]]) -> SeedSummary | None:

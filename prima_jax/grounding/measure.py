@@ -1,7 +1,8 @@
 """How often the attention of Eq. 4 meets the sign that its words speak of, on a study that has masks.
 
 Signs have their usual places, so that a hit may come from knowing these and not from looking. Two figures tell: how often the
-patch that was hit lies on the same sign of other units, and what the map of the sign's usual places gets on its own.
+patch that was hit lies on the same sign of other subjects, and what the map of the sign's usual places gets on its own. What is
+left may come from the photograph or from the words, which can say where a sign lies and how large it is.
 """
 
 from collections import defaultdict
@@ -31,22 +32,22 @@ class Met:
     """One look at a photograph whose mask is known."""
 
     look: Look
-    unit: str
+    subject: str
     sign: str
     figures: Pointing
     elsewhere: float = 0.0
-    """How many of the photographs of other units have this sign on the patch of the largest attention."""
+    """How many of the photographs of other subjects have this sign on the patch of the largest attention."""
 
 
 def meetings(looks: Sequence[Look], records: Sequence[Record], study_folder: Path) -> list[Met]:
     """The looks whose sign can be seen in the photograph, beside its mask."""
     found = []
     with progress_bar(len(looks), "Beside the masks", "look") as bar:
-        for look in looks:
+        for number, look in enumerate(looks):
             record, sign = records[look.record], GROUNDING[look.attribute]
             mask = read_mask(study_folder, record, sign)
             if mask is not None:
-                found.append(Met(look, record.unit, sign, pointing(look.attention, mask)))
+                found.append(Met(look, record.subject, sign, pointing(look.attention, mask, (0, number))))
             bar.update()
     return _with_elsewhere(found)
 
@@ -67,13 +68,13 @@ def usual_places(found: Sequence[Met], folds_of: np.ndarray) -> list[Look]:
 
 
 def _with_elsewhere(found: Sequence[Met]) -> list[Met]:
-    touched, units = {}, {}
+    touched, subjects = {}, {}
     for sign, of_sign in _photographs(found).items():
         touched[sign] = np.array([met.figures.touched for met in of_sign])
-        units[sign] = np.array([met.unit for met in of_sign])
+        subjects[sign] = np.array([met.subject for met in of_sign])
 
     def share(met: Met) -> float:
-        others = touched[met.sign][units[met.sign] != met.unit]
+        others = touched[met.sign][subjects[met.sign] != met.subject]
         return float(others[:, met.look.attention.argmax()].mean()) if len(others) else 0.0
 
     return [replace(met, elsewhere=share(met)) for met in found]
@@ -98,7 +99,7 @@ def read_mask(study_folder: Path, record: Record, sign: str) -> np.ndarray | Non
 
 
 def summary(found: Mapping[str, Sequence[Met]], reference: str) -> dict[str, Any]:
-    """Variant -> attribute, or "all" -> how many looks and units, and the mean of each figure with a 95% interval over units.
+    """Variant -> attribute, or "all" -> how many looks and subjects, and each figure's mean with a 95% interval over subjects.
 
     Every variant looks at the same photographs with the same words, so that what it falls short of the reference by,
     `below_reference`, is of pairs.
@@ -110,19 +111,19 @@ def summary(found: Mapping[str, Sequence[Met]], reference: str) -> dict[str, Any
         table[variant] = {}
         for attribute in ("all", *dict.fromkeys(m.look.attribute for m in met)):
             chosen = [k for k, m in enumerate(met) if attribute in ("all", m.look.attribute)]
-            units = np.array([met[k].unit for k in chosen])
+            subjects = np.array([met[k].subject for k in chosen])
             ours, theirs = _figures(met, chosen), _figures(best, chosen)
             table[variant][attribute] = {
                 "looks": len(chosen),
-                "units": len(set(units.tolist())),
-                **{name: _interval(ours[name], units) for name in FIGURES},
-                "below_reference": {name: _interval(theirs[name] - ours[name], units) for name in COMPARED},
+                "subjects": len(set(subjects.tolist())),
+                **{name: _interval(ours[name], subjects) for name in FIGURES},
+                "below_reference": {name: _interval(theirs[name] - ours[name], subjects) for name in COMPARED},
             }
     return table
 
 
-def _interval(values: np.ndarray, units: np.ndarray) -> dict[str, float] | None:
-    found = mean_interval(values, units)
+def _interval(values: np.ndarray, subjects: np.ndarray) -> dict[str, float] | None:
+    found = mean_interval(values, subjects)
     return None if found is None else asdict(found)
 
 

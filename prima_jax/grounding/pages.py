@@ -21,7 +21,7 @@ _HEADINGS = (
     "Words on",
     "Looks",
     "Pointing game",
-    "On other eyes",
+    "On others",
     "Blind",
     "Average precision",
     "Blind",
@@ -101,11 +101,12 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         return [*found, "No mask says where the signs are in these photographs, so there are pictures and no figures."]
     return [
         *found,
-        "Pointing game: how often the sign touches the patch of the largest attention. On other eyes: how often the same sign of "
-        "another eye touches that patch; only what the pointing game is above it comes from looking at this photograph. Average "
-        "precision: of the pixels, ranked by attention. Blind: the same attention on patches in random order. Per cent, with 95% "
-        "intervals over units, not corrected for their number. The last column is PRIMA's pointing game minus the row's, on the "
-        "same photographs. All: every look, so that a sign that two attributes speak of counts twice.",
+        "Pointing game: how often the sign touches the patch of the largest attention. On others: how often the same sign of "
+        "another subject touches that patch; what the pointing game is above it comes from this photograph or from its words, "
+        "which can say where the sign lies. Average precision: of the pixels, ranked by attention. Blind: the same attention "
+        "on patches in random order. Per cent, with 95% intervals over subjects (of the looks, not of another training; none "
+        "where all are hits), not corrected for their number. The last column is PRIMA's pointing game minus the row's, on "
+        "the same photographs. All: every look, so that a sign that two attributes speak of counts twice.",
         "Usual places: the mean mask of the sign in the other folds, which sees no photograph.",
     ]
 
@@ -117,6 +118,8 @@ def _estimate(found: Mapping[str, float] | None) -> str:
 def _interval(found: Mapping[str, float] | None) -> str:
     if found is None:
         return "n/a"
+    if found["low"] == found["high"]:
+        return _estimate(found)  # every draw is the same, which says nothing of the next subject
     return f"{100 * found['estimate']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
 
 

@@ -49,11 +49,19 @@ class TextTokens:
 
 
 def text_tokens(
-    context: Context, variables: dict[str, Any], tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Any]
+    context: Context,
+    variables: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    sentences: Sequence[Any],
+    *,
+    more_tokens: int = 0,
 ) -> TextTokens:
-    """Encodes the sentences of R records, a text or a list of texts for each; each distinct one once."""
+    """Encodes the sentences of R records, a text or a list of texts for each; each distinct one once.
+
+    more_tokens: how much longer than config.text.max_length they may be.
+    """
     distinct = sorted({text for texts in sentences for text in ([texts] if isinstance(texts, str) else texts)})
-    tokens = tokenize(tokenizer, distinct, context.config.text.max_length)
+    tokens = tokenize(tokenizer, distinct, context.config.text.max_length + more_tokens)
     module, size = context.text_encoder.module, context.config.features.batch_size
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:

@@ -11,6 +11,7 @@ __all__ = ["stage_key"]
 _CHAIN = ("knowledge", "align", "refine", "diagnose")
 """Each of PRIMA's stages stands on the ones before it."""
 _ALWAYS = ("seed", "folds", "dtype", "warmup_fraction", "study", "split", "data.size", "models", "image", "text")
+_ADAPTERS = ("align.rank", "align.alpha_over_rank", "align.targets")
 _ALONE = {
     "tokenizer": ("knowledge.corpus", "knowledge.field"),
     "image_only": ("image_only",),
@@ -28,8 +29,10 @@ def stage_key(config: ConfigDict, stage: str) -> str:
 def _sections(config: ConfigDict, stage: str) -> tuple[str, ...]:
     if stage in _ALONE:
         return _ALONE[stage]
-    if stage == "features":
-        return (*_CHAIN[:3], "features")
+    if stage in ("refine", "features"):
+        # Without alignment nothing of the text has reached the image encoder; its adapters are still those of that stage.
+        trained: tuple[str, ...] = _CHAIN[:3] if config.align.epochs else (*_ADAPTERS, "refine")
+        return (*trained, "features") if stage == "features" else trained
     if stage in _CHAIN:
         before = _CHAIN[: _CHAIN.index(stage) + 1]
         return (*before, "features") if stage == "diagnose" else before

@@ -10,7 +10,7 @@ from typing import Any
 from prima_jax.evaluation.captions import caption, figure, title
 from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow
 from prima_jax.evaluation.report import write_whole
-from prima_jax.evaluation.seeds import over_seeds
+from prima_jax.evaluation.seeds import by_seed, over_seeds
 from prima_jax.evaluation.tables import class_order
 from prima_jax.tables.statistics_pages import statistics_markdown
 
@@ -39,7 +39,8 @@ def headings(results: Mapping[str, Any]) -> Cells:
     method = "Method (SYNTHETIC study)" if results["synthetic"] else "Method"
     over_seeds = ("SD over seeds",) if len(results["seeds"]) > 1 else ()
     scores = ("Macro F1", *over_seeds, "Accuracy", "Balanced acc.")
-    return (method, *_classes(results).values(), *scores, "Minutes", "Memory, GiB")
+    memory = ("Memory, GiB", "GPU memory, GiB") if _device_memory(results) else ("Memory, GiB",)
+    return (method, *_classes(results).values(), *scores, "Minutes", *memory)
 
 
 def table_cells(results: Mapping[str, Any]) -> list[Cells]:
@@ -48,13 +49,16 @@ def table_cells(results: Mapping[str, Any]) -> list[Cells]:
     rows = []
     for row in results["methods"].values():
         figures = [*(row["f1"][name] for name in classes), row["macro_f1"], row["accuracy"], row["balanced_accuracy"]]
-        shown = [_figure(_by_seed(values, seeds)) for values in figures]
+        shown = [figure(values, seeds) for values in figures]
         if seeds > 1:
-            shown.insert(-2, _seed_deviation(_by_seed(row["macro_f1"], seeds)))
-        minutes, memory = sum(row["seconds"]) / 60 / seeds, max(row["peak_memory"]) / 2**30
-        rows.append((row["title"], *shown, f"{minutes:.1f}", f"{memory:.2f}"))
+            shown.insert(-2, _seed_deviation(by_seed(row["macro_f1"], seeds)))
+        needed = [f"{sum(row['seconds']) / 60 / seeds:.1f}", _gib(row["peak_memory"])]
+        if _device_memory(results):
+            needed.append(_gib(row["peak_device_memory"]))
+        rows.append((row["title"], *shown, *needed))
         if row.get("published") in published:
-            rows.append(_published_cells(published[row["published"]], classes, seeds))
+            cells = _published_cells(published[row["published"]], classes, seeds)
+            rows.append((*cells, *[""] * len(needed)))
     return rows
 
 
@@ -92,18 +96,42 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     seeds = results["seeds"]
     if len(seeds) > 1:
         said.append(
-            f"Seeds {', '.join(map(str, seeds))}, each with folds of its own: the mean of the seeds' means, in parentheses the "
-            "deviation over the folds of one seed (root mean square); SD over seeds is that of the seeds' means of macro F1."
+            f"Seeds {', '.join(map(str, seeds))}, each with folds of its own; SD over seeds is that of their means of macro F1."
         )
+    said += _seen(results)
     said.append(
         "Minutes: all folds of one seed as if the row stood alone, though stages that rows share were trained once; without the "
-        "features of frozen encoders that another row had computed. Memory: the largest of a row's process."
+        "features of frozen encoders that another row had computed. Rows that ran at the same time slowed each other. Memory: "
+        "the largest of a row's process."
     )
     said += [f"{row['title']}: {row['note']}." for row in results["methods"].values() if row.get("note")]
     if _published(results):
         known = PUBLISHED[results["study"]]
         said.append(f"(published): not measured here, Table {known.number} of {CITATION}: {known.conditions}.")
     return said
+
+
+def _seen(results: Mapping[str, Any]) -> list[str]:
+    """What reaches each row's answer at test time: a row that sees less is no worse method for scoring less."""
+    titles: dict[tuple[str, ...], list[str]] = {}
+    for row in results["methods"].values():
+        titles.setdefault(tuple(row.get("sees", ())), []).append(row["title"])
+    words = {
+        ("images", "metadata"): "photographs and metadata",
+        ("images",): "photographs alone",
+        ("metadata",): "metadata alone",
+    }
+    parts = [f"{words[seen]}: {', '.join(titles[seen])}" for seen in words if seen in titles]
+    return [f"Seen at test: {'; '.join(parts)}."] if parts else []
+
+
+def _device_memory(results: Mapping[str, Any]) -> bool:
+    return any(peak is not None for row in results["methods"].values() for peak in row.get("peak_device_memory", ()))
+
+
+def _gib(peaks: Sequence[int | None]) -> str:
+    known = [peak for peak in peaks if peak is not None]
+    return f"{max(known) / 2**30:.2f}" if known else "-"
 
 
 def _classes(results: Mapping[str, Any]) -> Mapping[str, str]:
@@ -126,22 +154,7 @@ def _published_cells(row: PublishedRow, classes: Mapping[str, str], seeds: int) 
     shown = [f"{mean:.2f} ({deviation:.2f})" for mean, deviation in figures]
     if seeds > 1:
         shown.insert(-2, "")
-    return (f"{row.method} (published)", *shown, "", "")
-
-
-def _by_seed(values: Sequence[float | None], seeds: int) -> list[Sequence[float | None]]:
-    """The folds of each seed; a row holds them seed after seed."""
-    folds = len(values) // seeds
-    return [values[k * folds : (k + 1) * folds] for k in range(seeds)]
-
-
-def _figure(scores: list[Sequence[float | None]]) -> str:
-    if len(scores) == 1:
-        return figure(scores[0])
-    found = over_seeds(scores)
-    if found is None:
-        return "-"
-    return f"{100 * found.mean:.2f}" + ("" if found.fold_sd is None else f" ({100 * found.fold_sd:.2f})")
+    return (f"{row.method} (published)", *shown)
 
 
 def _seed_deviation(scores: list[Sequence[float | None]]) -> str:

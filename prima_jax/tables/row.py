@@ -16,7 +16,8 @@ from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
 from prima_jax.stages.context import Context, Fold, read_done, write_done
-from prima_jax.tables.rows import Row, row_config
+from prima_jax.stages.places import stage_key
+from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 
 __all__ = ["Job", "finished", "probabilities", "run_job"]
 
@@ -42,6 +43,7 @@ def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
         if read_done(fold.folder) is None:
             print(f"{job.row.title}, seed {job.seed}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
             run_fold(context, fold, job.row)
+            drop_features(config, workdir, job, context, fold)
 
 
 def table_context(config: ConfigDict, workdir: Path, job: Job) -> tuple[Context, list[Fold]]:
@@ -66,6 +68,19 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
     seconds = time.monotonic() - started + sum(context.spared.values())
     write_done(fold.folder, seconds=seconds, stages=dict(context.used), **measured())
+
+
+def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:
+    """Deletes what stage 3 of a finished row read, once no other row waits for it: 24 GB a fold, AQUA with published weights."""
+    if job.row.method != PRIMA.method:
+        return  # the features that baselines share are others, and stay
+    folder = context.place(fold, "features")
+    for row in table_rows(config):
+        wanted = row.method == PRIMA.method and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
+        if wanted and read_done(Job(row, job.seed).folder(workdir, fold.index)) is None:
+            return
+    for file in folder.glob("image_tokens-*.npy"):
+        file.unlink(missing_ok=True)
 
 
 def finished(workdir: Path, job: Job, folds: int) -> bool:

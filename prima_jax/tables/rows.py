@@ -26,10 +26,12 @@ class Row:
     """The paper's row beside it, by its name in evaluation/published.py."""
     title_without_weights: str = ""
     """Its title in runs whose image encoder has no published weights, where that is another one."""
+    note: str = ""
+    """What a reader has to know of this row, beside what its method says."""
 
 
-def _ablation(name: str, title: str, **changes: Any) -> Row:
-    return Row(name, title, "prima", {key.replace("__", "."): value for key, value in changes.items()})
+def _ablation(name: str, title: str, note: str = "", **changes: Any) -> Row:
+    return Row(name, title, "prima", {key.replace("__", "."): value for key, value in changes.items()}, note=note)
 
 
 def _losses(*names: str) -> tuple[float, ...]:
@@ -64,6 +66,7 @@ _COMPARED = (
 _PLAIN = (
     Row("majority", "Majority class", "majority"),
     Row("missingness_only", "Missingness only", "missingness_only"),
+    Row("missingness_balanced", "Missingness only, equal classes", "missingness_balanced"),
     Row("metadata_only", "Metadata, gradient boosting", "metadata_only"),
     Row("metadata_logistic", "Metadata, logistic regression", "metadata_logistic"),
     Row("text_llm", "Metadata sentence, Qwen3", "text_llm", title_without_weights="Metadata sentence, LLM"),
@@ -81,17 +84,18 @@ _PLAIN = (
     ),
     Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )
+_SHORTER = "its image encoder trains in refinement alone, hence for fewer steps than in the rows that align it"
 # The paper's text has lost the marks that say which parts each of its nine rows has: these follow its prose, from the class
 # labels alone to the whole, one part at a time.
 _ABLATION = (
-    _ablation("labels_alone", "Neither knowledge nor alignment", knowledge__corpus="", align__epochs=0.0),
+    _ablation("labels_alone", "Neither knowledge nor alignment", _SHORTER, knowledge__corpus="", align__epochs=0.0),
     _ablation("image_loss", "L_img", knowledge__corpus="", align__weights=_losses("image")),
     _ablation("image_global", "L_img, L_glo", knowledge__corpus="", align__weights=_losses("image", "global")),
     _ablation(
         "image_global_local", "L_img, L_glo, L_loc", knowledge__corpus="", align__weights=_losses("image", "global", "local")
     ),
     _ablation("without_knowledge", "All losses, without knowledge", knowledge__corpus=""),
-    _ablation("knowledge_alone", "Knowledge, without alignment", align__epochs=0.0),
+    _ablation("knowledge_alone", "Knowledge, without alignment", _SHORTER, align__epochs=0.0),
     _ablation(
         "local_direct",
         "PRIMA, L_loc without attention (loc_dir)",

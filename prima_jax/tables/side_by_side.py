@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.captions import caption, title
-from prima_jax.evaluation.intervals import Interval, difference_intervals, mean_interval
+from prima_jax.evaluation.captions import caption, figure, title
+from prima_jax.evaluation.intervals import Interval, difference_intervals, mean_difference_interval, mean_interval
 from prima_jax.evaluation.leak import straddling
 from prima_jax.evaluation.predictions import Predictions, predictions_of_rows
-from prima_jax.evaluation.seeds import over_seeds
+from prima_jax.evaluation.seeds import by_seed
 from prima_jax.tables.rows import TABLES
+from prima_jax.workdir import different_fields, load_config
 
 __all__ = ["Finished", "Pair", "main", "markdown", "pairs", "read_table"]
 
@@ -33,6 +35,7 @@ class Finished:
     """A table that a workdir holds."""
 
     name: str
+    config: ConfigDict
     results: Mapping[str, Any]
     predictions: Mapping[int, Predictions]
     """Of each seed."""
@@ -47,10 +50,14 @@ class Pair:
     """Score -> its mean (SD) over folds in per cent, in the first table and in the second."""
     differences: Mapping[str, Interval | None]
     """Score -> of all held-out cases together, the mean over seeds."""
+    by_seed: Mapping[str, list[float]]
+    """Score -> the difference of the means over folds, seed by seed."""
     torn: Interval | None
     """Accuracy where the case's subject has other cases among the training cases of one table, and not of the other."""
     whole: Interval | None
     """Accuracy on the other cases."""
+    torn_less_whole: Interval | None
+    """Their difference: what is not torn differs for all other reasons, such as another training."""
 
 
 def main(arguments: list[str]) -> int:
@@ -81,12 +88,24 @@ def read_table(workdir: Path, number: int) -> Finished:
             rows = list(csv.DictReader(lines))
         seeds = {int(row["seed"]) for row in rows}
         predictions = {seed: predictions_of_rows([row for row in rows if int(row["seed"]) == seed]) for seed in sorted(seeds)}
-    except (ValueError, KeyError, TypeError) as error:
+        _check_complete(results, number)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
             f"{files[0]} and {files[1].name} beside it cannot be read ({error}): run that table's command again, which "
             "writes them anew."
         ) from error
-    return Finished(str(workdir), results, predictions)
+    return Finished(str(workdir), load_config(workdir), results, predictions)
+
+
+def _check_complete(results: Mapping[str, Any], number: int) -> None:
+    """Raises ValueError or KeyError where table_N.json lacks what is read of it below."""
+    if results["table"] != number:
+        raise ValueError(f"it holds table {results['table']}")
+    caption(results), title(results)  # what they need
+    for row in results["methods"].values():
+        for score in _SHOWN:
+            if len(row[score]) != results["folds"] * len(results["seeds"]):
+                raise ValueError(f"{row['title']} has {len(row[score])} figures of {score}")
 
 
 def pairs(first: Finished, second: Finished) -> list[Pair]:
@@ -105,13 +124,15 @@ def markdown(first: Finished, second: Finished) -> str:
     """The table, a second one where a subject is torn apart by the folds of one of them, and what has to be said."""
     found = pairs(first, second)
     lines = [f"**{title(first.results)}: Table {first.results['table']}, side by side**", ""]
-    heads = [f"{name}, {side}" for name in _SHOWN.values() for side in (first.name, second.name, "first less second")]
+    sides = (first.name, second.name, "first less second", *(["seed by seed"] if len(found[0].by_seed["macro_f1"]) > 1 else []))
+    heads = [f"{name}, {side}" for name in _SHOWN.values() for side in sides]
     lines += [*_head(["Method", *heads]), *(_line([pair.title, *_cells(pair)]) for pair in found), ""]
     torn = _torn_cases(first, second)
-    if torn:
-        heads = [f"{torn:,} cases whose subject has others in training, in one of the two", "the other cases"]
+    if any(torn):
+        counts = " and ".join(f"{count:,}" for count in torn)
+        heads = [f"{counts} cases whose subject has others in training, in one of the two", "the other cases", "difference"]
         lines += _head(["Accuracy, first less second", *heads])
-        lines += [_line([pair.title, _interval(pair.torn), _interval(pair.whole)]) for pair in found]
+        lines += [_line([p.title, *map(_interval, (p.torn, p.whole, p.torn_less_whole))]) for p in found]
         lines.append("")
     return "\n".join([*lines, *(f"- {sentence}" for sentence in _notes(first, second))]) + "\n"
 
@@ -123,13 +144,16 @@ def _pair(first: Finished, second: Finished, row: str, seeds: list[int]) -> Pair
     probabilities = [np.concatenate([p.probabilities[row] for p in side]) for side in (ours, theirs)]
     trainings = np.repeat(np.arange(len(seeds)), [len(p.labels) for p in ours])
     right = [(p.argmax(axis=1) == labels).astype(float) for p in probabilities]
+    gains = right[0] - right[1]
     torn = np.concatenate([_torn(a) ^ _torn(b) for a, b in zip(ours, theirs, strict=True)])
     return Pair(
         title=first.results["methods"][row]["title"],
         figures={score: (_figure(first, row, score, seeds), _figure(second, row, score, seeds)) for score in _SHOWN},
         differences=difference_intervals(labels, probabilities[0], probabilities[1], subjects, trainings=trainings),
-        torn=_mean(right[0] - right[1], subjects, torn),
-        whole=_mean(right[0] - right[1], subjects, ~torn),
+        by_seed={score: _by_seed(first, second, row, score, seeds) for score in _SHOWN},
+        torn=_mean(gains, subjects, torn),
+        whole=_mean(gains, subjects, ~torn),
+        torn_less_whole=mean_difference_interval(gains, torn, subjects) if torn.any() and not torn.all() else None,
     )
 
 
@@ -139,10 +163,10 @@ def _torn(found: Predictions) -> np.ndarray:
     return np.array([subject in several for subject in found.subjects.tolist()])
 
 
-def _torn_cases(first: Finished, second: Finished) -> int:
-    """Of the first seed."""
-    seed = next(seed for seed in first.predictions if seed in second.predictions)
-    return int(np.sum(_torn(first.predictions[seed]) ^ _torn(second.predictions[seed])))
+def _torn_cases(first: Finished, second: Finished) -> list[int]:
+    """Of each seed."""
+    seeds = [seed for seed in first.predictions if seed in second.predictions]
+    return [int(np.sum(_torn(first.predictions[seed]) ^ _torn(second.predictions[seed]))) for seed in seeds]
 
 
 def _mean(values: np.ndarray, subjects: np.ndarray, chosen: np.ndarray) -> Interval | None:
@@ -151,12 +175,18 @@ def _mean(values: np.ndarray, subjects: np.ndarray, chosen: np.ndarray) -> Inter
 
 def _figure(table: Finished, row: str, score: str, seeds: list[int]) -> str:
     """Mean (SD over the folds of a seed) in per cent, of these seeds alone."""
-    values, folds = table.results["methods"][row][score], table.results["folds"]
-    places = [table.results["seeds"].index(seed) * folds for seed in seeds]
-    found = over_seeds([values[place : place + folds] for place in places])
-    if found is None:
-        return "-"
-    return f"{100 * found.mean:.2f}" + ("" if found.fold_sd is None else f" ({100 * found.fold_sd:.2f})")
+    return figure([value for scores in _of_seeds(table, row, score, seeds) for value in scores], len(seeds))
+
+
+def _by_seed(first: Finished, second: Finished, row: str, score: str, seeds: list[int]) -> list[float]:
+    means = [[float(np.mean(scores)) for scores in _of_seeds(table, row, score, seeds)] for table in (first, second)]
+    return [a - b for a, b in zip(*means, strict=True)]
+
+
+def _of_seeds(table: Finished, row: str, score: str, seeds: list[int]) -> list[Any]:
+    """The folds' scores of each of these seeds."""
+    everything = by_seed(table.results["methods"][row][score], len(table.results["seeds"]))
+    return [everything[table.results["seeds"].index(seed)] for seed in seeds]
 
 
 def _check_same_cases(first: Finished, second: Finished, seed: int) -> None:
@@ -178,6 +208,8 @@ def _cells(pair: Pair) -> Iterator[str]:
     for score in _SHOWN:
         yield from pair.figures[score]
         yield _interval(pair.differences[score])
+        if len(pair.by_seed[score]) > 1:
+            yield ", ".join(f"{100 * gain:.1f}" for gain in pair.by_seed[score])
 
 
 def _notes(first: Finished, second: Finished) -> list[str]:
@@ -186,13 +218,22 @@ def _notes(first: Finished, second: Finished) -> list[str]:
     notes = [sentence for sentence in said[0] if sentence in said[1]]
     for table, own, other in ((first, said[0], said[1]), (second, said[1], said[0])):
         notes += [f"{table.name}: {sentence}" for sentence in own if sentence not in other]
+    notes += _other_settings(first, second)
     seeds = [str(seed) for seed in first.predictions if seed in second.predictions]
+    if len(seeds) == 1:
+        notes.append("One seed: these differences cannot be told from those of another training.")
     notes.append(
         f"Seeds {', '.join(seeds)}. First less second: of all held-out cases together, the mean over seeds, with a 95% interval "
         "by a bootstrap over subjects, each drawn with all its cases in both tables. It says how far another sample of subjects "
         "would move the difference, not another training, and is not corrected for the number of rows."
     )
     return notes
+
+
+def _other_settings(first: Finished, second: Finished) -> list[str]:
+    """Which fields of the two configs differ: a difference of scores may come from any."""
+    fields = different_fields(first.config, second.config)
+    return [f"Different in their configs: {', '.join(fields) if fields else 'nothing'}."]
 
 
 def _head(columns: list[str]) -> list[str]:

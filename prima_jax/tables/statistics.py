@@ -37,7 +37,7 @@ def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[
     against: Mapping[str, Any] = {}
     if REFERENCE in found.probabilities:
         arguments = (found.labels, found.probabilities, found.units, found.folds, found.class_names)
-        against = compare_all(*arguments, reference=REFERENCE)
+        against = compare_all(*arguments, reference=REFERENCE, subjects=found.subjects)
     return {
         "methods": {
             name: {**_of_method(found, name, groups), **({"against_prima": against[name]} if name in against else {})}
@@ -78,8 +78,9 @@ def _photographs(context: Context, case: Case) -> str:
 def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     probabilities = found.probabilities[name]
     temperatures, mended = cross_fitted_temperatures(found.labels, probabilities, found.folds)
-    within = intervals(found.labels, probabilities, found.units)
-    expected = chance(found.labels, probabilities.argmax(axis=1), len(found.class_names), units=found.units)
+    within = intervals(found.labels, probabilities, found.subjects)
+    predicted, classes = probabilities.argmax(axis=1), len(found.class_names)
+    expected = chance(found.labels, predicted, classes, units=found.units, cross_validated=True)
     return {
         "intervals": {metric: asdict(interval) if interval else None for metric, interval in within.items()},
         "chance": {score: _plain_chance(one) for score, one in expected.items()},

@@ -50,16 +50,17 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     torn = results.get("in_several_folds")
     said = [
         f"Seed {results['seeds'][0]}, all held-out cases together, in per cent; in parentheses 95% intervals by a bootstrap over "
-        "units, those of one subject taken for independent. They say how far another sample of units would move a figure, not "
-        "another training, and are not corrected for their number.",
+        "subjects. They say how far another sample of subjects would move a figure, not another training, and are not corrected "
+        "for their number.",
         "By chance: the macro F1 of a row's own predictions where the labels are dealt out anew among the units, and 95% of such "
-        "deals.",
-        "Macro AUC ranks the cases of all folds together, though each fold has a model of its own, which tends to lower it.",
+        "deals, made wider by the square root of 2, since folds that are trained on each other err together.",
+        "Macro AUC and DeLong's test rank the cases of all folds together, though each fold has a model of its own.",
         "Brier: from 0 to 2. ECE: expected calibration error, 15 bins, and in parentheses what chance would give if the "
         "probabilities were honest; then with the temperature that is fitted on the other folds.",
         "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003), which has few degrees of freedom: a "
-        "large p is no sign of equality. McNemar: which units are right, a unit's probabilities averaged. Each p with Holm's "
-        "correction over the rows.",
+        "large p is no sign of equality. McNemar: which units are right, a unit's probabilities averaged; it and DeLong's test "
+        "take a subject's units for independent. Each p with Holm's correction over the rows of its own test: the t-test is the "
+        "one to judge by, the others are there for comparison.",
         "In a fold a class without cases counts as F1 = 0 where it is predicted, and is left out where it is not.",
         f"LEAKAGE: in several folds lie {', '.join(f'{n} ({kind})' for kind, n in torn.items())}."
         if torn
@@ -69,7 +70,10 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         beyond = [
             results["methods"][name]["title"] for name, one in found["methods"].items() if not one["chance"]["macro_f1"]["within"]
         ]
-        said.append(f"CONTROL, labels shuffled: outside 95% of chance in macro F1 {_are(beyond)}; one row in twenty would be.")
+        said.append(
+            f"CONTROL, labels shuffled: outside 95% of chance in macro F1 {_are(beyond)}; about one row in twenty would be, "
+            "by chance."
+        )
     return said
 
 

@@ -81,12 +81,12 @@ def check_row(context: Context, folds: list[Fold], row: Row) -> None:
 
 
 def leaks(contexts: dict[int, tuple[Context, list[Fold]]], reading: Reading) -> dict[str, int]:
-    """Kind -> how many of it lie in several folds, over all seeds; a subject may where the split is by unit."""
-    found: Counter[str] = Counter()
+    """Kind -> how many of it lie in several folds with any seed; a subject may where the split is by unit."""
+    found = set()
     for context, folds in contexts.values():
-        kinds = [leak.kind for leak in find_leaks(context.prepared.records, held_out_in(folds), reading.identical)]
-        found.update(kind for kind in kinds if kind != "subject" or context.config.split.group == "subject")
-    return dict(found)
+        leaking = find_leaks(context.prepared.records, held_out_in(folds), reading.identical)
+        found |= {(leak.kind, leak.name) for leak in leaking if leak.kind != "subject" or context.config.split.group == "subject"}
+    return dict(Counter(kind for kind, _ in sorted(found)))
 
 
 def groupings(context: Context, config: ConfigDict) -> dict[str, dict[str, str]]:
@@ -123,17 +123,20 @@ def collect(
 
 def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, Any]:
     """A row before its first fold; weights: whether the image encoder has published ones."""
-    renamed, note = "" if weights else job.row.title_without_weights, METHODS[job.row.method].note
+    method, renamed = METHODS[job.row.method], "" if weights else job.row.title_without_weights
+    note = "; ".join(said for said in (method.note, job.row.note) if said)
     published = {"published": job.row.published} if job.row.published else {}
     scored: dict[str, Any] = {key: [] for key in SCORES}
     return {
         "title": renamed or job.row.title,
         **published,
         **({"note": note} if note else {}),
+        "sees": sorted(method.sees),
         **scored,
         "f1": {name: [] for name in names},
         "seconds": [],
         "peak_memory": [],
+        "peak_device_memory": [],
     }
 
 
@@ -145,6 +148,7 @@ def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:
         row["f1"][name].append(value)
     row["seconds"].append(note["seconds"])
     row["peak_memory"].append(note["peak_memory_bytes"])
+    row["peak_device_memory"].append(note["peak_device_memory_bytes"])
 
 
 def seeded_context(config: ConfigDict, workdir: Path, reading: Reading, seed: int) -> tuple[Context, list[Fold]]:

@@ -1,5 +1,5 @@
 """The study of the stages' tests."""
 
-from tests.stages.conftest import all_quickly_compiled, quick_compilation, study
+from tests.stages.conftest import compiled_quickly, study
 
-__all__ = ["all_quickly_compiled", "quick_compilation", "study"]
+__all__ = ["compiled_quickly", "study"]

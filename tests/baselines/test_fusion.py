@@ -7,9 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax.baselines import fusion
+from prima_jax.baselines import fusion, metadata_mlp
 from prima_jax.baselines.methods import METHODS
 from prima_jax.models.fusion import MetaBlock, MetadataMLP
+from prima_jax.stages.cases import Case
+from prima_jax.stages.features import TextTokens
 from tests.baselines.benches import by_heart, make_bench, training_accuracy
 from tests.baselines.shuffles import with_fields, with_photographs
 from tests.stages import tiny
@@ -98,6 +100,18 @@ def test_a_fresh_metablock_lets_the_image_of_a_case_without_metadata_through():
     p = {**p, "classifier": parameters(HEADS["metablock"])["classifier"]}
     first, second = (HEADS["metablock"].apply({"params": p}, t, np.zeros_like(vectors)) for t in (tokens, others))
     assert np.abs(first - second).min() > 1e-3
+
+
+def test_a_sentence_is_the_mean_over_its_words_or_its_class_token():
+    r = np.random.default_rng(0)
+    tokens = r.normal(size=(3, 1 + 4, WIDTH)).astype(np.float16)
+    words = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)  # the last says nothing
+    texts = TextTokens(tokens, words, np.array([[1, 0], [0, 0], [2, 2]]))
+    cases = [Case(str(row), "", "", 0, row, ()) for row in (2, 0, 1)]
+    found = metadata_mlp.embeddings(texts, cases, "words")
+    expected = [np.zeros(WIDTH), tokens[1, 1:].astype(np.float64).mean(axis=0), tokens[0, 1:3].astype(np.float64).mean(axis=0)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_array_equal(metadata_mlp.embeddings(texts, cases, "class"), tokens[[2, 1, 0], 0].astype(np.float32))
 
 
 @pytest.mark.slow

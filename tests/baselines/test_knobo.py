@@ -180,6 +180,29 @@ def test_it_learns_its_records_by_heart_where_photographs_show_the_answers(study
     assert training_accuracy(bench, knobo.METHOD, train) == 1.0
 
 
+def test_without_claims_nothing_pulls_the_weights_to_zero(study, tmp_path, monkeypatch):
+    """An empty prior would: |tanh(W) - 0| is least at W = 0."""
+    weights = []
+    for name, claims in (("none", ()), ("empty", ("about something else",))):
+        bench, train, _ = bench_that_shows_all(study, tmp_path / name, monkeypatch)
+        shape = (len(knobo.grounded(bench, train).names), 2)
+        monkeypatch.setattr(knobo, "prior", lambda *_, shape=shape, claims=claims: np.full(shape, 0.0 if not claims else 1e-9))
+        weights.append(np.abs(knobo.METHOD.fit(bench, train).classifier["weights"]).mean())
+    assert weights[0] > 1.2 * weights[1]
+
+
+def test_the_classifier_trains_on_every_stored_view(study, tmp_path, monkeypatch):
+    bench, train, _ = bench_that_shows_all(study, tmp_path, monkeypatch)
+    whole = knobo.image_tokens(bench)
+    unlike = np.concatenate([whole, np.zeros_like(whole)], axis=1)  # a second view that shows nothing
+    trained = []
+    for name, tokens in (("whole", whole), ("both", unlike)):
+        other, train, _ = bench_that_shows_all(study, tmp_path / name, monkeypatch)
+        monkeypatch.setattr(knobo, "image_tokens", lambda bench, tokens=tokens: tokens)
+        trained.append(knobo.METHOD.fit(other, train).classifier["weights"])
+    assert np.abs(trained[0] - trained[1]).max() > 1e-3
+
+
 def test_a_diagnosis_can_be_read_and_corrected(study, tmp_path, monkeypatch):
     bench, train, test = bench_that_shows_all(study, tmp_path, monkeypatch)
     state = knobo.METHOD.fit(bench, train)

@@ -8,6 +8,7 @@ import pytest
 
 from prima_jax.baselines import mlrg, mlrg_align
 from prima_jax.baselines.mlrg_align import Views
+from prima_jax.data.text import sentence, tokenize
 from prima_jax.experiment import split_cases
 from prima_jax.models.view_fusion import IndicationReader, ViewEncoder, ViewFusion
 from prima_jax.stages.features import TextTokens
@@ -130,8 +131,22 @@ def test_no_report_is_written_for_what_is_held_out(study, tmp_path, case):
     assert {p for p, report in enumerate(reports) if report} == set(fold.train.tolist())
     words = list(context.prepared.study.classes.values())
     for p in fold.train:
-        assert reports[p].endswith(f"The diagnosis is {words[records[p].label]}.")
+        assert reports[p].startswith(f"The diagnosis is {words[records[p].label]}.")
         assert words[1 - records[p].label] not in reports[p]
+
+
+def test_a_report_keeps_its_diagnosis_and_all_that_a_sentence_may_say(study, tmp_path, monkeypatch):
+    """With a tokenizer that spells the diagnosis letter by letter, and sentences as long as they may be."""
+    bench, train, _ = make_bench(study, tmp_path, **ONE_LAYER)
+    reports, asked = mlrg_align.report_sentences(bench.context, train), []
+    tokenizer = bench.tokenizers.text
+    longest = max(len(tokenizer(sentence(study.prepared.study, r.fields))["input_ids"]) for r in study.prepared.records)
+    with bench.context.config.unlocked():
+        bench.context.config.text.max_length = longest
+    monkeypatch.setattr(mlrg_align.features, "tokenize", lambda *given: asked.append(tokenize(*given)) or asked[-1])
+    mlrg_align.fit(bench, train, mlrg_align.unit_views(bench))
+    of_reports = next(tokens for tokens in asked if len(tokens.ids) == len(set(reports)))
+    assert of_reports.truncated == 0 and of_reports.mask.sum(axis=1).max() > longest
 
 
 @pytest.mark.slow

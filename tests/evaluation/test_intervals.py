@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from prima_jax.evaluation.auc import macro_auc
-from prima_jax.evaluation.intervals import METRICS, Interval, bootstrap_interval, difference_intervals, draw_units, intervals
+from prima_jax.evaluation.intervals import (
+    METRICS,
+    Interval,
+    bootstrap_interval,
+    difference_intervals,
+    draw_units,
+    intervals,
+    mean_difference_interval,
+)
 from prima_jax.evaluation.metrics import scores
 from tests.evaluation.cohorts import three_classes
 
@@ -191,3 +199,21 @@ def test_the_truth_of_the_simulated_cohorts_is_what_a_large_one_shows():
     found = {**scores(labels, probabilities, "abc"), "macro_auc": macro_auc(labels, probabilities)}
     for metric, value in population.truth().items():
         assert found[metric] == pytest.approx(value, abs=0.017)
+
+
+def test_a_difference_of_means_draws_units_that_may_stand_on_both_sides():
+    """Against a plain bootstrap by loops over the same draws."""
+    generator = np.random.default_rng(4)
+    units, chosen = np.repeat(np.arange(30), 3), generator.random(90) < 0.4
+    values = generator.normal(size=90) + 0.5 * chosen
+    found = mean_difference_interval(values, chosen, units, replicates=500, seed=1)
+    weights = draw_units(np.zeros(30, int), 500, 1)
+    drawn = []
+    for row in weights:
+        picked = np.concatenate([np.repeat(np.flatnonzero(units == unit), times) for unit, times in enumerate(row)])
+        drawn.append(values[picked][chosen[picked]].mean() - values[picked][~chosen[picked]].mean())
+    left_out = [values[(units != u) & chosen].mean() - values[(units != u) & ~chosen].mean() for u in range(30)]
+    estimate = values[chosen].mean() - values[~chosen].mean()
+    expected = bootstrap_interval(estimate, np.array(drawn), np.array(left_out), np.zeros(30, int))
+    assert (found.estimate, found.low, found.high) == pytest.approx((expected.estimate, expected.low, expected.high), abs=1e-12)
+    assert mean_difference_interval(values[:3], chosen[:3], units[:3]) is None

@@ -1,5 +1,5 @@
 """The study of the stages' tests."""
 
-from tests.stages.conftest import all_quickly_compiled, quick_compilation, study, tokenizers
+from tests.stages.conftest import compiled_quickly, study, tokenizers
 
-__all__ = ["all_quickly_compiled", "quick_compilation", "study", "tokenizers"]
+__all__ = ["compiled_quickly", "study", "tokenizers"]

@@ -114,7 +114,7 @@ def test_the_summary_is_of_pairs_and_counts_what_it_is_of():
     ours = [met(0, 1.0, 0.6), met(1, 1.0, 0.4), met(2, 0.0, 0.2)]
     theirs = [met(0, 0.0, 0.3), met(1, 1.0, 0.4), met(2, 0.0, 0.1)]
     found = summary({"prima": ours, "other": theirs}, "prima")
-    assert found["prima"]["all"]["looks"] == found["prima"]["all"]["units"] == 3
+    assert found["prima"]["all"]["looks"] == found["prima"]["all"]["subjects"] == 3
     assert found["other"]["hypopyon"]["hit"]["estimate"] == pytest.approx(1 / 3)
     assert found["other"]["all"]["below_reference"]["hit"]["estimate"] == pytest.approx(1 / 3)
     assert found["other"]["all"]["below_reference"]["average_precision"]["estimate"] == pytest.approx(0.4 / 3)

@@ -1,5 +1,7 @@
 """What a hit is worth: signs have their usual places, and attention may know these without looking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +41,22 @@ def test_a_map_that_always_looks_at_the_usual_place_hits_other_eyes_as_often(rec
     assert [met.elsewhere for met in fixed] == pytest.approx([3 / 5, 3 / 5, 3 / 5, 4 / 5, 3 / 5, 4 / 5])
     found = summary({"prima": fixed}, "prima")["prima"]["all"]
     assert found["hit"]["estimate"] == pytest.approx(found["elsewhere"]["estimate"]) == pytest.approx(4 / 6)
+
+
+def test_a_fellow_eye_is_no_other_one(records, tmp_path):
+    fellows = [replace(record, subject=f"subject {number // 2}") for number, record in enumerate(records)]
+    found = meetings(looks([4] * 6), fellows, tmp_path)
+    # Of the four eyes of others, those with their sign in the middle.
+    middle = [place == 4 for place in PLACES]
+    expected = [(sum(middle) - sum(middle[2 * (n // 2) : 2 * (n // 2) + 2])) / 4 for n in range(6)]
+    assert [met.elsewhere for met in found] == pytest.approx(expected)
+    assert summary({"prima": found}, "prima")["prima"]["all"]["subjects"] == 3
+
+
+def test_every_look_has_deals_of_its_own(records, tmp_path):
+    """Two eyes with the same sign and the same attention: the same deals would give the same average precision by chance."""
+    first, second = (met.figures.chance_precision for met in meetings(looks([4] * 6), records, tmp_path)[:3:2])
+    assert PLACES[0] == PLACES[2] and first != second
 
 
 def test_a_map_that_looks_at_the_photograph_hits_its_own_sign_alone(records, tmp_path):

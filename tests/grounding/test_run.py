@@ -14,7 +14,7 @@ from tests.stages.tiny import ONE_LAYER, tiny_config
 
 def figures(value=0.5):
     interval = {"estimate": value, "low": value - 0.1, "high": value + 0.1}
-    row = {"looks": 1200, "units": 700, "hit": interval, "average_precision": interval, "chance_hit": interval}
+    row = {"looks": 1200, "subjects": 700, "hit": interval, "average_precision": interval, "chance_hit": interval}
     row["elsewhere"] = interval
     return {**row, "chance_precision": interval, "below_reference": {"hit": interval, "average_precision": interval}}
 

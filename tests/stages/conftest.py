@@ -4,10 +4,10 @@ import pytest
 
 from prima_jax import experiment
 from prima_jax.data.prepare import prepare
-from tests.quick import all_quickly_compiled, quick_compilation
+from tests.quick import compiled_quickly
 from tests.stages.tiny import ONE_LAYER, Study, tiny_config
 
-__all__ = ["all_quickly_compiled", "quick_compilation", "study", "tokenizers"]
+__all__ = ["compiled_quickly", "study", "tokenizers"]
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,18 @@ def test_a_field_moves_the_stages_that_it_bears_on_and_no_others(field):
     assert {stage for stage in STAGES if stage_key(before, stage) != stage_key(after, stage)} == moved
 
 
+def test_without_alignment_the_image_encoder_hangs_on_no_text():
+    before, after = (pad_ufes_20.get_config("table3,small") for _ in range(2))
+    for config in (before, after):
+        config.align.epochs = 0.0
+    after.knowledge.corpus, after.align.weights = "corpus.jsonl", (0.2, 0.0, 0.0, 0.0)
+    assert {stage for stage in STAGES if stage_key(before, stage) == stage_key(after, stage)} == {
+        "refine", "features", "image_only", "frozen_features",
+    }  # fmt: skip
+    after.align.rank = 4  # that of the adapters that refinement goes on with
+    assert stage_key(before, "refine") != stage_key(after, "refine")
+
+
 def test_a_baseline_does_not_move_with_the_recipe_of_the_alignment_or_with_another_baseline():
     before, after = pad_ufes_20.get_config("table1,small"), pad_ufes_20.get_config("table1,small")
     for config in (before, after):

@@ -68,6 +68,30 @@ def test_a_synthetic_study_says_so_in_every_file(tmp_path):
     assert "SYNTHETIC" in next(line for line in (tmp_path / "table_1.tex").read_text().splitlines() if line.startswith("Method"))
 
 
+def test_device_memory_stands_beside_the_hosts_where_a_device_tells():
+    found = results()
+    for row in found["methods"].values():
+        row["peak_device_memory"] = [None, None]
+    assert pages.headings(found)[-1] == "Memory, GiB"
+    found["methods"]["prima"]["peak_device_memory"] = [2**31, None]
+    assert pages.headings(found)[-2:] == ("Memory, GiB", "GPU memory, GiB")
+    ours, published, other = pages.table_cells(found)
+    assert (ours[-2:], published[-2:], other[-2:]) == (("1.50", "2.00"), ("", ""), ("1.50", "-"))
+    assert {len(row) for row in (ours, published, other)} == {len(pages.headings(found))}
+
+
+def test_what_a_row_sees_is_told():
+    found = results()
+    found["methods"]["prima"]["sees"] = ["images", "metadata"]
+    found["methods"]["majority"]["sees"] = []
+    assert "- Seen at test: photographs and metadata: PRIMA." in pages.markdown(found)
+
+
+def test_two_seeds_are_told_in_the_caption_as_the_cells_have_them():
+    text = pages.markdown(results(seeds=[0, 1]))
+    assert "mean over 2 seeds of their means over 2 folds" in text and "sample standard deviation" not in text
+
+
 def test_what_has_to_be_known_of_a_row_stands_under_the_table():
     found = results()
     found["methods"]["prima"]["note"] = "it is ours"

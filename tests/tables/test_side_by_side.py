@@ -50,7 +50,9 @@ def write(workdir: Path, *, split: str, right: dict[str, float], torn_right: flo
     results = {"study": "pad_ufes_20", "synthetic": False, "table": 1, "split": split, "folds": FOLDS, "seeds": list(seeds)}
     results |= {"classes": CLASSES, "records": 80, "units": 80, "subjects": SUBJECTS, "methods": methods}
     results |= {"straddling_subjects": 10 if split == "unit" else 0}
+    results |= {"title": "PAD-UFES-20"}
     workdir.mkdir()
+    (workdir / "config.json").write_text(json.dumps({"study": {}, "split": {"group": split}}))
     (workdir / "table_1.json").write_text(json.dumps(results, sort_keys=True))
     with (workdir / "table_1_predictions.csv").open("w", newline="") as file:
         columns = ["seed", "method", "record", "unit", "subject", "fold", "label", "predicted", "p_a", "p_b"]
@@ -99,6 +101,17 @@ def test_torn_subjects_are_told_from_the_others(folders):
     assert pair.whole.estimate == pytest.approx(np.mean(gains[False]))
     assert pair.torn.low > 0.05  # torn subjects were given 0.3
     assert pair.whole.low < 0 < pair.whole.high  # the others nothing
+    assert pair.torn_less_whole.estimate == pytest.approx(np.mean(gains[True]) - np.mean(gains[False]))
+    assert pair.torn_less_whole.low < 0.3 < pair.torn_less_whole.high
+
+
+def test_every_seed_has_its_own_difference_of_means(folders):
+    tables = [read_table(folder, 1) for folder in folders]
+    pair = pairs(*tables)[0]
+    for k in range(len(SEEDS)):
+        means = [np.mean(t.results["methods"]["prima"]["macro_f1"][k * FOLDS : (k + 1) * FOLDS]) for t in tables]
+        assert pair.by_seed["macro_f1"][k] == pytest.approx(means[0] - means[1])
+    assert f"| {100 * pair.by_seed['macro_f1'][0]:.1f}, {100 * pair.by_seed['macro_f1'][1]:.1f} |" in markdown(*tables)
 
 
 def test_the_interval_draws_subjects_rather_than_cases_or_seeds(folders, tmp_path):
@@ -128,13 +141,14 @@ def test_the_page_has_common_rows_in_the_tables_order_and_says_what_differs(fold
     assert f"- {lesions}: Folds are stratified by class and grouped by unit" in text
     assert f"- {patients}: Folds are stratified by class and grouped by subject" in text
     assert f"- {lesions}: LEAKAGE: 10 subjects of 40" in text and f"{patients}: LEAKAGE" not in text
-    assert "20 cases whose subject has others in training" in text
+    assert "20 and 20 cases whose subject has others in training" in text
+    assert "- Different in their configs: split.group." in text
 
 
 def test_of_seeds_the_common_ones_are_compared(folders, tmp_path):
     other = write(tmp_path / "one", split="subject", right={"prima": 0.7}, seeds=(3,))
     text = markdown(read_table(folders[0], 1), read_table(other, 1))
-    assert "- Seeds 3." in text
+    assert "- Seeds 3." in text and "One seed: these differences cannot be told" in text
     f1 = json.loads((folders[0] / "table_1.json").read_text())["methods"]["prima"]["macro_f1"][FOLDS:]
     assert f"| {100 * np.mean(f1):.2f} ({100 * np.std(f1, ddof=1):.2f}) |" in text
 
@@ -157,8 +171,22 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(folders, tmp_path, caps
     assert "the same cases (one alone has r0_0 as it is)" in told(str(other))
     file.write_text(file.read_text().replace(",a,", ",,"))
     assert "cannot be read" in told(str(other))
-    (other / "table_1.json").write_text("{")
-    assert "cannot be read" in told(str(other))
+    for wrong in ("{", "[]", "{}", '{"table": 2}'):
+        (other / "table_1.json").write_text(wrong)
+        assert "cannot be read" in told(str(other))
+
+
+def test_a_subject_that_one_seed_alone_tears_is_counted(folders, tmp_path):
+    """With the first seed every subject is whole in both."""
+    lesions = write(tmp_path / "lesions", split="unit", right={"prima": 0.7})
+    file = lesions / "table_1_predictions.csv"
+    header, *lines = file.read_text().splitlines()
+    whole = [
+        re.sub(r"(,s(\d+)),\d,", lambda m: f"{m[1]},{int(m[2]) % FOLDS},", line) if line.startswith("0") else line
+        for line in lines
+    ]
+    file.write_text("\n".join([header, *whole]) + "\n")
+    assert "0 and 20 cases whose subject has others in training" in markdown(read_table(lesions, 1), read_table(folders[1], 1))
 
 
 def test_it_is_a_command(folders, capsys):
