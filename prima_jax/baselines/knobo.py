@@ -12,7 +12,8 @@ comes from the claims of the knowledge corpus, zero where there is none; where n
 out, since it would pull every weight to zero. A case's s is the mean over its photographs, in training of augmented views of
 them, as of any row's. AdamW without decay and a cosine for Adam; trained to the last epoch, where the original keeps the best
 one on a set whose accuracy it then reports. The original's concepts were learnt on other images; here four fifths of the
-photographs that train W also taught the concepts, which are surer of them than of new ones.
+photographs that train W also taught the concepts, which are surer of them than of new ones. Left out: metadata as concepts of
+their own.
 """
 
 from typing import Any, NamedTuple

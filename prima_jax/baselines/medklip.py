@@ -12,7 +12,8 @@ own beside that of the entities. The patches are DINOv3's (LoRA; without weights
 vectors those of the frozen text encoder without the corpus.
 
 Left out: the position head, which picks an entity's place among phrases (where a study records a place, each place is an
-entity here), dropout, and the original's N(0, 0.02) for initial weights.
+entity here), dropout, the original's N(0, 0.02) for initial weights, its augmentation (crops from a fifth of the area,
+RandAugment) and the start and floor of its schedule, where this project's stand; and a variant that also reads the metadata.
 """
 
 from typing import Any

@@ -5,6 +5,7 @@ tokens, (c) the patches, of equal weight: (a) before the fusion, (b) and (c) aft
 counted in units and holds up to `views` photographs of each, so that no loss lacks its positives.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -118,7 +119,8 @@ def _diagnoses(context: Context) -> list[str]:
 def read_views(views: Views, anchors: Sequence[int], draws: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Each anchor's tokens, then those of its unit's other photographs: "tokens" [B, V, 1 + K, d], "kinds", "present" [B, V].
 
-    With `draws` the others and the stored view of each are drawn; without, the first of them and the whole photographs.
+    With `draws` the others and the stored view of each are drawn; without, the whole photographs of the first others that are of
+    different kinds, where there are such.
     "photographs" [B, V] are their positions, -1 for none.
     """
     chosen, stored = np.full((len(anchors), views.width), -1), np.zeros((len(anchors), views.width), int)
@@ -128,12 +130,24 @@ def read_views(views: Views, anchors: Sequence[int], draws: np.ndarray | None = 
             generator = np.random.default_rng(int(draws[row]))
             others = generator.permutation(others)
             stored[row] = generator.integers(views.images.shape[1], size=views.width)
+        else:
+            others = _of_different_kinds(others, anchor, views.kinds)
         shown = [anchor, *others[: views.width - 1]]
         chosen[row, : len(shown)] = shown
     present = chosen >= 0
     tokens = np.where(present[..., None, None], views.images[np.maximum(chosen, 0), stored], 0).astype(views.images.dtype)
     kinds = np.where(present, views.kinds[chosen], 0)
     return {"tokens": tokens, "kinds": kinds, "present": present, "photographs": chosen}
+
+
+def _of_different_kinds(others: np.ndarray, anchor: int, kinds: np.ndarray) -> np.ndarray:
+    """First one of each kind that the anchor is not of, then the second ones and so on, as they come."""
+    seen = Counter({int(kinds[anchor]): 1})
+    earlier = []
+    for p in others:
+        earlier.append(seen[int(kinds[p])])
+        seen[int(kinds[p])] += 1
+    return others[np.argsort(np.array(earlier, int), kind="stable")]
 
 
 def read_units(views: Views, texts: TextTokens, anchors: Sequence[int], draws: np.ndarray | None = None) -> dict[str, np.ndarray]:

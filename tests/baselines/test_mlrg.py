@@ -111,9 +111,17 @@ def test_a_batch_of_units_holds_every_view_of_a_pair(views, texts):
             any((a == b).all() for b in stored) for a, stored in zip(batch["tokens"][batch["present"]], shown, strict=True)
         )
         np.testing.assert_array_equal(batch["kinds"][0], [1, 0, 0])
-    whole = mlrg_align.read_units(views, reports, [5])
-    assert whole["photographs"].tolist() == [[5, 3, 4]]
-    np.testing.assert_array_equal(whole["tokens"][0], views.images[[5, 3, 4], 0])
+    whole = mlrg_align.read_units(views, reports, [5])  # its kinds are 0, 1, 0, 1: the first others are one of each
+    assert whole["photographs"].tolist() == [[5, 4, 3]]
+    np.testing.assert_array_equal(whole["tokens"][0], views.images[[5, 4, 3], 0])
+
+
+def test_with_more_photographs_than_are_shown_each_kind_comes_once_first(views, texts):
+    many = views._replace(kinds=np.array([0, 1, 0, 0, 0, 2, 1], np.int32), together=[list(range(RECORDS))] * RECORDS)
+    found = mlrg_align.read_views(many, [0, 1, 5])["photographs"]
+    assert found.tolist() == [[0, 1, 5], [1, 0, 5], [5, 0, 1]]
+    alike = views._replace(kinds=np.zeros(RECORDS, np.int32), together=[list(range(RECORDS))] * RECORDS)
+    assert mlrg_align.read_views(alike, [2])["photographs"].tolist() == [[2, 0, 1]]
 
 
 def test_a_photograph_without_a_report_is_not_there_in_stage_1(views, texts):
