@@ -7,14 +7,17 @@ what the image-only row trained on the fold's labels.
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
+from prima_jax.data.images import normalize
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
+from prima_jax.stages.inference import over_photographs
 
 __all__ = [
     "case_mean",
@@ -58,12 +61,12 @@ def class_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
     context, positions = bench.context, np.concatenate(photographs(cases))
     if context.config.models.image.weights:
         return np.asarray(image_tokens(bench)[positions, 0, 0], np.float32)
-    variables, rows = context.parallel.place(context.image_encoder.variables), []
-    options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
-    for batch in loader.eval_images(context.prepared, positions, **options):
-        tokens = features.encode_images(context, variables, batch["image"])[batch["index"] >= 0]
-        rows.append(tokens[:, 0].astype(np.float32))
-    return np.concatenate(rows)
+    module = context.image_encoder.module
+
+    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        return module.apply(variables, normalize(batch["image"])).last_hidden_state[:, 0].astype(jnp.float32)
+
+    return np.asarray(over_photographs(context, "class_tokens", function, context.image_encoder.variables, positions))
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from prima_jax.stages import refine
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage
+from prima_jax.stages.inference import over_photographs
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
 
@@ -140,13 +141,7 @@ def probabilities(context: Context, state: Variables, positions: np.ndarray) -> 
         coarse, fine = network.apply(variables, normalize(batch["image"]), train=False)
         return jax.nn.softmax(coarse), jax.nn.softmax(fine)
 
-    mapped = context.compiled.setdefault("deepik_predict", context.parallel.map_inference(function))
-    placed, found = context.parallel.place(state), []
-    size = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
-    for batch in loader.eval_images(context.prepared, positions, **size):
-        shown = batch["index"] >= 0
-        found.append([np.asarray(part)[shown] for part in mapped(placed, {"image": batch["image"]})])
-    coarse, fine = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    coarse, fine = over_photographs(context, "deepik_predict", function, state, positions)
     return coarse, fine
 
 

@@ -14,11 +14,11 @@ from flax import linen as nn
 
 from prima_jax.baselines.backbones import case_mean, photographs
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Stage, adapt, join
+from prima_jax.stages.inference import over_photographs
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
 
@@ -97,18 +97,10 @@ def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: nn.Mo
     def function(variables: Fused, batch: dict[str, jax.Array]) -> jax.Array:
         return jax.nn.softmax(_logits(module, head, variables, batch["image"], batch["vector"]))
 
-    mapped = context.compiled.setdefault((name, "predict"), context.parallel.map_inference(function))
-    placed, rows, done = context.parallel.place(fused), [], 0
     by_photograph = np.repeat(vectors, [len(p) for p in photographs(test)], axis=0).astype(np.float32)
-    size = context.config.features.batch_size
-    for batch in loader.eval_images(
-        context.prepared, np.concatenate(photographs(test)), image_size=context.config.image.size, batch_size=size
-    ):
-        part = by_photograph[done : done + size]
-        padded = np.pad(part, ((0, size - len(part)), (0, 0)))
-        rows.append(np.asarray(mapped(placed, {"image": batch["image"], "vector": padded}))[: len(part)])
-        done += size
-    return case_mean(np.concatenate(rows), test)
+    positions = np.concatenate(photographs(test))
+    found = over_photographs(context, f"{name}_predict", function, fused, positions, {"vector": by_photograph})
+    return case_mean(found, test)
 
 
 def _logits(module: Any, head: nn.Module, fused: Fused, images: jax.Array, vectors: jax.Array) -> Any:

@@ -26,7 +26,6 @@ from flax import linen as nn
 
 from prima_jax.baselines.backbones import case_mean, photographs, text_encoder
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.data.statements import Statements
 from prima_jax.models.layers import Dense
@@ -35,6 +34,7 @@ from prima_jax.stages import features, refine
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage, adapt, join
+from prima_jax.stages.inference import over_photographs
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
 
@@ -164,13 +164,7 @@ def _read(bench: Bench, state: State, positions: np.ndarray) -> tuple[np.ndarray
         logits, attention = reader.apply({"params": variables["reader"]}, patches, variables["vectors"])
         return jax.nn.softmax(diagnosis_logits(logits, classes)), attention.mean(axis=(0, 2))
 
-    mapped = context.compiled.setdefault("medklip_read", context.parallel.map_inference(function))
-    placed, found = context.parallel.place(state), []
-    size = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
-    for batch in loader.eval_images(context.prepared, positions, **size):
-        shown = batch["index"] >= 0
-        found.append([np.asarray(part)[shown] for part in mapped(placed, {"image": batch["image"]})])
-    probabilities, maps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    probabilities, maps = over_photographs(context, "medklip_read", function, state, positions)
     return probabilities, maps
 
 

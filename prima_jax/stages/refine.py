@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from prima_jax.data import loader
 from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.models.dual_encoder import ClassifierHead
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.context import Adapted, Backbone, Context, Fold, Stage, adapt, join
+from prima_jax.stages.inference import over_photographs
 from prima_jax.training.loop import Objective
 
 __all__ = ["Refined", "class_weights", "classification", "classify_images", "run", "weighted_cross_entropy"]
@@ -100,16 +100,7 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
         encoder, parameters = variables
         return jax.nn.softmax(_logits(module, head, encoder, parameters, batch["image"]))
 
-    mapped = context.compiled.setdefault("classify_images", context.parallel.map_inference(function))
-    placed, rows = context.parallel.place(refined), []
-    for batch in loader.eval_images(
-        context.prepared,
-        positions,
-        image_size=context.config.image.size,
-        batch_size=context.config.features.batch_size,
-    ):
-        rows.append(np.asarray(mapped(placed, {"image": batch["image"]}))[batch["index"] >= 0])
-    return np.concatenate(rows)
+    return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
 
 
 def _logits(module: Any, head: Any, encoder: Any, parameters: Any, images: jax.Array) -> jax.Array:
