@@ -56,15 +56,15 @@ class DecoderLayer(nn.Module):
     def __call__(self, x: jax.Array, patches: jax.Array) -> tuple[jax.Array, jax.Array]:
         """x [B, Q, d], patches [B, P, d] -> x [B, Q, d], the weights over the patches [B, heads, Q, P]."""
         normed = layer_norm(_NORM_EPSILON, jnp.float32, name="self_norm")(x)
-        x += MultiHeadAttention(self.width, self.heads, name="self_attention")(normed, normed)[0]
+        x += AttentionWithWeights(self.width, self.heads, name="self_attention")(normed, normed)[0]
         normed = layer_norm(_NORM_EPSILON, jnp.float32, name="cross_norm")(x)
-        mixed, weights = MultiHeadAttention(self.width, self.heads, name="cross_attention")(normed, patches)
+        mixed, weights = AttentionWithWeights(self.width, self.heads, name="cross_attention")(normed, patches)
         x += mixed
         normed = layer_norm(_NORM_EPSILON, jnp.float32, name="mlp_norm")(x)
         return x + _dense(self.width, "output")(nn.relu(_dense(self.hidden, "hidden")(normed))), weights
 
 
-class MultiHeadAttention(nn.Module):
+class AttentionWithWeights(nn.Module):
     """softmax(Q K^T / sqrt(head size)) V of several heads, and the weights with which the values are mixed."""
 
     width: int
