@@ -1,6 +1,6 @@
 """The attention of Eq. 4 for held-out photographs: what the words of each visible attribute look at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,8 +16,9 @@ from prima_jax.models.dual_encoder import SharedSpace
 from prima_jax.stages import features
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers, aligned_encoders
+from prima_jax.studies.study import Record
 
-__all__ = ["Look", "looks"]
+__all__ = ["Look", "looks", "others"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,11 @@ class Look:
     """Eq. 4, the mean over the clause's words: float32 [K], sums to one."""
 
 
-def looks(context: Context, fold: Fold, tokenizers: Tokenizers) -> list[Look]:
+def looks(context: Context, fold: Fold, tokenizers: Tokenizers, *, exchanged: bool = False) -> list[Look]:
     """Of all held-out photographs, with the encoders and heads as stage 2 leaves them (the heads have no later use).
 
-    A photograph is read beside its own sentence of visible attributes, as stage 2 reads those of training.
+    A photograph is read beside its own sentence of visible attributes, as stage 2 reads those of training. `exchanged`: the
+    sentence of each looks at another subject's photograph instead, which tells what the words alone know of the place.
     """
     study, records = context.prepared.study, context.prepared.records
     text_variables, aligned = aligned_encoders(context, fold, tokenizers)
@@ -47,7 +49,7 @@ def looks(context: Context, fold: Fold, tokenizers: Tokenizers) -> list[Look]:
     texts = features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in spoken])
     attend = jax.jit(partial(_attention, SharedSpace(context.config.align.projection_width)))
     found = []
-    for rows, pixels in _photographs(context, spoken):
+    for rows, pixels in _photographs(context, others(records, spoken) if exchanged else spoken):
         images = features.encode_images(context, aligned.image_encoder, pixels)
         attention = np.asarray(attend(aligned.heads, images, texts.tokens[texts.index[rows]]))
         for row, of_words in zip(rows, attention, strict=True):
@@ -56,6 +58,17 @@ def looks(context: Context, fold: Fold, tokenizers: Tokenizers) -> list[Look]:
                 if words.any():
                     mean = of_words[words[1:]].mean(axis=0)
                     found.append(Look(record, name, parts[record][name], mean))
+    return found
+
+
+def others(records: Sequence[Record], positions: list[int]) -> list[int]:
+    """For each of these records the next one that is of the same view and another subject, or itself if there is none."""
+    found = []
+    for place, position in enumerate(positions):
+        own = records[position]
+        following = (positions[(place + step) % len(positions)] for step in range(1, len(positions)))
+        fit = (p for p in following if records[p].view == own.view and records[p].subject != own.subject)
+        found.append(next(fit, position))
     return found
 
 

@@ -2,7 +2,8 @@
 
 Signs have their usual places, so that a hit may come from knowing these and not from looking. Two figures tell: how often the
 patch that was hit lies on the same sign of other subjects, and what the map of the sign's usual places gets on its own. What is
-left may come from the photograph or from the words, which can say where a sign lies and how large it is.
+left may come from the photograph or from the words, which can say where a sign lies and how large it is; the same words beside
+another subject's photograph (`looks(exchanged=True)`) tell the two apart.
 """
 
 from collections import defaultdict

@@ -107,6 +107,8 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         "on patches in random order. Per cent, with 95% intervals over subjects (of the looks, not of another training; none "
         "where all are hits), not corrected for their number. The last column is PRIMA's pointing game minus the row's, on "
         "the same photographs. All: every look, so that a sign that two attributes speak of counts twice.",
+        "Words beside another's photograph: the same model and words look at a photograph of another subject, against the sign "
+        "of their own; what PRIMA is above it comes from seeing this photograph.",
         "Usual places: the mean mask of the sign in the other folds, which sees no photograph.",
     ]
 

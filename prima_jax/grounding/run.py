@@ -33,6 +33,7 @@ VARIANTS = (
     Row("untrained", "Untrained heads and image encoder", "prima", {"align.epochs": 0.0}),
 )
 """Whose attention is compared; all read the same sentences through the same text encoder."""
+EXCHANGED = "exchanged"
 PLACES = "usual_places"
 PICTURES = 4
 """Photographs of each attribute."""
@@ -56,6 +57,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         records, folder = context.prepared.records, context.study_folder
         met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
         if masks:
+            met[EXCHANGED] = meetings(looks_of(config, workdir, PRIMA, seed, exchanged=True), records, folder)
             met[PLACES] = meetings(usual_places(met[PRIMA.name], held_out_in(folds)), records, folder)
         results = {
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
@@ -63,14 +65,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             "seed": seed,
             "folds": config.folds,
             "reference": PRIMA.name,
-            "variants": {**{row.name: row.title for row in VARIANTS}, PLACES: "Usual places, no photograph"},
+            "variants": {
+                **{row.name: row.title for row in VARIANTS},
+                EXCHANGED: f"{PRIMA.title}, words beside another's photograph",
+                PLACES: "Usual places, no photograph",
+            },
             "figures": summary(met, PRIMA.name) if met.get(PRIMA.name) else {},
         }
         pages.write(workdir, results, pictures(context, found, masks=masks))
         return results
 
 
-def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int) -> list[Look]:
+def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[Look]:
     """Of all held-out photographs, fold after fold."""
     changed = row_config(config, row, seed)
     check(changed)
@@ -78,7 +84,7 @@ def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int) -> list[Loo
     found = []
     for fold in folds:
         print(f"{row.title}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
-        found += looks(context, fold, make_tokenizers(context, fold))
+        found += looks(context, fold, make_tokenizers(context, fold), exchanged=exchanged)
     return found
 
 

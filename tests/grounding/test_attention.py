@@ -1,6 +1,7 @@
 """What the words of an attribute look at: Eq. 4 by loops, the right photograph, the right words."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from prima_jax.data.images import center_view
 from prima_jax.data.text import clause_words, clauses, sentence, tokenize
 from prima_jax.evaluation.pointing import Pointing
-from prima_jax.grounding.attention import Look, looks
+from prima_jax.grounding.attention import Look, looks, others
 from prima_jax.grounding.measure import Met, meetings, summary
 from prima_jax.models.dual_encoder import ProjectionHead
 from prima_jax.stages import features
@@ -86,6 +87,28 @@ def test_without_alignment_the_encoder_and_heads_are_those_that_alignment_begins
     _, aligned = aligned_encoders(context, study.fold(context), tokenizers)
     assert same_bits(aligned.image_encoder, context.image_encoder.variables)
     assert aligned.heads["image"]["output"]["kernel"].shape[1] == context.config.align.projection_width
+
+
+def test_exchanged_words_look_at_the_photograph_of_another_subject(bench):
+    context, fold, tokenizers, own = bench
+    records = context.prepared.records
+    swapped = looks(context, fold, tokenizers, exchanged=True)
+    assert [(a.record, a.attribute, a.clause) for a in swapped] == [(a.record, a.attribute, a.clause) for a in own]
+    assert max(np.abs(a.attention - b.attention).max() for a, b in zip(own, swapped, strict=True)) > 1e-4
+    spoken = sorted({look.record for look in own})
+    for position, other in zip(spoken, others(records, spoken), strict=True):
+        assert records[other].view == records[position].view and records[other].subject != records[position].subject
+    # A copy of the study in which every photograph is that of its partner gives the very same attention without exchange.
+    partner = dict(zip(spoken, others(records, spoken), strict=True))
+    images = {p: context.prepared.image(partner.get(p, p)) for p in range(len(records))}
+    lent = replace(context, prepared=replace(context.prepared, _decoded=images))
+    for a, b in zip(swapped, looks(lent, fold, tokenizers), strict=True):
+        np.testing.assert_allclose(a.attention, b.attention, atol=1e-6)
+
+
+def test_of_one_subject_alone_there_is_no_other(bench):
+    records = [replace(record, subject="one") for record in bench[0].prepared.records[:3]]
+    assert others(records, [0, 1, 2]) == [0, 1, 2]
 
 
 def test_a_look_meets_the_mask_of_the_sign_that_its_words_speak_of(bench):

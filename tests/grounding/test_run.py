@@ -46,7 +46,7 @@ def test_a_tiny_study_from_nothing(tmp_path):
     config = with_table(tiny_config(**ONE_LAYER, **overrides), 3, weights=False, subgroups=())
     told = ground(config, tmp_path)
     found = json.loads((tmp_path / "grounding.json").read_text())
-    assert set(found["figures"]) == {*(row.name for row in VARIANTS), "usual_places"}
+    assert set(found["figures"]) == {*(row.name for row in VARIANTS), "exchanged", "usual_places"}
     looks = {row["all"]["looks"] for row in found["figures"].values()}
     assert len(looks) == 1 and looks.pop() > 40
     for attributes in found["figures"].values():
