@@ -10,7 +10,7 @@ from prima_jax.baselines.methods import METHODS
 from tests.baselines.benches import make_bench
 from tests.stages.tiny import ONE_LAYER
 
-QUICK = ["majority", "missingness_only", "metadata_only", "metadata_logistic"]
+QUICK = ["majority", "missingness_only", "missingness_balanced", "metadata_only", "metadata_logistic"]
 LEARN_FROM_METADATA = ("medklip", "knobo")
 """They see photographs alone, and the training cases' metadata are part of what they are taught."""
 
