@@ -55,6 +55,16 @@ def test_missingness_learns_from_gaps_and_from_nothing_else():
     assert balanced_accuracy(y, plain.missingness_only(full, y, full, CLASSES)) == pytest.approx(1 / 3)
 
 
+def test_with_equal_weights_a_gap_names_the_rarest_class_that_has_it():
+    """Fields are filled in for classes 0 (many) and 1 (few), and for nobody of class 2."""
+    y = np.repeat([0, 1, 2], [150, 50, 100])
+    filled = np.repeat((y < 2)[:, None], 3, axis=1).astype(float)
+    taken = {w: plain.missingness_only(filled, y, filled, CLASSES, class_weight=w).argmax(axis=1) for w in (None, "balanced")}
+    assert set(taken[None][y < 2]) == {0} and set(taken["balanced"][y == 2]) == {2}
+    odds = plain.missingness_only(filled, y, filled, CLASSES, class_weight="balanced")[0]
+    assert odds[1] == pytest.approx(odds[0], abs=0.02) and odds[0] > 0.45  # of equal weight, three to one no more
+
+
 def test_a_class_without_training_rows_gets_nothing_and_the_others_keep_their_columns():
     train, y = easy()
     test = train[:5]
