@@ -113,7 +113,8 @@ def test_and_told_in_a_sentence_when_it_is_not_over(server, writer, name):
 
 @pytest.mark.parametrize("how", ["seconds", "date", "milliseconds of the reply"])
 def test_a_server_that_asks_to_wait_is_left_alone_so_long(server, how):
-    header = formatdate(time.time() + 2, usegmt=True) if how == "date" else "1"
+    until = int(time.time()) + 2  # a date has whole seconds
+    header = formatdate(until, usegmt=True) if how == "date" else "1"
     reply = Reply(status=429, message="slow down", headers={"Retry-After": header})
     if how == "milliseconds of the reply":  # Google's
         body = {"error": {"code": 429, "message": "quota", "details": [{"@type": "RetryInfo", "retryDelay": "1.0s"}]}}
@@ -121,7 +122,10 @@ def test_a_server_that_asks_to_wait_is_left_alone_so_long(server, how):
     server.replies.append(reply)
     open_writer(server, "google" if "reply" in how else "openai").write(TOPIC, PASSAGES)
     first, second = server.requests
-    assert second.when - first.when >= 0.9
+    if how == "date":  # which on a busy machine may be near when the first request arrives
+        assert second.when + time.time() - time.monotonic() >= until - 0.1
+    else:
+        assert second.when - first.when >= 0.9
 
 
 def test_a_server_that_asks_to_wait_for_long_ends_the_step(server, writer):
