@@ -13,6 +13,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from prima_jax import freed_memory
 from prima_jax.errors import UserError
 from prima_jax.quiet import quiet
 from prima_jax.tables.row import Job, run_job
@@ -30,6 +31,7 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     Raises UserError with what the first that failed told, once the others have saved where they stand; Stopped where
     this process was asked to stop.
     """
+    freed_memory.keep_in_children()
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
     waiting = list(jobs)
     running: dict[Any, tuple[Any, Connection]] = {}
