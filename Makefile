@@ -1,3 +1,4 @@
+# make install: what a run needs, into .venv.
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
 # make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
 # make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
@@ -14,7 +15,9 @@ CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo corpus-demo tables test test-rest lint benchmark clean
+.PHONY: install demo corpus-demo tables test test-rest lint benchmark clean
+
+install: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)

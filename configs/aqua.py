@@ -2,16 +2,21 @@
 
     python -m prima_jax.main --config=configs/aqua.py --workdir=runs/aqua --config.data.dir=PATH
 
-Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a TPU slice. The paper's score: macro F1 85.22 (2.17), accuracy 86.04
-(1.82), balanced accuracy 85.40 (2.27) over five patient-level folds; nobody has repeated it with this code.
-Needs the data (private; the format is in the README) and the weights (three folders under weights/).
+Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a host with TPUs, which nobody has tried. The paper's score: macro
+F1 85.22 (2.17), accuracy 86.04 (1.82), balanced accuracy 85.40 (2.27) over five patient-level folds; nobody has repeated it
+with this code.
+Needs the data (private; docs/your_own_cohort.md has the format) and the weights (three folders under weights/).
 
     python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo
 
 needs neither: a SYNTHETIC study in the same format, small encoders from random weights, minutes on a laptop.
 
-    python -m prima_jax.main --config=configs/aqua.py:table2 --workdir=runs/tables    all rows of Table 2; table3: of Table 3
-    python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=runs/tables    on the synthetic study
+    python -m prima_jax.main --config=configs/aqua.py:table2 --workdir=runs/aqua_tables --config.data.dir=PATH
+    python -m prima_jax.main --config=configs/aqua.py:table3 --workdir=runs/aqua_tables --config.data.dir=PATH
+
+run all rows of Tables 2 and 3, with weights; without them, on the synthetic study:
+
+    python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=runs/tables
 """
 
 from ml_collections import ConfigDict

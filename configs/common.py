@@ -133,7 +133,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "text_stride": 2,
         }
     )
-    # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together.
+    # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together. Alignment
+    # counts units, so that 30 + 150 / P epochs are as many where a unit has P photographs. AQUA has ten or so.
     config.image_only = config.refine.copy_and_resolve_references()
     config.image_only.epochs = 60.0
     return config.lock()

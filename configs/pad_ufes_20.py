@@ -2,19 +2,20 @@
 
     python -m prima_jax.main --config=configs/pad_ufes_20.py --workdir=runs/pad --config.data.dir=PATH
 
-Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a TPU slice. The paper's score: macro F1 73.75 (3.40), accuracy 78.27
-(1.78), balanced accuracy 72.76 (2.86) over five lesion-level folds; nobody has repeated it with this code.
+Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a host with TPUs, which nobody has tried. The paper's score: macro
+F1 73.75 (3.40), accuracy 78.27 (1.78), balanced accuracy 72.76 (2.86) over five lesion-level folds; nobody has repeated it
+with this code.
 Data: https://data.mendeley.com/datasets/zr7vgbcyr2/1, unpacked. Weights: three folders under weights/.
 
     python -m prima_jax.main --config=configs/pad_ufes_20.py:small --workdir=runs/small --config.data.dir=PATH
 
 needs no weights: small encoders from random weights on the same photographs, within an hour on two cores.
 
-    python -m prima_jax.main --config=configs/pad_ufes_20.py:table1 --workdir=runs/tables --config.data.dir=PATH
+    python -m prima_jax.main --config=configs/pad_ufes_20.py:table1 --workdir=runs/pad_tables --config.data.dir=PATH
 
 runs all rows of Table 1 (table3: of Table 3; table1,small: without weights).
 
-    --config.study.hide=form      hides the block of fields that only suspicious lesions have filled in
+    --config.study.hide=form      hides the block of fields that are only missing in benign lesions
     --config.split.group=subject  keeps all lesions of a patient in one fold, which the paper does not
 """
 

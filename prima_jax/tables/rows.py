@@ -1,5 +1,6 @@
 """The rows of the paper's Tables 1 to 3, and those that it lacks: a method, and what of the config is different for it."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ class Row:
     """Its title in runs whose image encoder has no published weights, where that is another one."""
     note: str = ""
     """What a reader has to know of this row, beside what its method says."""
+    as_in: Mapping[str, str] = field(default_factory=dict)
+    """Field of the config -> the field whose value it has in this row."""
 
 
 def _ablation(name: str, title: str, note: str = "", **changes: Any) -> Row:
@@ -85,6 +88,7 @@ _PLAIN = (
     Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )
 _SHORTER = "its image encoder trains in refinement alone, hence for fewer steps than in the rows that align it"
+_AS_LONG = "its image encoder trains in refinement alone, for as many steps as in the rows that align it"
 # The paper's text has lost the marks that say which parts each of its nine rows has: these follow its prose, from the class
 # labels alone to the whole, one part at a time.
 _ABLATION = (
@@ -105,6 +109,14 @@ _ABLATION = (
     _ablation("label_vectors", "PRIMA, L_soft of class labels (sup_con)", align__soft__vectors="labels"),
     PRIMA,
     # Not in the paper:
+    Row(
+        "labels_longer",
+        "Neither, longer refinement",
+        "prima",
+        {"knowledge.corpus": "", "align.epochs": 0.0},
+        note=_AS_LONG,
+        as_in={"refine.epochs": "image_only.epochs"},
+    ),
     _ablation("without_refinement", "PRIMA, without supervised refinement", refine__epochs=0.0),
     _ablation("printed_local", "PRIMA, Eq. 5 as printed", align__local__negatives="printed"),
     _ablation("symmetric_local", "PRIMA, Eq. 5 symmetric", align__local__negatives="symmetric"),
@@ -146,7 +158,13 @@ def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
     with changed.unlocked():
         changed.seed = seed
         changed.update_from_flattened_dict(dict(row.changes))
+        changed.update_from_flattened_dict({name: _value(config, other) for name, other in row.as_in.items()})
     return changed
+
+
+def _value(config: ConfigDict, name: str) -> Any:
+    """What the field `section.field` holds."""
+    return functools.reduce(getattr, name.split("."), config)
 
 
 def _check(config: ConfigDict) -> None:
@@ -157,4 +175,4 @@ def _check(config: ConfigDict) -> None:
     if processes < 1:
         raise UserError(f"table.processes should be 1 or more, not {processes}: set --config.table.processes.")
     if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds):
-        raise UserError(f"table.seeds should be different numbers of 0 or more, not {seeds}: set --config.table.seeds=(0,1).")
+        raise UserError(f'table.seeds should be different numbers of 0 or more, not {seeds}: set "--config.table.seeds=(0,1)".')
