@@ -3,10 +3,9 @@
 import ctypes
 import os
 
-__all__ = ["give_back", "keep", "keep_in_children"]
+__all__ = ["give_back", "keep", "take_large_pages_in_children"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
-_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": str(2**62), "MALLOC_MMAP_MAX_": "0", "MALLOC_ARENA_MAX": "1"}  # mallopt(3)
 
 
 def keep() -> None:
@@ -21,13 +20,14 @@ def keep() -> None:
         mallopt(_M_ARENA_MAX, 1)  # the threads' own arenas are given back in pieces of 64 MiB
 
 
-def keep_in_children() -> None:
-    """The same for the processes that this one will start.
+def take_large_pages_in_children() -> None:
+    """Lets the processes that this one will start ask for pages of 2 MiB, where the kernel has them on request.
 
-    A spawned process imports JAX with what it is to do, and has threads with arenas of their own before it can call `keep`.
+    A spawned process imports JAX together with what it is to do, so that threads with arenas of their own are there before it
+    can call `keep`, which then does little: a third of a small step went to the kernel. What `keep` sets can be set from their
+    first moment on as well, which was no faster and took 4.7 GiB where this takes 1.8.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 def give_back() -> None:

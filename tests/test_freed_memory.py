@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
 
-STEPS, PIECES, PIECE = 20, 8, 20 * 2**20  # bytes; three to each 64 MiB of an arena of a thread's own
+STEPS, TOGETHER = 20, 160 * 2**20
+PIECE, MAPPED = 20 * 2**20, 40 * 2**20
+"""Bytes: three of the one fit into the 64 MiB of an arena of a thread's own; the other is more than 32 MiB and so mapped."""
+SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+LARGE_PAGES = SETTING.read_text() if SETTING.exists() else "[never]"
 PROGRAM = f"""
 import resource, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +28,7 @@ def resident_pages():
 
 between = []
 def step():
-    pieces = [np.ones({PIECE}, np.uint8) for _ in range({PIECES})]
+    pieces = [np.ones(piece, np.uint8) for _ in range({TOGETHER} // piece)]
     between.append(np.ones(100))  # stays, above what is freed
 
 def measure():
@@ -35,10 +40,10 @@ def measure():
     freed_memory.give_back()
     print(taken, held, resident_pages())
 
-kind, program = sys.argv[1:]
+kind, piece, program = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 if kind == "by a parent":
-    freed_memory.keep_in_children()
-    sys.exit(subprocess.run([sys.executable, "-c", program, "not here", program]).returncode)
+    freed_memory.take_large_pages_in_children()
+    sys.exit(subprocess.run([sys.executable, "-c", program, "not here", str(piece), program]).returncode)
 if kind == "first":
     freed_memory.keep()
 # JAX computes in threads of its own, which are there once it has been imported.
@@ -50,26 +55,33 @@ with ThreadPoolExecutor(1) as thread:
 """
 
 
-def pages(kind):
+def pages(kind, piece):
     """Page faults of a thread's steps after the first, resident pages after them, and after all was given back."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
     environment["NUMPY_MADVISE_HUGEPAGE"] = "0"  # as XLA's arrays are
-    command = [sys.executable, "-c", PROGRAM, kind, PROGRAM]
+    command = [sys.executable, "-c", PROGRAM, kind, str(piece), PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return map(int, done.stdout.split())
 
 
-ONE_STEP = PIECES * PIECE // 4096  # pages of 4 KiB; on larger ones both counts shrink alike
+ONE_STEP = TOGETHER // 4096  # pages of 4 KiB; on larger ones both counts shrink alike
 
 
-@pytest.mark.parametrize("kind", ["first", "by a parent"])
-def test_freed_memory_is_kept_for_the_next_step_and_given_back_when_asked(kind):
-    taken, held, left = pages(kind)
+@pytest.mark.parametrize("piece", [PIECE, MAPPED])
+def test_freed_memory_is_kept_for_the_next_step_and_given_back_when_asked(piece):
+    taken, held, left = pages("first", piece)
     assert taken < 0.01 * ONE_STEP
     assert held - left > 0.9 * ONE_STEP
 
 
+@pytest.mark.skipif("[never]" in LARGE_PAGES, reason="this kernel has no pages of 2 MiB on request")
+def test_a_process_that_was_started_with_large_pages_asks_for_few():
+    few, many = (next(pages(kind, MAPPED)) for kind in ("by a parent", "not here"))
+    assert many > 0.9 * STEPS * ONE_STEP
+    assert few < 0.05 * many
+
+
 @pytest.mark.parametrize("kind", ["not here", "late"])
 def test_without_it_or_once_there_are_threads_steps_ask_the_kernel_anew(kind):
-    taken, *_ = pages(kind)
+    taken, *_ = pages(kind, PIECE)
     assert taken > ONE_STEP  # what did not fit into the first 64 MiB, at each step

@@ -31,7 +31,7 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     Raises UserError with what the first that failed told, once the others have saved where they stand; Stopped where
     this process was asked to stop.
     """
-    freed_memory.keep_in_children()
+    freed_memory.take_large_pages_in_children()
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
     waiting = list(jobs)
     running: dict[Any, tuple[Any, Connection]] = {}
