@@ -90,7 +90,7 @@ def check(config: ConfigDict) -> None:
     modules = {name: _module(name, config.models[name]) for name in _KINDS}
     for stage, name in _TRAINED.items():
         _check_adapters(stage, config, name, modules[name])
-    _check_patches(config.image.size, modules["image"].config.patch_size)
+    _check_sizes(config.image.size, modules["image"].config.patch_size, config.data.size)
     _check_vocabulary(config, modules)
     _check_devices(config)
 
@@ -243,10 +243,15 @@ def _check_targets(stage: str, settings: ConfigDict, module: Any) -> None:
         raise UserError(f"{stage}.targets: {error}") from error
 
 
-def _check_patches(size: int, patch: int) -> None:
+def _check_sizes(size: int, patch: int, stored: int) -> None:
     if size % patch:
         raise UserError(
             f"image.size is {size}, which is no multiple of the encoder's patch of {patch} pixels: set --config.image.size."
+        )
+    if stored < size:
+        raise UserError(
+            f"image.size is {size}, and photographs are stored with a shorter side of data.size {stored} pixels, so that they "
+            f"would be enlarged: set --config.data.size={size} or more."
         )
 
 

@@ -91,6 +91,8 @@ WRONG_VALUES = [
     ("diagnose__text_stride", 3, "2 or less"),
     ("text__vocabulary_size", 262, "263 or more are needed"),
     ("image__size", 60, "patch of 8"),
+    ("image__size", 56, "--config.data.size=56 or more"),
+    ("data__size", 47, "image.size is 48"),
     ("dtype", "float16", "'float32' or 'bfloat16'"),
 ]
 
@@ -114,6 +116,7 @@ def test_a_value_that_no_stage_takes_is_refused_by_name(field: str, value: Any, 
         ("diagnose__image_stride", 3),
         ("diagnose__text_stride", 2),
         ("text__vocabulary_size", 263),
+        ("data__size", 48),
     ],
 )
 def test_the_last_value_that_works_passes(field: str, value: Any):
