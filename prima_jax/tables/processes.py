@@ -6,11 +6,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from prima_jax import freed_memory
@@ -24,64 +25,99 @@ __all__ = ["run_jobs"]
 _STOPPED = 143
 _WATCHED_EVERY = 2.0  # seconds
 
+Work = Callable[[ConfigDict, Path, Job], None]
 
-def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processes: int) -> None:
-    """Runs the jobs, `processes` at a time, each in a new process.
 
-    Raises UserError with what the first that failed told, once the others have saved where they stand; Stopped where
-    this process was asked to stop.
+def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processes: int, work: Work = run_job) -> None:
+    """Runs the jobs, `processes` at a time, each in a new process that does `work`.
+
+    Raises UserError with what the first that failed told, once the others are finished; Stopped, once those that run have
+    saved where they stand, where this process was asked to stop.
     """
     freed_memory.take_large_pages_in_children()
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
     waiting = list(jobs)
-    running: dict[Any, tuple[Any, Connection]] = {}
+    running: dict[Any, tuple[Job, Any, Connection]] = {}
+    failures: list[str] = []
     with stop_requests() as asked:
         try:
             while (waiting or running) and not asked():
                 while waiting and len(running) < processes:
+                    job = waiting.pop(0)
                     ours, theirs = spawn.Pipe(duplex=False)
-                    process = spawn.Process(target=_work, args=(config, workdir, waiting.pop(0), theirs, os.getpid()))
+                    process = spawn.Process(target=_work, args=(work, config, workdir, job, theirs, os.getpid()))
                     process.start()
                     theirs.close()
-                    running[process.sentinel] = (process, ours)
+                    running[process.sentinel] = (job, process, ours)
                 for sentinel in wait(list(running), timeout=_WATCHED_EVERY):
-                    process, ours = running.pop(sentinel)
+                    job, process, ours = running.pop(sentinel)
                     process.join()
-                    _raise_if_failed(process.exitcode, ours)
+                    failures += _failure(job, process.exitcode, ours)
         finally:
-            for process, _ in running.values():
+            for _, process, _ in running.values():
                 process.terminate()
-            for process, _ in running.values():
+            for _, process, _ in running.values():
                 process.join()
         if asked():
             raise Stopped
+    _raise_first(failures, len(jobs))
 
 
-def _raise_if_failed(exit_code: int | None, told: Connection) -> None:
+def _failure(job: Job, exit_code: int | None, told: Connection) -> list[str]:
+    """What is to be said of a process that has ended: nothing where it did its work. Raises Stopped if it was asked to stop."""
     if exit_code == _STOPPED:
         raise Stopped
-    if exit_code:
-        # A pipe that was closed at its other end without a word is ready to be read as well.
-        with contextlib.suppress(EOFError):
-            raise UserError(told.recv())
-        raise UserError(
-            f"A row's process ended with exit code {exit_code}: run the same command again, which goes on from there."
-        )
+    if not exit_code:
+        return []
+    said = f"its process ended with exit code {exit_code}."
+    # A pipe that was closed at its other end without a word is ready to be read as well.
+    with contextlib.suppress(EOFError):
+        said = told.recv()
+    said = f"{job.row.title}, seed {job.seed}: {said}"
+    print(said, file=sys.stderr)  # now: the other rows may take days
+    return [said]
 
 
-def _work(config: ConfigDict, workdir: Path, job: Job, told: Connection, parent: int) -> None:
+def _raise_first(failures: list[str], jobs: int) -> None:
+    if failures:
+        again = f"{len(failures)} of {jobs} rows failed, which the same command runs again"
+        raise UserError(f"{failures[0].removesuffix('.')}; {again}.")
+
+
+def _work(work: Work, config: ConfigDict, workdir: Path, job: Job, told: Connection, parent: int) -> None:
     """What a row's process does."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     quiet()
     try:
-        run_job(config, workdir, job)
+        work(config, workdir, job)
     except Stopped:
         sys.exit(_STOPPED)
     except KeyboardInterrupt:
         sys.exit(130)
-    except UserError as error:
-        told.send(str(error))
+    except (UserError, JaxRuntimeError) as error:
+        told.send(_sentence(error, config, job))
         sys.exit(2)
+
+
+def _sentence(error: Exception, config: ConfigDict, job: Job) -> str:
+    """An error as a user should be told it; one that is no user's is raised again."""
+    if isinstance(error, UserError):
+        return str(error)
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        raise error
+    said = str(error).splitlines()[0][:120].rstrip(".")
+    fewer = "set --config.table.processes=1, or " if config.table.processes > 1 else ""
+    remat = "" if config.remat else ", or set --config.remat=True"
+    lower = f"lower {_batch_size(config, job)} or --config.image.size{remat}, with another --workdir"
+    return f"the memory ran out ({said}): {fewer}{lower}."
+
+
+def _batch_size(config: ConfigDict, job: Job) -> str:
+    """The field that says how large a row's batches are."""
+    method = job.row.method
+    if method in config.baselines:
+        return f"--config.baselines.{method}.batch_size"
+    return f"--config.{method}.batch_size" if method in config else "the batch_size of the stage that it was in"
 
 
 def _end_with(parent: int) -> None:
