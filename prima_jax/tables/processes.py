@@ -1,6 +1,10 @@
-"""Rows in processes of their own: each measures its own memory, and several can run at a time."""
+"""Rows in processes of their own: each measures its own memory, and several can run at a time.
+
+On a TPU all rows run in this process, one after the other, and the peaks that a row notes are those of the rows before it too.
+"""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import sys
@@ -11,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import jax
 from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
@@ -20,12 +25,26 @@ from prima_jax.quiet import quiet
 from prima_jax.tables.row import Job, run_job
 from prima_jax.training.loop import Stopped, stop_requests
 
-__all__ = ["run_jobs"]
+__all__ = ["check_processes", "run_jobs"]
 
 _STOPPED = 143
 _WATCHED_EVERY = 2.0  # seconds
 
 Work = Callable[[ConfigDict, Path, Job], None]
+
+
+def check_processes(processes: int) -> None:
+    """Raises UserError where rows cannot run at the same time."""
+    if processes > 1 and _alone():
+        raise UserError(
+            f"table.processes is {processes}, but a TPU serves one process alone: set --config.table.processes=1, with which the "
+            "rows run one after the other."
+        )
+
+
+def _alone() -> bool:
+    """Whether only this process, which has counted the devices, can use them: libtpu gives a TPU to no second one."""
+    return jax.default_backend() == "tpu"
 
 
 def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processes: int, work: Work = run_job) -> None:
@@ -35,6 +54,7 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     saved where they stand, where this process was asked to stop.
     """
     freed_memory.take_large_pages_in_children()
+    share_device_memory(processes)
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
     waiting = list(jobs)
     running: dict[Any, tuple[Job, Any, Connection]] = {}
@@ -63,8 +83,19 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     _raise_first(failures, len(jobs))
 
 
+def _run_here(work: Work, config: ConfigDict, workdir: Path, job: Job) -> list[str]:
+    """The job in this process; what is to be said of it: nothing where it did its work."""
+    try:
+        work(config, workdir, job)
+        return []
+    except (UserError, JaxRuntimeError) as error:
+        return [_told(job, _sentence(error, config, job))]
+    finally:
+        gc.collect()  # backbones lie on the device until the cycles that they are part of are found
+
+
 def _failure(job: Job, exit_code: int | None, told: Connection) -> list[str]:
-    """What is to be said of a process that has ended: nothing where it did its work. Raises Stopped if it was asked to stop."""
+    """The same of a process that has ended. Raises Stopped if it was asked to stop."""
     if exit_code == _STOPPED:
         raise Stopped
     if not exit_code:
@@ -73,9 +104,14 @@ def _failure(job: Job, exit_code: int | None, told: Connection) -> list[str]:
     # A pipe that was closed at its other end without a word is ready to be read as well.
     with contextlib.suppress(EOFError):
         said = told.recv()
+    return [_told(job, said)]
+
+
+def _told(job: Job, said: str) -> str:
+    """What is said of a failed row, printed now: the other rows may take days."""
     said = f"{job.row.title}, seed {job.seed}: {said}"
-    print(said, file=sys.stderr)  # now: the other rows may take days
-    return [said]
+    print(said, file=sys.stderr)
+    return said
 
 
 def _raise_first(failures: list[str], jobs: int) -> None:

@@ -23,7 +23,7 @@ from prima_jax.stages.context import Context, Fold, held_out_in
 from prima_jax.studies.manifest import Reading
 from prima_jax.tables import pages
 from prima_jax.tables.pictures import pictures
-from prima_jax.tables.processes import run_jobs
+from prima_jax.tables.processes import check_processes, run_jobs
 from prima_jax.tables.row import Job, finished, probabilities
 from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 from prima_jax.tables.statistics import groups_of_cases, statistics
@@ -39,6 +39,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU's memory is for the rows' processes, not for this
     check(config)
     rows, seeds = table_rows(config), tuple(config.table.seeds)
+    check_processes(config.table.processes)
     jobs = [Job(row, seed) for seed in seeds for row in rows]
     with open_workdir(workdir, config):
         reading = experiment.read_study(config, workdir)

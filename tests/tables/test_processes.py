@@ -1,15 +1,17 @@
-"""Rows in processes of their own: one that fails stops no other, and says what to do."""
+"""Rows in processes of their own, or in this one on a TPU: one that fails stops no other, and says what to do."""
 
 import os
 import signal
 from pathlib import Path
 
+import jax
 import pytest
 from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from configs.aqua import get_config
 from prima_jax.errors import UserError
+from prima_jax.tables import table
 from prima_jax.tables.processes import run_jobs
 from prima_jax.tables.row import Job
 from prima_jax.tables.rows import TABLES
@@ -20,7 +22,7 @@ ALLOCATION = "Out of memory while trying to allocate 137438953472 bytes."
 
 def config(**changes) -> ConfigDict:
     found = get_config("table2,demo")
-    found.update(changes)
+    found.update_from_flattened_dict(changes)
     return found
 
 
@@ -30,7 +32,7 @@ def job(name: str) -> Job:
 
 def work(config: ConfigDict, workdir: Path, job: Job) -> None:
     """What the rows' processes do here."""
-    (workdir / job.row.name).touch()
+    (workdir / job.row.name).write_text(str(os.getpid()))
     if job.row.name == "mlrg":
         raise UserError("The photograph x.png is not there: fetch it.")
     if job.row.name == "deepik":
@@ -41,6 +43,12 @@ def work(config: ConfigDict, workdir: Path, job: Job) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if job.row.name == "image_only":
         raise Stopped
+
+
+@pytest.fixture
+def tpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TPU by name: this process does the rows' work itself."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
 
 
 def refusal(workdir: Path, *names: str, processes: int, **changes) -> str:
@@ -61,14 +69,39 @@ def test_rows_that_run_or_wait_finish_before_the_first_failure_is_told(tmp_path,
     assert "KnoBo (our adaptation), seed 0: its process ended with exit code -9." in capfd.readouterr().err
 
 
-def test_memory_that_ran_out_is_told_with_the_fields_that_need_less(tmp_path, capfd):
-    said = refusal(tmp_path, "deepik", "medblip", processes=1)
-    assert said == (
-        f"DeepIK (our adaptation), seed 0: the memory ran out (RESOURCE_EXHAUSTED: {ALLOCATION.rstrip('.')}): lower "
-        "--config.baselines.deepik.batch_size or --config.image.size, or set --config.remat=True, with another --workdir; "
-        "2 of 2 rows failed, which the same command runs again."
-    )
-    assert "INTERNAL: the device is gone." in capfd.readouterr().err  # no user's error: the traceback stays
+def test_on_a_tpu_the_rows_run_in_this_process_and_the_others_finish_as_well(tpu, tmp_path):
+    said = refusal(tmp_path, "mlrg", "prima", processes=1)
+    assert said.endswith("fetch it; 1 of 2 rows failed, which the same command runs again.")
+    assert {(path.name, int(path.read_text())) for path in tmp_path.iterdir()} == {(n, os.getpid()) for n in ("mlrg", "prima")}
+    run_jobs(config(), tmp_path, [job("majority")], processes=1, work=work)
+    with pytest.raises(Stopped):
+        run_jobs(config(), tmp_path, [job("image_only"), job("linear_probe")], processes=1, work=work)
+    assert not (tmp_path / "linear_probe").exists()
+
+
+def test_on_a_tpu_several_processes_are_refused_before_anything_is_computed(tpu, tmp_path):
+    with pytest.raises(UserError, match="processes is 2, but a TPU serves one process alone"):
+        table.run(config(**{"table.processes": 2}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ": lower --config.baselines.deepik.batch_size or --config.image.size, or set --config.remat=True, with another"),
+        ({"remat": True}, "--config.image.size, with another --workdir; 1 of 1 rows failed"),
+        ({"table.processes": 2}, ": set --config.table.processes=1, or lower --config.baselines.deepik.batch_size"),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_the_fields_that_need_less(tpu, tmp_path, changes, said):
+    told = refusal(tmp_path, "deepik", processes=1, **changes)
+    assert told.startswith(f"DeepIK (our adaptation), seed 0: the memory ran out (RESOURCE_EXHAUSTED: {ALLOCATION[:-1]}):")
+    assert said in told
+
+
+def test_another_error_of_the_device_is_no_users(tpu, tmp_path):
+    with pytest.raises(JaxRuntimeError, match="the device is gone"):
+        run_jobs(config(), tmp_path, [job("medblip")], processes=1, work=work)
 
 
 def test_a_row_that_was_asked_to_stop_stops_the_table(tmp_path):
