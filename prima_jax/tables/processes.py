@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from prima_jax import freed_memory
 from prima_jax.errors import UserError
-from prima_jax.quiet import quiet
+from prima_jax.quiet import quiet, share_device_memory
 from prima_jax.tables.row import Job, run_job
 from prima_jax.training.loop import Stopped, stop_requests
 
@@ -53,6 +53,9 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     Raises UserError with what the first that failed told, once the others are finished; Stopped, once those that run have
     saved where they stand, where this process was asked to stop.
     """
+    if _alone():
+        _raise_first([said for job in jobs for said in _run_here(work, config, workdir, job)], len(jobs))
+        return
     freed_memory.take_large_pages_in_children()
     share_device_memory(processes)
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads

@@ -1,6 +1,5 @@
 """A table of the paper: runs the rows that are missing, then scores all that are there on the same folds."""
 
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from prima_jax.errors import UserError
 from prima_jax.evaluation.leak import find_leaks
 from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
+from prima_jax.quiet import leave_device_memory
 from prima_jax.results import describe, prediction_rows
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, held_out_in
@@ -36,7 +36,7 @@ SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs what is missing of config.table and writes its pages; returns what table_N.json holds."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU's memory is for the rows' processes, not for this
+    leave_device_memory()  # to the rows' processes
     check(config)
     rows, seeds = table_rows(config), tuple(config.table.seeds)
     check_processes(config.table.processes)

@@ -1,5 +1,6 @@
 """Rows in processes of their own, or in this one on a TPU: one that fails stops no other, and says what to do."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from configs.aqua import get_config
+from prima_jax import quiet
 from prima_jax.errors import UserError
 from prima_jax.tables import table
 from prima_jax.tables.processes import run_jobs
@@ -17,6 +19,11 @@ from prima_jax.tables.row import Job
 from prima_jax.tables.rows import TABLES
 from prima_jax.training.loop import Stopped
 
+OLD_FRACTION, FRACTION, PREALLOCATE = MEMORY = (
+    "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    "XLA_CLIENT_MEM_FRACTION",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
+)
 ALLOCATION = "Out of memory while trying to allocate 137438953472 bytes."
 
 
@@ -43,6 +50,20 @@ def work(config: ConfigDict, workdir: Path, job: Job) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if job.row.name == "image_only":
         raise Stopped
+
+
+def note_memory(config: ConfigDict, workdir: Path, job: Job) -> None:
+    """What a row's process is told of a GPU's memory."""
+    (workdir / job.row.name).write_text(json.dumps(said_of_memory()))
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing said of a GPU's memory, and what a test says of it forgotten."""
+    for name in MEMORY:
+        monkeypatch.setenv(name, "")  # so that it is undone, also where it is not there now
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(quiet, "_ours", set())
 
 
 @pytest.fixture
@@ -108,3 +129,32 @@ def test_a_row_that_was_asked_to_stop_stops_the_table(tmp_path):
     with pytest.raises(Stopped):
         run_jobs(config(), tmp_path, [job("image_only"), job("prima")], processes=1, work=work)
     assert [path.name for path in tmp_path.iterdir()] == ["image_only"]
+
+
+def said_of_memory() -> dict[str, str]:
+    return {name: os.environ[name] for name in MEMORY if name in os.environ}
+
+
+@pytest.mark.parametrize(
+    ("user", "processes", "expected"),
+    [
+        ({}, 1, {FRACTION: "0.920"}),
+        ({}, 2, {FRACTION: "0.460"}),
+        ({FRACTION: "0.5", PREALLOCATE: "false"}, 2, {FRACTION: "0.5", PREALLOCATE: "false"}),
+        ({OLD_FRACTION: "0.8"}, 1, {OLD_FRACTION: "0.8"}),
+    ],
+)
+def test_rows_take_their_share_of_a_gpus_memory_or_what_the_user_says(monkeypatch, user, processes, expected):
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    quiet.share_device_memory(1)  # as `quiet` does in the table's own process
+    quiet.leave_device_memory()
+    assert os.environ[PREALLOCATE] == "false"
+    quiet.share_device_memory(processes)
+    assert said_of_memory() == expected
+
+
+def test_a_rows_process_is_told_its_share_of_a_gpus_memory(tmp_path):
+    quiet.leave_device_memory()
+    run_jobs(config(), tmp_path, [job("majority")], processes=2, work=note_memory)
+    assert json.loads((tmp_path / "majority").read_text()) == {FRACTION: "0.460"}
