@@ -27,6 +27,7 @@ from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge, refine
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
 from prima_jax.studies.manifest import Reading, read
@@ -198,6 +199,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     probabilities["image_only"] = image_only(context, fold, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
     write_done(fold.folder, **measured())
+    drop_image_tokens(context.place(fold, "features"))
     return probabilities
 
 

@@ -16,6 +16,7 @@ from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
 from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.places import stage_key
 from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 
@@ -71,7 +72,7 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:
-    """Deletes what stage 3 of a finished row read, once no other row waits for it: 24 GB a fold, AQUA with published weights."""
+    """Deletes what stage 3 of a finished row read, once no other row waits for it."""
     if job.row.method != PRIMA.method:
         return  # the features that baselines share are others, and stay
     folder = context.place(fold, "features")
@@ -79,8 +80,7 @@ def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context,
         wanted = row.method == PRIMA.method and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
         if wanted and read_done(Job(row, job.seed).folder(workdir, fold.index)) is None:
             return
-    for file in folder.glob("image_tokens-*.npy"):
-        file.unlink(missing_ok=True)
+    drop_image_tokens(folder)
 
 
 def finished(workdir: Path, job: Job, folds: int) -> bool:
