@@ -158,7 +158,7 @@ def _objective(network: Any) -> Any:
 
 def _network(context: Context, groups: int) -> Any:
     settings = context.config.baselines.deepik
-    backbone = DenseNet(tuple(settings.blocks), settings.growth, settings.stem, AXIS)
+    backbone = DenseNet(tuple(settings.blocks), settings.growth, settings.stem, AXIS, context.config.remat)
     return TwoHeads(backbone, groups, len(context.prepared.study.classes))
 
 

@@ -149,7 +149,7 @@ def answer(module: Any, encoder: Any, reader: Any, model: dict[str, Any], batch:
 
 def make_reader(context: Context) -> Any:
     """The reader of the indication before this run's LLM."""
-    return IndicationReader(context.config.baselines.mlrg.heads, context.llm.module.config.hidden_size)
+    return IndicationReader(context.config.baselines.mlrg.heads, context.llm.module.config.hidden_size, context.config.remat)
 
 
 METHOD = Method(

@@ -194,4 +194,4 @@ def make_encoder(context: Context) -> Any:
     """The encoder of views on this run's frozen tokens."""
     settings = context.config.baselines.mlrg
     kinds = max(1, len(context.prepared.study.views))
-    return ViewEncoder(settings.width, settings.layers, settings.heads, kinds)
+    return ViewEncoder(settings.width, settings.layers, settings.heads, kinds, context.config.remat)

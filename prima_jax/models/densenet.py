@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from prima_jax.models.layers import maybe_remat
+
 __all__ = ["DenseNet", "TwoHeads"]
 
 _INITIAL = nn.initializers.variance_scaling(2.0, "fan_in", "normal")  # He's, as torchvision
@@ -28,6 +30,7 @@ class DenseNet(nn.Module):
     growth: int = 32
     stem: int = 64
     axis_name: str | None = None
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
@@ -39,6 +42,7 @@ class DenseNet(nn.Module):
             use_fast_variance=False,
             axis_name=self.axis_name,
         )
+        dense_layer = maybe_remat(DenseLayer, self.remat)
         x = _conv(self.stem, 7, "stem_conv", strides=2)(images)
         x = nn.relu(norm(name="stem_norm")(x))
         x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
@@ -48,7 +52,7 @@ class DenseNet(nn.Module):
                 x = _conv(x.shape[-1] // 2, 1, f"transition_{block}_conv")(x)
                 x = nn.avg_pool(x, (2, 2), strides=(2, 2))
             for layer in range(layers):
-                x = jnp.concatenate([x, DenseLayer(self.growth, norm, name=f"block_{block}_layer_{layer}")(x)], axis=-1)
+                x = jnp.concatenate([x, dense_layer(self.growth, norm, name=f"block_{block}_layer_{layer}")(x)], axis=-1)
         return nn.relu(norm(name="norm")(x)).mean(axis=(1, 2))
 
 

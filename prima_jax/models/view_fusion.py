@@ -6,7 +6,7 @@ from flax import linen as nn
 
 from prima_jax.models.cross_attention import CrossAttentionBlock
 from prima_jax.models.dual_encoder import ProjectionHead
-from prima_jax.models.layers import layer_norm
+from prima_jax.models.layers import layer_norm, maybe_remat
 
 __all__ = ["IndicationReader", "ViewEncoder", "ViewFusion"]
 
@@ -16,6 +16,7 @@ class ViewFusion(nn.Module):
 
     layers: int
     heads: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, tokens: jax.Array, present: jax.Array, anchors: int | None = None) -> jax.Array:
@@ -29,9 +30,9 @@ class ViewFusion(nn.Module):
         memory = jnp.repeat(tokens.reshape(units, views * length, width), anchors, axis=0)
         others = present[:, None] & ~jnp.eye(anchors, views, dtype=bool)  # [N, A, V]
         others = others.reshape(units * anchors, views)
-        x = own
+        x, block_class = own, maybe_remat(CrossAttentionBlock, self.remat)
         for layer in range(self.layers):
-            block = CrossAttentionBlock(width, self.heads, self_attention=False, name=f"layer_{layer}")
+            block = block_class(width, self.heads, self_attention=False, name=f"layer_{layer}")
             x = block(x, memory, jnp.repeat(others, length, axis=1))
         fused = jnp.where(others.any(axis=1)[:, None, None], x, own)
         return fused.reshape(units, anchors, length, width)
@@ -45,6 +46,7 @@ class ViewEncoder(nn.Module):
     heads: int
     kinds: int
     """How many kinds of view there are."""
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -58,7 +60,7 @@ class ViewEncoder(nn.Module):
         kind = nn.Embed(self.kinds, tokens.shape[-1], embedding_init=nn.initializers.normal(0.02), name="kind_embedding")
         own = ProjectionHead(self.width, name="image")(tokens.astype(jnp.float32) + kind(kinds)[:, :, None])
         own = layer_norm(1e-5, jnp.float32, name="norm")(own)
-        fused = ViewFusion(self.layers, self.heads, name="fusion")(own, present, anchors)
+        fused = ViewFusion(self.layers, self.heads, self.remat, name="fusion")(own, present, anchors)
         return own[:, : fused.shape[1]], fused, ProjectionHead(self.width, name="text")(text)
 
 
@@ -67,6 +69,7 @@ class IndicationReader(nn.Module):
 
     heads: int
     llm_width: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, own: jax.Array, fused: jax.Array, indication: jax.Array, mask: jax.Array) -> jax.Array:
@@ -76,5 +79,6 @@ class IndicationReader(nn.Module):
         x = jnp.concatenate([own + types[0], fused + types[1]], axis=1)
         x = layer_norm(1e-5, jnp.float32, name="norm")(x)
         memory = layer_norm(1e-5, jnp.float32, name="indication_norm")(indication)
-        x = CrossAttentionBlock(width, self.heads, name="indication")(x, memory, mask)
+        block = maybe_remat(CrossAttentionBlock, self.remat)
+        x = block(width, self.heads, name="indication")(x, memory, mask)
         return nn.Dense(self.llm_width, name="to_llm")(layer_norm(1e-5, jnp.float32, name="output_norm")(x))
