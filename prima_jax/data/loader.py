@@ -20,7 +20,7 @@ from prima_jax.errors import UserError
 
 __all__ = ["eval_images", "image_batches", "index_batches", "masked_token_batches", "pair_batches"]
 
-THREADS = min(8, os.cpu_count() or 1)
+THREADS = min(32, os.cpu_count() or 1)
 BATCHES_AHEAD = max(4, THREADS)
 
 Batch = dict[str, np.ndarray]

@@ -55,9 +55,11 @@ def test_the_seed_alone_decides(sources, kind):
 
 
 @ALL
-def test_the_number_of_threads_does_not_matter(sources, kind, monkeypatch):
+@pytest.mark.parametrize("threads", [0, 32])
+def test_the_number_of_threads_does_not_matter(sources, kind, threads, monkeypatch):
     several = list(islice(sources[kind](batch_size=2, seed=5), 9))
-    monkeypatch.setattr(loader, "THREADS", 0)
+    monkeypatch.setattr(loader, "THREADS", threads)
+    monkeypatch.setattr(loader, "BATCHES_AHEAD", max(4, threads))
     assert all(map(equal, several, islice(sources[kind](batch_size=2, seed=5), 9)))
 
 
