@@ -45,6 +45,7 @@ _WORD_BEFORE = re.compile(r"[^\s()\[\]{}\"“‘]+$")
 _NEXT_WORD = re.compile(r"[\w'’-]*")
 _MIXED = re.compile(r"[a-z]+[-]?(?:[A-Z]|\d)")
 _MARKER = re.compile(r"[(\[]?(?:\d{1,2}|[A-Za-z]|[ivx]{1,4})[.)]+")
+_SPACE = re.compile(r"\s*")
 _BRACKET = re.compile(r"[()\[\]]")
 _CLOSES = {")": "(", "]": "["}
 
@@ -87,10 +88,11 @@ def _cuts(line: str) -> list[int]:
 
 def _ends(line: str, begin: int, match: re.Match[str]) -> bool:
     """Does the sentence that began at `begin` end with this mark?"""
-    if _MARKER.fullmatch(line[begin : match.end()][:20].strip()):  # "2." of an enumeration
+    if _MARKER.fullmatch(line[begin : min(begin + 20, match.end())].strip()):  # "2." of an enumeration
         return False
     if not match[0].startswith("."):
-        return _can_begin(line[match.end() :].lstrip()[:40])
+        following = _SPACE.match(line, match.end()).end()  # type: ignore[union-attr]  # it matches nothing as well
+        return _can_begin(line[following : following + 40])
     following = line[match.end() : match.end() + 60].lstrip()
     if not following:
         return False
@@ -135,7 +137,7 @@ def _bullets(line: str) -> list[int]:
     found = []
     passed = 0
     for match in _BULLET.finditer(line):
-        start = len(line[: match.start()].rstrip())
+        start = _end_of_words(line, match.start())
         if start < passed or not (match[2] or (start and _BEFORE_BULLET.match(line, start - 1))):
             continue
         passed = match.end()
@@ -143,6 +145,13 @@ def _bullets(line: str) -> list[int]:
             found.append(start)
     # A hyphen between words is a dash; two before capitals are a list.
     return found if len(found) > 1 else [cut for cut in found if line[cut - 1] in ".:?!"]
+
+
+def _end_of_words(line: str, before: int) -> int:
+    """Step by step: a copy of all that stands before each bullet would take time by the square of the line's length."""
+    while before and line[before - 1].isspace():
+        before -= 1
+    return before
 
 
 def _brackets(line: str) -> list[tuple[int, int]]:
