@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prima_jax.baselines import class_token_rows, plain
-from prima_jax.baselines.class_token_rows import Photographs
+from prima_jax.baselines.class_token_rows import INVERSE_PENALTIES, Photographs
 from prima_jax.baselines.methods import METHODS
 from tests.baselines.benches import make_bench, training_accuracy
 from tests.baselines.shuffles import with_other_metadata, with_other_photographs
@@ -59,16 +59,26 @@ def test_logistic_regression_fits_the_shares_of_a_single_column():
     assert found[1, 1] > 0.99
 
 
-def test_a_strong_penalty_is_chosen_where_tokens_are_noise_and_a_weak_one_where_they_tell():
+@pytest.mark.parametrize("seed", range(3))
+def test_a_strong_penalty_is_chosen_where_most_of_the_tokens_is_noise_and_a_weak_one_where_a_column_tells(seed):
+    r = np.random.default_rng(seed)
+    subjects, y = np.arange(400) // 2, r.integers(2, size=400)
+    sharp = np.concatenate([0.05 * r.normal(size=(400, 1)) + 0.1 * y[:, None], r.normal(size=(400, 3))], axis=1)
+    faint = 5.0 * r.normal(size=(400, 130)) + 0.8 * y[:, None]  # with a weak penalty the noise is learnt by heart
+    weak, strong, alike = (
+        class_token_rows.best_inverse_penalty(Photographs(tokens, y, subjects), 2)
+        for tokens in (sharp, faint, np.zeros((400, 3)))
+    )
+    assert weak >= 0.1 and strong <= 0.001  # of 12 draws the greatest
+    assert alike == min(INVERSE_PENALTIES)  # where all do equally well
+
+
+def test_no_subject_is_on_both_sides_of_the_inner_folds():
+    """A subject's photographs are alike: it would be found again by heart."""
     r = np.random.default_rng(0)
     subjects, y = np.arange(200) // 2, r.integers(2, size=200)
-    sharp = np.concatenate([0.05 * r.normal(size=(200, 1)) + 0.1 * y[:, None], r.normal(size=(200, 3))], axis=1)
-    weak = class_token_rows.best_inverse_penalty(Photographs(sharp, y, subjects), 2)
-    assert weak >= 0.1
-    # With one subject's photographs alike, a subject on both sides of the inner folds would be found again by heart.
-    own = np.repeat(r.normal(size=(100, 300)), 2, axis=0)
-    folds = class_token_rows._inner_folds(Photographs(own, y, subjects))
-    assert all(not set(subjects[a]) & set(subjects[b]) for a, b in folds)
+    folds = class_token_rows._inner_folds(Photographs(np.repeat(r.normal(size=(100, 3)), 2, axis=0), y, subjects))
+    assert len(folds) == 3 and all(not set(subjects[a]) & set(subjects[b]) for a, b in folds)
 
 
 @pytest.mark.slow
