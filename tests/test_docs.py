@@ -23,8 +23,9 @@ PACKAGE = ROOT / "prima_jax"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
-NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::\w+)?)", EVERYTHING)))
+NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
 FIELDS = sorted(set(re.findall(r"--config\.([a-z_.]*[a-z_])", EVERYTHING)))
+FOLDERS = "benchmarks|configs|docs|prima_jax|scripts|tests"
 FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
 
 
@@ -59,7 +60,7 @@ def test_links_lead_to_files_and_headings(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_file_that_is_named_exists(page):
-    for path in re.findall(r"`((?:configs|prima_jax|tests|docs)/[\w/]+\.\w+)`", page.read_text(encoding="utf-8")):
+    for path in re.findall(rf"`((?:{FOLDERS})/[\w/]+\.\w+)`", page.read_text(encoding="utf-8")):
         assert (ROOT / path).is_file(), f"{page.name} names {path}"
 
 
@@ -69,8 +70,8 @@ def test_every_config_that_is_named_loads(named):
 
 
 def test_commands_run_modules_and_make_targets_that_exist():
-    modules = set(re.findall(r"-m (prima_jax\.\w+)", EVERYTHING))
-    assert {"prima_jax.main", "prima_jax.predict"} <= modules
+    modules = set(re.findall(r"-m ((?:prima_jax|scripts|benchmarks)(?:\.\w+)+)", EVERYTHING))
+    assert {"prima_jax.main", "prima_jax.tables.side_by_side", "scripts.parity", "benchmarks.rerank"} <= modules
     for module in modules:
         assert importlib.util.find_spec(module), module
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
