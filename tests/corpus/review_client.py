@@ -19,11 +19,28 @@ def client(app):
 
 def fields(page, action):
     """The hidden fields of the form that does `action`."""
+    return _hidden(_form(page, action))
+
+
+def filled(page, action):
+    """What a reviewer finds written and chosen in the form that does `action`; None where nothing is chosen."""
+    form = _form(page, action)
+    written = re.findall(r'<textarea name="(\w+)"[^>]*>(.*?)</textarea>', form, re.DOTALL)
+    found = {name: html.unescape(value) for name, value in written}
+    for name, options in re.findall(r'<select name="(\w+)">(.*?)</select>', form, re.DOTALL):
+        (found[name],) = re.findall(r'value="(\w+)" selected', options) or [None]
+    return found
+
+
+def _form(page, action):
     for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
-        found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
-        if found.get("action") == action or f'action="{action}"' in form:
-            return found
+        if _hidden(form).get("action") == action or f'action="{action}"' in form:
+            return form
     raise AssertionError(f"no form does {action}")
+
+
+def _hidden(form):
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
 def signed_in(app, name=ADA):

@@ -31,6 +31,7 @@ from tests.corpus.review_client import (
     SUN_TOO,
     decide,
     fields,
+    filled,
     rows,
     signed_in,
     text,
@@ -165,8 +166,8 @@ class TestDeciding:
         ("identifier", "action", "more", "told"),
         [
             (SUN, "reject", {}, "rejection needs a reason"),
-            (SUN, "edit", {"text": "Other words", "direction": "raises", "strength": "weak"}, "edit needs a reason"),
-            (SUN, "edit", {"text": "Other words", "direction": "up", "strength": "weak", "reason": "x"}, "Choose a direction"),
+            (SUN, "edit", {"text": "Other words", "direction": "lowers", "strength": "weak"}, "edit needs a reason"),
+            (SUN, "edit", {"text": "Other words", "direction": "up", "strength": "weak", "reason": "mine"}, "Choose a direction"),
             (LOST, "approve", {}, "flagged"),
             (SUN, "reject", {"reason": "x" * 2001}, "2000 are the most"),
         ],
@@ -174,7 +175,8 @@ class TestDeciding:
     def test_a_rule_that_is_broken_is_told_and_what_was_typed_is_kept(self, app, folder, identifier, action, more, told):
         answer = decide(signed_in(app), identifier, action, **more)
         assert answer.status_code == 422 and told in text(answer)
-        assert more.get("text", "") in text(answer)
+        kept = filled(answer.text, action)
+        assert {name: kept[name] for name in more} == more | ({"direction": None} if more.get("direction") == "up" else {})
         assert rows(folder) == []
 
     def test_an_own_opinion_may_be_replaced_until_another_decided(self, app, folder):
