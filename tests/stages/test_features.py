@@ -1,6 +1,5 @@
 """Features are computed once, for the right photographs and sentences, under the name of the weights."""
 
-import dataclasses
 import errno
 import os
 
@@ -170,4 +169,3 @@ def test_only_leaves_nothing_of_the_others():
     np.testing.assert_array_equal(np.flatnonzero(kept.tokens.any(axis=(1, 2))), [0, 1])  # sentence 1 is record 2's as well
     np.testing.assert_array_equal(kept.words, words & np.array([1, 1, 0, 0], bool)[:, None])
     np.testing.assert_array_equal(texts.tokens[2], 3)  # the original is untouched
-    assert dataclasses.is_dataclass(kept)
