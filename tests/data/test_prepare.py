@@ -1,3 +1,4 @@
+import os
 import shutil
 import socket
 import subprocess
@@ -149,8 +150,21 @@ except UserError as error:
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_tensorflow_is_not_needed(prepared):
-    assert "tensorflow" not in sys.modules
+def test_tensorflow_is_not_imported_where_a_study_is_prepared_and_read(tmp_path):
+    """Not even where it is installed, or in a `try`: it takes seconds and memory, and threads of its own."""
+    write_cohort(tmp_path / "raw")
+    (tmp_path / "tensorflow.py").write_text("raise AssertionError('TensorFlow was imported')")
+    code = f"""
+from prima_jax.data.prepare import prepare
+from prima_jax.studies.manifest import read
+from tests.data.cohort import STUDY
+for _ in range(2):  # written, and found again
+    prepared = prepare(read(STUDY, {str(tmp_path / "raw")!r}), {str(tmp_path / "cache")!r}, size=24)
+    print(len([prepared.image(position) for position in range(len(prepared.source))]))
+"""
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.split() == ["6", "6"], done.stderr
 
 
 def test_a_whole_folder_appears_at_the_end_or_not_at_all(tmp_path):
