@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
+from tests.losses.references import sim
+
 __all__ = ["image_text", "query_text", "sim", "token", "view"]
-
-
-def sim(a, b, tau):
-    return float(np.dot(a, b) / (math.sqrt(np.dot(a, a)) * math.sqrt(np.dot(b, b))) / tau)
 
 
 def query_text(queries, texts, tau, smoothing):

@@ -6,7 +6,6 @@ import pytest
 
 from prima_jax.errors import UserError
 from prima_jax.evaluation import curves
-from prima_jax.evaluation.confusion import shares_picture
 from tests.evaluation.examples import PAD, predictions
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -58,8 +57,3 @@ def test_confusion_counts_are_hand_counted():
     # In each of two folds one BCC and one SCC, all taken for BCC.
     assert counts[0, 0] == counts[1, 0] == 2
     assert counts.sum() == 4
-
-
-def test_a_class_without_cases_does_not_spoil_the_picture():
-    picture = shares_picture("PRIMA", np.array([[2, 0], [0, 0]]), ("a", "b"), synthetic=True)
-    assert picture.startswith(PNG)

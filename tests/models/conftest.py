@@ -69,6 +69,12 @@ def golden():
     return load_golden
 
 
+@pytest.fixture(scope="module")
+def apply(case):
+    """The model of a file's own `case`, compiled."""
+    return jax.jit(case.module.apply)
+
+
 @pytest.fixture(scope="session")
 def golden_folder() -> Path:
     return GOLDEN

@@ -14,19 +14,6 @@ def case(golden):
     return golden("bert")
 
 
-@pytest.fixture(scope="module")
-def apply(case):
-    return jax.jit(case.module.apply)
-
-
-def test_padding_changes_no_token(case, apply):
-    ids, mask = case.inputs["input_ids"], case.inputs["attention_mask"]
-    other = np.where(mask, ids, 7)
-    assert (ids != other).any()
-    first, second = (apply(case.variables, x, mask).last_hidden_state for x in (ids, other))
-    np.testing.assert_array_equal(case.seen(first), case.seen(second))
-
-
 def test_head_on_selected_positions(case, apply):
     output = apply(case.variables, case.inputs["input_ids"])
     chosen = case.module.apply(case.variables, output.last_hidden_state[:, 3], method="head")

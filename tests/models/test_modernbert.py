@@ -13,19 +13,6 @@ def case(golden):
     return golden("modernbert")
 
 
-@pytest.fixture(scope="module")
-def apply(case):
-    return jax.jit(case.module.apply)
-
-
-def test_padding_changes_no_token(case, apply):
-    ids, mask = case.inputs["input_ids"], case.inputs["attention_mask"]
-    other = np.where(mask, ids, 7)
-    assert (ids != other).any()
-    first, second = (apply(case.variables, x, mask).last_hidden_state for x in (ids, other))
-    np.testing.assert_array_equal(case.seen(first), case.seen(second))
-
-
 def test_local_layers_see_half_a_window_on_each_side(case):
     """One local layer, a window of 4: token 6 hears of tokens 4 to 8, and of no other."""
     one = {**vars(case.module.config), "num_hidden_layers": 1, "layer_types": ("sliding_attention",)}
