@@ -41,6 +41,7 @@ def room(name: str) -> str:
 def imported(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
+        assert not getattr(node, "level", 0), f"{path}: a relative import, whose room its text does not name"
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prima_jax"):
             names |= {f"{node.module}.{a.name}" for a in node.names} if node.module == "prima_jax" else {node.module}
         elif isinstance(node, ast.Import):
