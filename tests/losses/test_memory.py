@@ -1,6 +1,7 @@
 """A batch of 4,096 patients fits: what the compiled gradient allocates beside its inputs and outputs is bounded.
 
-The programs are compiled for the processor and never run. XLA's own account of the largest sum of live arrays is read.
+The programs are compiled for the processor and never run. XLA's own account of the largest sum of live arrays is read;
+a tenth of a bound is the least that is believed, for a program from which the work was dropped needs nothing.
 """
 
 import jax
@@ -44,7 +45,7 @@ def test_the_local_term_holds_one_group_of_patients_at_a_time():
         return losses.local_semantic_loss(p, q, mask, temperature=0.07, negatives="symmetric")
 
     # Measured 248 MiB of 373. All patients at once: 7.5 GiB.
-    assert temporary_bytes(loss, [p, q, mask], (0, 1)) < local_bound()
+    assert local_bound() / 10 < temporary_bytes(loss, [p, q, mask], (0, 1)) < local_bound()
 
 
 @pytest.mark.slow
@@ -56,4 +57,5 @@ def test_the_sum_holds_a_few_similarity_matrices_beside_that():
     # Eq. 2 with both anchors has four [N, N] matrices, Eqs. 3 and 6 share four: each with its softmax and its cotangent.
     similarities = 8 * 3 * N * N * FLOAT32
     # Measured 1.31 GiB of 1.86, beside 3.59 GiB of inputs and as much of gradients.
-    assert temporary_bytes(loss, shapes(), (0, 1, 2, 3)) < similarities + local_bound()
+    bound = similarities + local_bound()
+    assert bound / 10 < temporary_bytes(loss, shapes(), (0, 1, 2, 3)) < bound
