@@ -211,6 +211,33 @@ def test_a_checkpoint_that_is_none_of_an_image_encoder_is_refused(tmp_path: Path
     assert said in refusal(config(models__image__weights=str(tmp_path)))
 
 
+BARE = {
+    "ModernBert": get_config("demo").models.text.architecture.to_dict() | {"architectures": ["ModernBertModel"]},
+    "Bert": {"model_type": "bert", "architectures": ["BertModel"]},
+}
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_a_text_encoder_without_a_head_is_refused_where_stage_1_would_train_it(
+    checkpoints: dict[str, str], tmp_path: Path, name: str
+):
+    (tmp_path / "config.json").write_text(json.dumps(BARE[name]))
+    save_file({}, tmp_path / "model.safetensors")
+    folders = checkpoints | {"text": str(tmp_path)}
+    said = refusal(pretrained(folders))
+    assert f"{tmp_path / 'config.json'} names the bare {name}Model" in said
+    assert f"{name}ForMaskedLM" in said
+    check(pretrained(folders, knowledge__epochs=0.0))
+    check(pretrained(folders, knowledge__corpus="", knowledge__include_sentences=False))
+    assert "names the bare" in refusal(pretrained(folders, knowledge__corpus="", knowledge__include_sentences=True))
+
+
+def test_an_architecture_without_a_head_is_refused_as_a_checkpoint_is():
+    found = config()
+    found.models.text.architecture.architectures = ("ModernBertModel",)
+    assert refusal(found).startswith("models.text.architecture.architectures names the bare ModernBertModel")
+
+
 @pytest.mark.parametrize("field", ["align", "study.hide", "study.definition", "split.group", "models.llm"])
 def test_a_config_that_lacks_a_field_is_refused(field: str):
     found = config()
