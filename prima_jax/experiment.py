@@ -162,11 +162,19 @@ def data_fingerprint(context: Context, reading: Reading) -> str:
 
 def check_late_stages(context: Context, folds: list[Fold]) -> None:
     """Raises UserError for what only the data can tell, and a late stage would: a batch that is larger than what a fold
-    trains on, a corpus that cannot be read, classes whose answers begin alike in the LLM's own tokens.
+    trains on, a corpus that cannot be read, classes whose answers begin alike in the LLM's own tokens; and where the
+    sentences that stage 2 aligns photographs with would all be empty.
     """
-    config, corpus = context.config, len(knowledge.corpus_texts(context))
+    config, corpus, study = context.config, len(knowledge.corpus_texts(context)), context.prepared.study
+    # L_img alone reads no sentence.
+    if config.align.epochs and any(config.align.weights[1:]) and not study.shown(visual_only=True):
+        hidden = f" with --config.study.hide={config.study.hide}" if config.study.hide else ""
+        raise UserError(
+            f"The study {study.name} has no attribute marked visual{hidden}, so that stage 2 would align photographs with empty "
+            "sentences: mark at least one that a photograph can show (visual=True), or set --config.align.epochs=0."
+        )
     if config.models.llm.weights:
-        class_token_ids(load_tokenizer(config.models.llm.weights), list(context.prepared.study.classes))
+        class_token_ids(load_tokenizer(config.models.llm.weights), list(study.classes))
     for fold in folds:
         train = set(fold.train.tolist())
         units, cases = sum(p[0] in train for p in context.units.values()), len(split_cases(context, fold)[0])
