@@ -21,7 +21,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.seed = 0
     config.folds = 5
     config.parallel = "pmap"  # or "shard_map"
-    config.dtype = "bfloat16"  # of the frozen backbones; adapters, heads, losses and norms are float32
+    # Of the frozen backbones, the scales of their norms included; adapters and heads are kept, and losses computed, in float32.
+    config.dtype = "bfloat16"
     config.remat = True  # recompute activations in the backward pass, to fit 24 GB
     config.warmup_fraction = 0.1
     config.checkpoint_seconds = 300.0
