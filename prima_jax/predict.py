@@ -49,6 +49,12 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax.workdir import load_config
 
     config = load_config(run)
+    if "table" in config:
+        preset = f"table{config.table.number}"
+        raise UserError(
+            f"{run} holds a table, whose rows share their models: run python -m prima_jax.main with the same recipe without "
+            f"{preset} and with a --workdir of its own to its end, and give that folder as --run."
+        )
     study = experiment.load_study(config)
     record = case_record(study, metadata)
     photographs = [read_photograph(study, image, config.data.size) for image in images]

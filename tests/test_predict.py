@@ -13,7 +13,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import pad_ufes_20
+from configs import aqua, pad_ufes_20
 from prima_jax import experiment, predict
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
@@ -124,6 +124,13 @@ def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Pa
     for content in (b"{", b"\xff\xfe"):
         (run / "config.json").write_bytes(content)
         assert f"{run / 'config.json'} is damaged" in refused(f"--run={run}", image)
+
+
+def test_the_folder_of_a_table_is_told_in_one_line(refused, tmp_path: Path, photograph: Path):
+    run = run_folder(tmp_path / "tables", aqua.get_config("table3,demo"))
+    told = refused(f"--run={run}", f"--image=white:{photograph}")
+    assert f"{run} holds a table" in told
+    assert "without table3" in told
 
 
 # A finished run, the smallest there is.
