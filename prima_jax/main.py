@@ -17,7 +17,8 @@ from prima_jax.quiet import quiet
 
 __all__ = ["command", "main", "parse"]
 
-_EXAMPLE = "python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo"
+_PROGRAM = "python -m prima_jax.main"
+_EXAMPLE = "--config=configs/aqua.py:demo --workdir=runs/demo"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,14 +26,18 @@ def main(arguments: list[str]) -> int:
     return command(arguments, lambda config, workdir: (run_table if "table" in config else run_experiment)(config, workdir))
 
 
-def command(arguments: list[str], run: Callable[[ConfigDict, Path], str]) -> int:
+def command(
+    arguments: list[str], run: Callable[[ConfigDict, Path], str], *, program: str = _PROGRAM, example: str = _EXAMPLE
+) -> int:
     """Runs with the config and the workdir that the arguments name, and prints what comes back.
+
+    program and example: how the command is called, and with what it could be.
 
     Returns the exit code: 0; 2 for bad input, told in one sentence; 143 if it was asked to stop and saved, 130 if it was
     interrupted.
     """
     try:
-        config, workdir = parse(arguments[1:])
+        config, workdir = parse(arguments[1:], program=program, example=example)
         quiet()
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
@@ -67,11 +72,10 @@ def run_table(config: ConfigDict, workdir: Path) -> str:
     return f"{text}\nWritten to {workdir}: table_{config.table.number}.md, .tex, .csv, .json and _predictions.csv."
 
 
-def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
+def parse(arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAMPLE) -> tuple[ConfigDict, Path]:
     """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m prima_jax.main", allow_abbrev=False, exit_on_error=False, epilog=f"For example: {_EXAMPLE}"
-    )
+    example = f"{program} {example}"
+    parser = argparse.ArgumentParser(prog=program, allow_abbrev=False, exit_on_error=False, epilog=f"For example: {example}")
     parser.add_argument(
         "--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields"
     )
@@ -79,10 +83,10 @@ def parse(arguments: list[str]) -> tuple[ConfigDict, Path]:
     try:
         options, overrides = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
-        raise UserError(f"{error.argument_name}: {error.message}; for example: {_EXAMPLE}.") from error
+        raise UserError(f"{error.argument_name}: {error.message}; for example: {example}.") from error
     for name in ("config", "workdir"):
         if not getattr(options, name):
-            raise UserError(f"--{name} is missing: {_EXAMPLE}.")
+            raise UserError(f"--{name} is missing: {example}.")
     config = load_recipe(options.config)
     override(config, overrides, options.config)
     return config, Path(options.workdir)

@@ -17,7 +17,8 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code, as `prima_jax.main.command` does."""
-    return command(arguments, ground)
+    example = "--config=configs/aqua.py:table3,demo --workdir=runs/tables"
+    return command(arguments, ground, program="python -m prima_jax.grounding", example=example)
 
 
 def ground(config: ConfigDict, workdir: Path) -> str:

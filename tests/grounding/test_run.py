@@ -40,6 +40,17 @@ def test_a_recipe_without_a_table_is_one_sentence(tmp_path, capsys):
     assert "table3,demo" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+def test_help_and_a_missing_flag_name_this_command_with_a_recipe_that_it_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["grounding", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("usage: python -m prima_jax.grounding ")
+    example = "python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables"
+    assert example in shown
+    assert main(["grounding"]) == 2
+    assert capsys.readouterr().err == f"error: --config is missing: {example}.\n"
+
+
 @pytest.mark.slow
 def test_a_tiny_study_from_nothing(tmp_path):
     overrides = {"align__epochs": 0.5, "knowledge__epochs": 0.1, "image_only__batch_size": 8}
