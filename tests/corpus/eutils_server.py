@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 from prima_jax.corpus.pubmed_xml import read_articles
+from tests.corpus.shared import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared/data/pubmed"
 FIXTURES = SHARED / "eutils_fixtures"
 HEAD = (
     b'<?xml version="1.0" ?>\n<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, 1st January 2025//EN" '

@@ -12,9 +12,9 @@ from typing import Any
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.claims import Citation, Claim
 from prima_jax.corpus.grounding import Flag, check_claim, evidence_of
+from tests.corpus.shared import SHARED
 
 HERE = Path(__file__).parent
-SHARED = HERE.parents[2] / "shared" / "data" / "pubmed"
 
 
 def real_articles() -> dict[str, Article]:

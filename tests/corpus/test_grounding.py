@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.corpus.labelled import SHARED, flags_of, labelled, real_articles
+from tests.corpus.labelled import flags_of, labelled, real_articles
+from tests.corpus.shared import SHARED
 
 MEASURED = {"a": (40, 33), "b": (40, 36), "c": (40, 0), "d": (39, 1), "e": (38, 2)}
 """Set -> how many of 40 spoiled claims and how many of 40 good ones are flagged.

@@ -21,8 +21,9 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from tests.corpus import eutils_server as faults
-from tests.corpus.eutils_server import SHARED, EutilsServer, invented, recorded, redirect, renumbered
+from tests.corpus.eutils_server import EutilsServer, invented, recorded, redirect, renumbered
 from tests.corpus.searching import config, rows, run, stored
+from tests.corpus.shared import SHARED
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdefsecret"

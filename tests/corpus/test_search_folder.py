@@ -8,8 +8,9 @@ import pytest
 from prima_jax.corpus import search
 from prima_jax.corpus.articles import Article
 from prima_jax.errors import UserError
-from tests.corpus.eutils_server import HEAD, SHARED, TAIL, invented
+from tests.corpus.eutils_server import HEAD, TAIL, invented
 from tests.corpus.searching import rows, run, stored
+from tests.corpus.shared import SHARED
 
 shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the records in {SHARED}")
 

@@ -1,13 +1,12 @@
 import json
 import random
-from pathlib import Path
 
 import pytest
 
 from prima_jax.corpus.sentences import split_sentences
+from tests.corpus.shared import SHARED
 
 HOSTILE = (*"()[?•", " ", "[)", "..", ". ", "A. ", "A? ", "? a ", "- ", " - A", "a.", ". a", "e.g. ", "(a. ")
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "pubmed"
 
 
 def split(text: str) -> list[str]:

@@ -8,7 +8,8 @@ from prima_jax.corpus.comparisons import comparands_swapped, figures_swapped, op
 from prima_jax.corpus.polarity import hedge_lost, negation_differs
 from prima_jax.corpus.support import abbreviations, beside, new_words, spelled_out, without
 from prima_jax.corpus.words import related, stem, words_of
-from tests.corpus.labelled import SHARED, real_articles
+from tests.corpus.labelled import real_articles
+from tests.corpus.shared import SHARED
 
 
 @pytest.mark.parametrize(
