@@ -101,6 +101,13 @@ def passage(article: str, text: str, title: str = "Invented title", **changes: A
     return Passage(article, title, 0, len(text), text, ((0, len(text)),), **changes)
 
 
+def frame(message: str) -> str:
+    """What of a message is not data, with the code of its fence masked."""
+    head, fence, rest = re.split(r"^BEGIN ([0-9a-f]{32})$", message, flags=re.MULTILINE)
+    _, tail = rest.split(f"\nEND {fence}")
+    return f"{head}BEGIN CODE\nEND CODE{tail}"
+
+
 class LLMServer(ThreadingHTTPServer):
     """`replies` come first, in their order; then `answer` is asked."""
 

@@ -15,8 +15,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.synthesise import read_drafts
 from prima_jax.errors import UserError
 from tests.corpus import review_client
-from tests.corpus.llm_server import Reply, claims
-from tests.corpus.test_prompts import frame
+from tests.corpus.llm_server import Reply, claims, frame
 from tests.corpus.two_families import (
     ATTACKED,
     CONFIG,

@@ -19,7 +19,7 @@ from prima_jax.studies.study import Attribute, Study
 from tests.corpus import review_client
 from tests.corpus.llm_server import Reply, Request, claim, claims, passage
 from tests.corpus.review_client import ADA, BEN, signed_in
-from tests.corpus.test_synthesise import store
+from tests.corpus.synthesising import store
 
 STUDY = Study(
     name="invented",
