@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import jax
 import pytest
 
-ENVIRONMENT = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-"""For a process of its own."""
+ENVIRONMENT = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none"}
+"""For a process of its own. XLA's other caches put the folder of the compilation cache into each program's key, so that
+nothing would be found in a copy of it; they are of use on a GPU alone."""
 
 
 @pytest.fixture(scope="module", autouse=True)
