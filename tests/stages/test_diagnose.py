@@ -56,9 +56,9 @@ def test_probabilities_are_over_the_classes_alone(context, model):
 
 def test_class_logits_are_those_rows_of_the_whole_vocabulary(context, model):
     projector, features = diagnose.make_projector(context), example()
-    chosen = diagnose.class_logits(context.llm.module, projector, model, features._asdict())
+    chosen = logits(context.llm.module, projector, model, features._asdict())
     everything = {**model, "class_ids": jnp.arange(512)}
-    whole = diagnose.class_logits(context.llm.module, projector, everything, features._asdict())
+    whole = logits(context.llm.module, projector, everything, features._asdict())
     np.testing.assert_allclose(chosen, whole[:, [7, 11]], atol=TOLERANCE)
 
 
