@@ -76,6 +76,10 @@ def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
     try:
         HfApi().auth_check(repository)
         files = snapshot_download(repository, revision=revision or None, **options, dry_run=True)
+        if not any(file.filename.endswith(".safetensors") for file in files):
+            raise DownloadError(
+                f"{repository} holds no *.safetensors, so that there are no weights to read: see {page}/tree/main."
+            )
         commit = files[0].commit_hash
         if not dry_run:
             snapshot_download(repository, revision=commit, **options)

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow  # each call starts a Python of its own, since the
 class Hub(BaseHTTPRequestHandler):
     """One repository, one gated repository, and a log of what was asked."""
 
+    files: dict[str, bytes]
     asked: list[str]
     break_after: int | None
 
@@ -52,10 +53,12 @@ class Hub(BaseHTTPRequestHandler):
         if "/revision/" in path or "/tree/" in path:
             if path.rsplit("/", 1)[1] not in ("main", COMMIT):
                 return self.refuse(404, "RevisionNotFound")
-            tree = [{"type": "file", "path": n, "size": len(b), "oid": hashlib.sha1(b).hexdigest()} for n, b in FILES.items()]
-            info = {"id": REPOSITORY, "sha": COMMIT, "siblings": [{"rfilename": name} for name in FILES]}
+            tree = [
+                {"type": "file", "path": n, "size": len(b), "oid": hashlib.sha1(b).hexdigest()} for n, b in server.files.items()
+            ]
+            info = {"id": REPOSITORY, "sha": COMMIT, "siblings": [{"rfilename": name} for name in server.files]}
             return self.send(json.dumps(tree if "/tree/" in path else info).encode(), kind="application/json")
-        return self.send(FILES[path.partition(f"/resolve/{COMMIT}/")[2]])
+        return self.send(server.files[path.partition(f"/resolve/{COMMIT}/")[2]])
 
     def send(self, body: bytes, kind: str = "application/octet-stream") -> None:
         start = int((re.search(r"bytes=(\d+)-", self.headers.get("Range") or "") or [0, 0])[1])
@@ -93,7 +96,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked, server.break_after = [], None
+    server.files, server.asked, server.break_after = FILES, [], None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -165,6 +168,16 @@ def test_what_cannot_be_fetched_is_told_in_one_sentence(call, name, environment,
     assert done.returncode == 2
     assert re.search(words, done.stderr), done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_repository_without_safetensors_is_told_in_one_sentence_and_not_fetched(call, hub, tmp_path, flags):
+    hub.files = {name: content for name, content in FILES.items() if name != "model.safetensors"}
+    done = call("Qwen3-0.6B", *flags)
+    assert done.returncode == 2
+    assert re.search(rf"{REPOSITORY} holds no \*\.safetensors.*see https://huggingface.co/{REPOSITORY}/tree", done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "weights" / "Qwen3-0.6B" / "config.json").exists()
 
 
 def test_no_connection(call):
