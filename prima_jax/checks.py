@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
-from prima_jax.models.checkpoint_files import Tensors, weight_files
+from prima_jax.models.checkpoint_files import PICKLES, Tensors, weight_files
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["check"]
@@ -210,7 +210,8 @@ def _check_weights(name: str, settings: ConfigDict) -> None:
     folder = Path(settings.weights)
     for wanted, found in (
         ("config.json", (folder / "config.json").is_file()),
-        ("*.safetensors", any(folder.glob("*.safetensors"))),
+        # Of pickles `weight_files` says how to convert them.
+        ("*.safetensors", any(path.suffix in (".safetensors", *PICKLES) for path in folder.glob("*"))),
     ):
         if not found:
             raise UserError(

@@ -167,6 +167,14 @@ def test_a_damaged_checkpoint_is_told_before_anything_is_computed(checkpoints: d
     assert "lacks model-00002-of-00002.safetensors" in refusal(pretrained(checkpoints | {name: str(tmp_path)}))
 
 
+def test_of_pickles_it_is_told_how_to_convert_them(checkpoints: dict[str, str], tmp_path: Path):
+    described = json.loads((Path(checkpoints["llm"]) / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(described | {"architectures": ["Qwen3ForCausalLM"]}))
+    assert "looked for" in refusal(pretrained(checkpoints | {"llm": str(tmp_path)}))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
+    assert "transformers.Qwen3ForCausalLM.from_pretrained(" in refusal(pretrained(checkpoints | {"llm": str(tmp_path)}))
+
+
 @pytest.mark.parametrize("stage", ["knowledge", "align", "refine", "image_only", "diagnose"])
 def test_published_weights_are_not_trained_whole_in_bfloat16(checkpoints: dict[str, str], stage: str):
     changes = {f"{stage}__rank": 0}

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from prima_jax.errors import UserError
 
-__all__ = ["Tensors", "read_json", "weight_files", "write_whole"]
+__all__ = ["PICKLES", "Tensors", "read_json", "weight_files", "write_whole"]
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -121,9 +121,20 @@ def weight_files(folder: Path) -> list[Path]:
     if pickles:
         raise UserError(
             f"{folder} holds its weights as pickles ({', '.join(pickles)}), which can run any code when opened and are "
-            "not read; convert them to model.safetensors."
+            f"not read: convert them with transformers and torch, {_class_name(folder)}.from_pretrained({str(folder)!r})"
+            f".save_pretrained({str(folder)!r})."
         )
     raise UserError(f"{folder} has no weights: expected model.safetensors or {index.name}; fetch them.")
+
+
+def _class_name(folder: Path) -> str:
+    """What saved a checkpoint, as its config.json has it: another class of transformers would lose the head."""
+    try:
+        names = read_json(folder / "config.json").get("architectures")
+    except UserError:
+        names = None
+    name = names[0] if isinstance(names, list) and names else None
+    return f"transformers.{name if isinstance(name, str) and name.isidentifier() else 'AutoModel'}"
 
 
 def _is_file_name(name: Any) -> bool:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import jax
@@ -10,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from prima_jax.errors import UserError
-from prima_jax.models import pretrained
+from prima_jax.models import checkpoint_files, pretrained
 from prima_jax.models.bert import Bert
 from prima_jax.models.dinov3 import DinoV3
 from prima_jax.models.modernbert import ModernBert
@@ -84,7 +85,31 @@ def test_a_truncated_file(checkpoint):
 def test_pickles_are_refused_by_name(checkpoint):
     folder = checkpoint("bert")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert "pickles (pytorch_model.bin)" in refusal(folder)
+    told = refusal(folder)
+    assert "pickles (pytorch_model.bin)" in told
+    assert f"transformers.BertForMaskedLM.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})." in told
+    (folder / "config.json").write_text('{"architectures": ["no name"]}')
+    assert "transformers.AutoModel.from_pretrained(" in told_of_files(folder)
+
+
+def told_of_files(folder):
+    with pytest.raises(UserError) as error:
+        checkpoint_files.weight_files(folder)
+    return str(error.value)
+
+
+@pytest.mark.torch
+def test_what_is_told_of_pickles_converts_them(checkpoint, golden):
+    torch = pytest.importorskip("torch")
+    folder = checkpoint("modernbert")
+    tensors = {name: torch.from_numpy(array) for name, array in load_file(folder / "model.safetensors").items()}
+    torch.save(tensors, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    command = re.search(r"transformers\.(\w+\.from_pretrained\(.*\)\.save_pretrained\(.*\))\.$", refusal(folder))
+    assert command
+    exec(f"import transformers; transformers.{command[1]}")
+    module, variables = pretrained.from_pretrained(folder)
+    assert module.with_head and same(variables, golden("modernbert").variables)
 
 
 @pytest.mark.parametrize(
