@@ -30,10 +30,9 @@ from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
+from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
-from prima_jax.studies.study import Record, Study
-from prima_jax.studies.study_config import study_from_config
+from prima_jax.studies.study import Record
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
 
@@ -41,7 +40,6 @@ __all__ = [
     "METHODS",
     "check_late_stages",
     "data_fingerprint",
-    "load_study",
     "make_context",
     "make_folds",
     "prepared_records",
@@ -71,18 +69,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results, rows = score(context, reading, folds, held_out, outcomes)
         report.write_all(workdir, results, rows)
         return results
-
-
-def load_study(config: ConfigDict) -> Study:
-    """The study of a config, with the block hidden that the config hides."""
-    definition = config.study.definition
-    if definition == "pad_ufes_20":
-        study = PAD_UFES_20
-    elif isinstance(definition, str):
-        raise UserError(f"study.definition is 'pad_ufes_20' or a description like configs/aqua_study.py, not {definition!r}.")
-    else:
-        study = study_from_config(definition)
-    return study.hide(config.study.hide)
 
 
 def read_study(config: ConfigDict, workdir: Path) -> Reading:

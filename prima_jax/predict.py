@@ -45,6 +45,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax import experiment
     from prima_jax.data.prepare import Prepared
     from prima_jax.stages.context import Fold, read_done
+    from prima_jax.studies.load import load_study
     from prima_jax.studies.manifest import is_drawn
     from prima_jax.workdir import load_config
 
@@ -55,7 +56,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
             f"{run} holds a table, whose rows share their models: run python -m prima_jax.main with the same recipe without "
             f"{preset} and with a --workdir of its own to its end, and give that folder as --run."
         )
-    study = experiment.load_study(config)
+    study = load_study(config)
     record = case_record(study, metadata)
     photographs = [read_photograph(study, image, config.data.size) for image in images]
     context = experiment.make_context(config, run, Prepared(study, (), ()), Path(config.data.dir))

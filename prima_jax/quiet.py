@@ -18,13 +18,18 @@ _ours: set[str] = set()
 """Which of them stand in the environment because of this file, and not of the user."""
 
 
-def quiet() -> None:
-    """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once."""
+def quiet(with_jax: bool = True) -> None:
+    """Keeps libraries from narrating, and turns on the compilation cache, so that compile time is paid once.
+
+    Imports JAX, which takes seconds; a process that has no use for it leaves it out.
+    """
     freed_memory.keep()
     logging.set_verbosity(logging.ERROR)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not with_jax:
+        return
     share_device_memory(1)
     import jax
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from configs import aqua, pad_ufes_20
 from prima_jax import experiment, predict
+from prima_jax.studies.load import load_study
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
 
@@ -78,7 +79,7 @@ def test_an_unknown_key_lists_the_known_ones(refused, run: Path, photograph: Pat
     told = refused(f"--run={run}", f"--image=white:{photograph}", "--metadata=shoe_size=44")
     assert "no attribute 'shoe_size'" in told
     known = told.partition("known: ")[2].rstrip(".").split(", ")
-    assert set(known) == {a.name for a in experiment.load_study(tiny_config()).shown()}
+    assert set(known) == {a.name for a in load_study(tiny_config()).shown()}
 
 
 def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path: Path, photograph: Path):
@@ -154,7 +155,7 @@ def ask(run: Path, photographs: list[dict[str, str]], capsys: pytest.CaptureFixt
     """The command's answer for the photographs of one eye, given as rows of the manifest."""
     study = run / "synthetic_study"
     images = [f"--image={row['illumination']}:{study / 'images' / row['image']}" for row in photographs]
-    known = {a.column for a in experiment.load_study(tiny_config()).shown()}
+    known = {a.column for a in load_study(tiny_config()).shown()}
     (run / "case.json").write_text(json.dumps({k: v for k, v in photographs[0].items() if k in known}))
     assert predict.main([f"--run={run}", *images, f"--metadata={run / 'case.json'}", "--json"]) == 0
     return json.loads(capsys.readouterr().out)

@@ -15,6 +15,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.main import load_recipe, override
 from prima_jax.quiet import quiet
+from prima_jax.studies.load import load_study
 from prima_jax.workdir import locked_folder
 
 __all__ = ["main"]
@@ -28,6 +29,8 @@ STEPS = {
     "publish": "writes what was approved: corpus-<hash>.jsonl and its card",
     "learn": "trains the text encoder's adapters on the corpus and reports what was learned: learned/",
 }
+_WITH_JAX = ("retrieve", "learn")
+"""The steps that import JAX: bm25s, by which passages are ranked, tries it out as soon as it is imported itself."""
 _EXAMPLE = "python -m prima_jax.corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search"
 
 
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
         config = load_recipe(options.config)
         override(config, overrides, options.config)
-        quiet()
+        quiet(with_jax=options.step in _WITH_JAX)
         print(_run(options, config))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -80,8 +83,6 @@ def _run(options: argparse.Namespace, config: ConfigDict) -> str:
         return _add_reviewer(options, folder)
     if options.step == "export":
         return _export(options, config, folder)
-    from prima_jax.experiment import load_study
-
     if options.step == "review":  # locks nothing: the other steps may go on beside it
         from prima_jax.corpus.review import serve
 

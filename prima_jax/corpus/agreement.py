@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sklearn.metrics import cohen_kappa_score
-
 __all__ = ["Agreement", "Compared", "compare", "kappa"]
 
 Agreement = Literal["agree", "strength_differs", "contradiction", "single"]
@@ -43,6 +41,8 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
     """
     if not pairs or len({label for pair in pairs for label in pair}) < 2:
         return None
+    from sklearn.metrics import cohen_kappa_score  # two seconds, for a step that may have nothing to compare
+
     first, second = zip(*pairs, strict=True)
     return float(cohen_kappa_score(first, second))
 

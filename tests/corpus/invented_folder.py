@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import check, retrieve, search, synthesise
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.studies.load import load_study
 
 DISEASES = ("basal cell carcinoma", "squamous cell carcinoma", "actinic keratosis", "seborrheic keratosis", "melanoma", "nevus")
 FACTORS = ("Smoking", "Alcohol", "Older age", "A pesticide", "Itching", "Bleeding")
@@ -32,7 +32,7 @@ def make_folder(place: Path, drafts_after_check: int = 0) -> CorpusFolder:
     (source / "articles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in articles()))
     config = get_config("demo")
     config.search.source = str(source)
-    study = experiment.load_study(config)
+    study = load_study(config)
     for step in (search, retrieve, synthesise):
         step.run(config, study, folder)
     whole = folder.drafts.read_bytes()

@@ -4,11 +4,12 @@ import pytest
 
 from benchmarks import corpus_records, ranking
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import retrieve
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
-from tests.corpus.labelled import SHARED, real_articles
+from prima_jax.studies.load import load_study
+from tests.corpus.labelled import real_articles
+from tests.corpus.shared import SHARED
 
 
 def compare(folder, articles, study, config):
@@ -32,7 +33,7 @@ def test_among_drawn_records(tmp_path):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real texts (shared/data/pubmed) are not here")
 def test_in_real_texts(tmp_path):
     config = get_config("demo")
-    found = compare(CorpusFolder(tmp_path), real_articles().values(), experiment.load_study(config), config)
+    found = compare(CorpusFolder(tmp_path), real_articles().values(), load_study(config), config)
     assert agrees(found)
 
 

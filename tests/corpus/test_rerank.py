@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import rerank, retrieve
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
@@ -12,6 +11,7 @@ from prima_jax.corpus.rerank import Reranker, fuse, mean_pooled
 from prima_jax.data.text import train_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.models import pretrained
+from prima_jax.studies.load import load_study
 
 TEXTS = [f"Smoking and melanoma met in year {year}{' and again' * (year % 5)}. Nothing was found." for year in range(2000, 2012)]
 CONFIG = {
@@ -77,7 +77,7 @@ def run(path, **settings):
         store.add([(Article(str(90000000 + n), "Invented", (("", text),)), b"") for n, text in enumerate(TEXTS)])
     config = get_config("demo")
     config.retrieve.update(settings)
-    retrieve.run(config, experiment.load_study(config), folder)
+    retrieve.run(config, load_study(config), folder)
     return folder.passages.read_bytes(), retrieve.read_passages(folder)["MEL/smoke"]
 
 

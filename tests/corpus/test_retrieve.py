@@ -8,12 +8,12 @@ import pytest
 import Stemmer
 
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import retrieve
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.passage_index import K1, WORD, B, PassageIndex, stop_words, windows
 from prima_jax.errors import UserError
+from prima_jax.studies.load import load_study
 
 TEXTS = [
     "Smoking raises the risk of melanoma. No effect of alcohol on melanoma was seen. Age matters.",
@@ -75,7 +75,7 @@ def passages(folder, found, **settings):
         store.add([(article, b"") for article in found])
     config = get_config("demo")
     config.retrieve.update(settings)
-    told = retrieve.run(config, experiment.load_study(config), folder)
+    told = retrieve.run(config, load_study(config), folder)
     return retrieve.read_passages(folder), told
 
 

@@ -1,17 +1,19 @@
 """The steps hand on what the next one needs, from articles in a folder to a published corpus. The articles are invented."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import __main__ as command
 from prima_jax.corpus import check, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.errors import UserError
+from prima_jax.studies.load import load_study
 from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide
 
@@ -47,7 +49,7 @@ def config(folder):
 
 
 def run_to(config, folder, *steps):
-    study = experiment.load_study(config)
+    study = load_study(config)
     return [step.run(config, study, folder) for step in steps]
 
 
@@ -83,6 +85,28 @@ def test_a_retraction_after_the_review_takes_its_claims_along(config, folder):
         store.add([(type(store.get("90000001"))(**fields), b"")])
     run_to(config, folder, publish)
     assert "Smoking" not in publish.published_corpora(folder)[0].read_text()
+
+
+WITHOUT = """
+import sys
+
+class Refuses:
+    def find_spec(self, name, *_):
+        assert name.split(".")[0] not in {"flax", "jax", "matplotlib", "orbax", "scipy", "sklearn", "transformers"}, name
+
+sys.meta_path.insert(0, Refuses())
+from prima_jax.corpus import __main__ as command
+from prima_jax.corpus.review import serve
+for step in (["search"], ["synthesise"], ["check"], ["publish"], ["export", sys.argv[1] + "/out.csv"]):
+    assert command.main(["--config=configs/corpus.py:demo", "--folder=" + sys.argv[1], *step, *sys.argv[2:]]) == 0, step
+"""
+
+
+def test_the_steps_without_a_model_import_nothing_that_takes_seconds(config, folder):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    decide(folder)
+    arguments = [str(folder.path), f"--config.search.source={config.search.source}"]
+    subprocess.run([sys.executable, "-c", WITHOUT, *arguments], check=True, timeout=600)
 
 
 def test_nothing_approved_is_told(config, folder):
