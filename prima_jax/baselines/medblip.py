@@ -169,6 +169,7 @@ def make_bridge(context: Context) -> Any:
         heads=settings.heads,
         shared_width=settings.shared_width,
         llm_width=context.llm.module.config.hidden_size,
+        remat=context.config.remat,
     )
 
 

@@ -51,6 +51,7 @@ class EntityReader(nn.Module):
     layers: int
     heads: int
     hidden: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, patches: jax.Array, vectors: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -60,7 +61,7 @@ class EntityReader(nn.Module):
         projected = nn.relu(_dense(patches.shape[-1], "patch_hidden")(patches))
         memory = _dense(self.width, "patch_output")(projected)
         queries = _dense(self.width, "query")(vectors)
-        decoded = QueryDecoder(self.width, self.layers, self.heads, self.hidden, name="decoder")(queries, memory)
+        decoded = QueryDecoder(self.width, self.layers, self.heads, self.hidden, self.remat, name="decoder")(queries, memory)
         return _dense(2, "presence")(decoded.queries), decoded.attention
 
 
@@ -176,7 +177,7 @@ def _patches(context: Context, encoder: dict[str, Any], images: jax.Array) -> ja
 
 def _reader(context: Context) -> Any:
     settings = context.config.baselines.medklip
-    return EntityReader(settings.width, settings.layers, settings.heads, 4 * settings.width)
+    return EntityReader(settings.width, settings.layers, settings.heads, 4 * settings.width, context.config.remat)
 
 
 def _statements(bench: Bench, train: list[Case]) -> Statements:

@@ -20,8 +20,8 @@ from prima_jax.data.corpus_file import content_hash, read_corpus
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import load_tokenizer, tokenize
 from prima_jax.errors import UserError
-from prima_jax.models import lora, peft
-from prima_jax.models.checkpoint_files import write_whole
+from prima_jax.models import lora, peft, pretrained
+from prima_jax.models.checkpoint_files import read_json, write_whole
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.study import Study
@@ -108,6 +108,12 @@ def _check(config: ConfigDict) -> None:
         raise UserError("knowledge.rank is 0, which trains no adapters: set --config.knowledge.rank=8.")
     if not 0 < config.learn.held_out < 1:
         raise UserError(f"learn.held_out should be a share between 0 and 1, not {config.learn.held_out}.")
+    weights = config.models.text.weights
+    if weights and not pretrained.has_head(pretrained.build(read_json(Path(weights) / "config.json"))):
+        raise UserError(
+            f"architectures in {Path(weights) / 'config.json'} names a bare model, where stage 1 needs a masked-language head: set "
+            "--config.models.text.weights to a checkpoint that has one."
+        )
 
 
 def _key(config: ConfigDict, weights: Path, texts: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from prima_jax.models.layers import Dense, layer_norm, split_heads
+from prima_jax.models.layers import Dense, layer_norm, maybe_remat, split_heads
 
 __all__ = ["Decoded", "QueryDecoder"]
 
@@ -32,14 +32,15 @@ class QueryDecoder(nn.Module):
     layers: int
     heads: int
     hidden: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, queries: jax.Array, patches: jax.Array) -> Decoded:
         """queries [Q, d], the same for every image, and patches [B, P, d], both of the decoder's width."""
         x = jnp.broadcast_to(queries, (len(patches), *queries.shape))
-        attention = []
+        attention, layer_class = [], maybe_remat(DecoderLayer, self.remat)
         for number in range(self.layers):
-            layer = DecoderLayer(self.width, self.heads, self.hidden, name=f"layer_{number}")
+            layer = layer_class(self.width, self.heads, self.hidden, name=f"layer_{number}")
             x, weights = layer(x, patches)
             attention.append(weights)
         return Decoded(layer_norm(_NORM_EPSILON, jnp.float32, name="norm")(x), jnp.stack(attention))

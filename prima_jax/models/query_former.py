@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from prima_jax.models.cross_attention import CrossAttentionBlock
-from prima_jax.models.layers import layer_norm
+from prima_jax.models.layers import layer_norm, maybe_remat
 
 __all__ = ["Bridge", "Bridged", "QueryFormer"]
 
@@ -24,6 +24,7 @@ class QueryFormer(nn.Module):
     layers: int
     width: int
     heads: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, image_tokens: jax.Array, scan_mask: jax.Array) -> jax.Array:
@@ -37,8 +38,9 @@ class QueryFormer(nn.Module):
         # Normed as BERT norms its embeddings: else what all queries read alike would drown what they differ in.
         x = layer_norm(1e-5, jnp.float32, name="query_norm")(learnt)
         x = jnp.broadcast_to(x, (batch, *x.shape))
+        block = maybe_remat(CrossAttentionBlock, self.remat)
         for layer in range(self.layers):
-            x = CrossAttentionBlock(self.width, self.heads, name=f"layer_{layer}")(x, memory, mask)
+            x = block(self.width, self.heads, name=f"layer_{layer}")(x, memory, mask)
         return layer_norm(1e-5, jnp.float32, name="output_norm")(x)
 
 
@@ -64,11 +66,12 @@ class Bridge(nn.Module):
     heads: int
     shared_width: int
     llm_width: int
+    remat: bool = False
 
     @nn.compact
     def __call__(self, image_tokens: jax.Array, scan_mask: jax.Array, text: jax.Array) -> Bridged:
         """image_tokens [B, S, T, d], scan_mask [B, S], text [B, d_text]: the class token of a sentence."""
-        former = QueryFormer(self.queries, self.layers, self.width, self.heads, name="query_former")
+        former = QueryFormer(self.queries, self.layers, self.width, self.heads, self.remat, name="query_former")
         read = former(image_tokens, scan_mask)
         # Its logarithm is learnt, which keeps the temperature positive.
         temperature = self.param("log_temperature", nn.initializers.constant(jnp.log(_START_TEMPERATURE)), ())

@@ -56,6 +56,14 @@ def test_settings_that_teach_nothing_are_told(tmp_path, field, value, told):
         learn.run(config, experiment.load_study(config), CorpusFolder(tmp_path))
 
 
+def test_a_checkpoint_without_the_head_that_stage_1_trains_is_told(tmp_path):
+    config = get_config("demo")
+    config.models.text.weights = str(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "modernbert", "architectures": ["ModernBertModel"]}))
+    with pytest.raises(UserError, match="needs a masked-language head"):
+        learn.run(config, experiment.load_study(config), CorpusFolder(tmp_path))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real texts (shared/data/pubmed) are not here")
 def test_adapters_know_more_of_held_out_claims_than_the_base(tmp_path):

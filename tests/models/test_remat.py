@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from prima_jax.models.densenet import DenseNet
+from prima_jax.models.query_decoder import QueryDecoder
+from prima_jax.models.query_former import Bridge
 from prima_jax.models.view_fusion import IndicationReader, ViewEncoder
 from tests.quick import compiled_quickly
 
@@ -38,6 +40,18 @@ CASES = {
         (drawn(UNITS, TOKENS, WIDTH), drawn(UNITS, TOKENS, WIDTH), drawn(UNITS, 4, WIDTH), np.ones((UNITS, 4), bool)),
         {},
         1,
+    ),
+    "queries of an LLM": (
+        Bridge(queries=3, layers=2, width=WIDTH, heads=2, shared_width=4, llm_width=8),
+        (drawn(UNITS, VIEWS, TOKENS, DEPTH), PRESENT, drawn(UNITS, DEPTH)),
+        {},
+        2,
+    ),
+    "queries of attributes": (
+        QueryDecoder(width=WIDTH, layers=2, heads=2, hidden=WIDTH),
+        (drawn(3, WIDTH), drawn(UNITS, TOKENS, WIDTH)),
+        {},
+        2,
     ),
 }
 
