@@ -111,8 +111,8 @@ def _check(config: ConfigDict) -> None:
     weights = config.models.text.weights
     if weights and not pretrained.has_head(pretrained.build(read_json(Path(weights) / "config.json"))):
         raise UserError(
-            f"architectures in {Path(weights) / 'config.json'} names a bare model, where stage 1 needs a masked-language head: set "
-            "--config.models.text.weights to a checkpoint that has one."
+            f"architectures in {Path(weights) / 'config.json'} names a bare model, where stage 1 needs a masked-language head: "
+            "set --config.models.text.weights to a checkpoint that has one."
         )
 
 
