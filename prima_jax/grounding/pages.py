@@ -36,7 +36,7 @@ def write(workdir: Path, results: Mapping[str, Any], pictures: Mapping[str, byte
         write_whole(workdir / f"grounding_{attribute}.png", picture)
     write_whole(workdir / "grounding.md", markdown(results).encode())
     write_whole(workdir / "grounding.html", html(results, list(pictures)).encode())
-    text = json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)  # in the order of the rows
     write_whole(workdir / "grounding.json", f"{text}\n".encode())
 
 

@@ -1,5 +1,6 @@
 """Trains stages 1 and 2 of PRIMA and of what it is compared with, where the workdir does not hold them yet, and measures."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,15 @@ EXCHANGED = "exchanged"
 PLACES = "usual_places"
 PICTURES = 4
 """Photographs of each attribute."""
+VERSION = 1
+"""Rises whenever grounding.json would hold other figures, so that older ones are not read back."""
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Measures all variants on all folds of the first seed and writes the pages; returns what grounding.json holds."""
+    """Measures all variants on all folds of the first seed and writes the pages; returns what grounding.json holds.
+
+    A workdir holds one config and one cohort, so that what was measured there once is read back.
+    """
     check(config)
     seed = config.table.seeds[0]
     with open_workdir(workdir, config):
@@ -50,6 +56,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
         experiment.report_reading(reading)
         claim(workdir, config, experiment.data_fingerprint(context, reading))
+        measured = _measured(workdir / "grounding.json", seed)
+        if measured is not None:
+            return measured
         if not any(clauses(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records):
             raise UserError(f"No record of {context.prepared.study.name} says anything of a visible attribute: fill some in.")
         found = {row.name: looks_of(config, workdir, row, seed) for row in VARIANTS}
@@ -60,6 +69,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             met[EXCHANGED] = meetings(looks_of(config, workdir, PRIMA, seed, exchanged=True), records, folder)
             met[PLACES] = meetings(usual_places(met[PRIMA.name], held_out_in(folds)), records, folder)
         results = {
+            "version": VERSION,
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
             "synthetic": study.synthetic,
             "seed": seed,
@@ -74,6 +84,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         }
         pages.write(workdir, results, pictures(context, found, masks=masks))
         return results
+
+
+def _measured(path: Path, seed: int) -> dict[str, Any] | None:
+    """What an earlier call has measured with this seed; None where nothing has, or another version of this file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and [found.get("version"), found.get("seed")] == [VERSION, seed] else None
 
 
 def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[Look]:

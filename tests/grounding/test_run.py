@@ -7,6 +7,7 @@ import pytest
 
 from configs.tables import with_table
 from prima_jax.grounding import pages
+from prima_jax.grounding import run as grounding
 from prima_jax.grounding.__main__ import ground, main
 from prima_jax.grounding.run import VARIANTS
 from tests.stages.tiny import ONE_LAYER, tiny_config
@@ -52,7 +53,7 @@ def test_help_and_a_missing_flag_name_this_command_with_a_recipe_that_it_takes(c
 
 
 @pytest.mark.slow
-def test_a_tiny_study_from_nothing(tmp_path):
+def test_a_tiny_study_from_nothing(tmp_path, monkeypatch):
     overrides = {"align__epochs": 0.5, "knowledge__epochs": 0.1, "image_only__batch_size": 8}
     config = with_table(tiny_config(**ONE_LAYER, **overrides), 3, weights=False, subgroups=())
     told = ground(config, tmp_path)
@@ -71,3 +72,10 @@ def test_a_tiny_study_from_nothing(tmp_path):
     # The stages lie where Table 3 has them: PRIMA's alignment of each fold, and each other's once.
     assert len(list((tmp_path / "shared" / "fold_0").glob("align-*"))) == len(VARIANTS) - 1
     assert len(list((tmp_path / "shared" / "fold_0").glob("knowledge-*"))) == 1
+    # A second call reads back what was measured, unless it was measured by other code, or is damaged.
+    monkeypatch.setattr(grounding, "looks_of", lambda *_, **__: pytest.fail("measured again"))
+    assert ground(config, tmp_path) == told
+    for damaged in (json.dumps({**found, "version": 0}), "{"):
+        (tmp_path / "grounding.json").write_text(damaged)
+        with pytest.raises(pytest.fail.Exception, match="measured again"):
+            ground(config, tmp_path)
