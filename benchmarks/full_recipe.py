@@ -14,11 +14,14 @@ steps of a fold is then that of the synthetic study.
 """
 
 import dataclasses
+import os
 import statistics
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import jax
 from ml_collections import ConfigDict
