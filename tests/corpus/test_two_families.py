@@ -295,7 +295,7 @@ class TestWhatIsPublished:
         for row in filter(is_injected, claimed):
             desk.decide(row, "approve", "I know a study that says so")
         desk.publish()
-        needs = {"knowledge": {"rank": 8, "batch_size": 99}, "learn": {"held_out": 0.2}}
+        needs = {"knowledge": {"rank": 8, "batch_size": 99}, "learn": {"held_out": 0.2}, "models": {"text": {"weights": ""}}}
         with pytest.raises(UserError, match="texts to train on"):  # it has read the corpus
             learn.run(ConfigDict(needs), STUDY, desk.folder)
 
