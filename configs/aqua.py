@@ -47,6 +47,6 @@ def demo(config: ConfigDict) -> ConfigDict:
     config.knowledge.update({"corpus": "corpus.jsonl", "epochs": 3.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 136})
     config.align.update({"epochs": 3.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
     config.refine.update({"epochs": 2.7, "learning_rate": 1e-3})
-    config.image_only.update({"epochs": 5.2, "learning_rate": 1e-3})
+    config.image_only.epochs = 5.2
     config.diagnose.update({"epochs": 7.0, "learning_rate": 1.5e-3, "projector_width": 64})
     return config

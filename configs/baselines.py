@@ -8,51 +8,53 @@ LLM as stage 3 does.
 
 from ml_collections import ConfigDict
 
+from configs.common import follow
+
 
 def published(recipe: ConfigDict) -> ConfigDict:
     """For pre-trained encoders, beside this recipe."""
     config = ConfigDict()
     # Width and pooling of the sentence ("words" or "class", its class token) are ours: the paper gives neither.
-    config.metadata_mlp = {**_trained_as(recipe.image_only), "width": 512, "pooling": "words"}
+    config.metadata_mlp = follow(ConfigDict({"width": 512, "pooling": "words"}), recipe.image_only, *_TRAINING)
     # The original: SGD at 1e-3 with momentum, plateau schedule, batch 30, 150 epochs at most, class weights.
-    config.metablock = _trained_as(recipe.image_only)
-    config.text_llm = _trained_as(recipe.diagnose)
+    config.metablock = follow(ConfigDict(), recipe.image_only, *_TRAINING)
+    config.text_llm = follow(ConfigDict(), recipe.diagnose, *_TRAINING)
     config.knobo = _knobo()
     config.medklip = _medklip()
     config.deepik = _deepik()
     config.medblip = _medblip()
     config.mlrg = _mlrg()
+    for section in config.values():  # as the losses of PRIMA's rows
+        follow(section, recipe.image_only, "class_weights")
+    for section in (config.text_llm, config.medblip, config.mlrg):
+        follow(section, recipe.diagnose, "class_weights")
     return config
 
 
 def small(recipe: ConfigDict) -> ConfigDict:
     """For small encoders from random weights, beside this recipe."""
     config = published(recipe)
-    photographs, answers = ({name: of[name] for name in _LENGTH} for of in (recipe.image_only, recipe.diagnose))
-    for section in config.values():
-        section.class_weights = recipe.image_only.class_weights
+    for section in (config.medklip, config.deepik):
+        follow(section, recipe.image_only, *_LENGTH)
+    for section in (config.medblip, config.mlrg):
+        follow(section, recipe.diagnose, *_LENGTH)
     config.metadata_mlp.width = 128
     config.text_llm.rank = 0  # whole: nothing but its own embeddings of words tells it what they mean
-    config.knobo.update({"epochs": 60.0, "batch_size": recipe.image_only.batch_size, "learning_rate": 1e-2})
-    config.medklip.update({**photographs, "rank": 0, "width": 64, "layers": 2, "heads": 2})
-    config.deepik.update({**photographs, "learning_rate": 2e-3, "blocks": (2, 2, 2), "growth": 12, "stem": 24})
-    config.medblip.update({**answers, "queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
-    config.mlrg.update({**answers, "layers": 1, "width": 64, "heads": 2})
-    # An epoch of MLRG takes every photograph once, one of stage 3 every case.
-    config.mlrg.epochs = recipe.diagnose.epochs / (_ILLUMINATIONS if recipe.diagnose.case == "unit" else 1)
-    config.mlrg.align.update({name: recipe.align[name] for name in _LENGTH})
+    follow(config.knobo, recipe.image_only, "batch_size").update({"epochs": 60.0, "learning_rate": 1e-2})
+    config.medklip.update({"rank": 0, "width": 64, "layers": 2, "heads": 2})
+    config.deepik.update({"learning_rate": 2e-3, "blocks": (2, 2, 2), "growth": 12, "stem": 24})
+    config.medblip.update({"queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
+    config.mlrg.update({"layers": 1, "width": 64, "heads": 2})
+    if recipe.diagnose.case == "unit":  # an epoch of MLRG takes every photograph once, one of stage 3 every case
+        config.mlrg.epochs = recipe.diagnose.get_oneway_ref("epochs") / _ILLUMINATIONS
+    follow(config.mlrg.align, recipe.align, *_LENGTH)
     return config
 
 
 _LENGTH = ("epochs", "batch_size", "learning_rate")
+_TRAINING = (*_LENGTH, "weight_decay", "rank", "alpha_over_rank", "targets", "class_weights")
 _ILLUMINATIONS = 2.6
 """Photographs of an eye in the synthetic study, on average."""
-
-
-def _trained_as(stage: ConfigDict) -> ConfigDict:
-    """The training of one of PRIMA's stages."""
-    own = (*_LENGTH, "weight_decay", "rank", "alpha_over_rank", "targets", "class_weights")
-    return ConfigDict({name: stage[name] for name in own})
 
 
 def _medklip() -> ConfigDict:

@@ -136,9 +136,16 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     )
     # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together. Alignment
     # counts units, so that 30 + 150 / P epochs are as many where a unit has P photographs. AQUA has ten or so.
-    config.image_only = config.refine.copy_and_resolve_references()
+    config.image_only = follow(ConfigDict(), config.refine, *config.refine)
     config.image_only.epochs = 60.0
     return config.lock()
+
+
+def follow(section: ConfigDict, other: ConfigDict, *names: str) -> ConfigDict:
+    """The section with these settings as the other one has them, also after the command line, until they are set themselves."""
+    for name in names:
+        section[name] = other.get_oneway_ref(name)
+    return section
 
 
 def without_weights(
@@ -220,7 +227,7 @@ def without_weights(
             },
         }
     )
-    for stage in (config.knowledge, config.align, config.refine, config.image_only):
+    for stage in (config.knowledge, config.align, config.refine):
         stage.rank = 0
     config.knowledge.include_sentences = True
     config.features.dtype = "float32"

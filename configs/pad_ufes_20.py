@@ -47,9 +47,9 @@ def small(config: ConfigDict) -> ConfigDict:
     config.align.update({"epochs": 15.0, "batch_size": 32, "learning_rate": 1e-3, "projection_width": 64})
     config.align.soft.normalizer = "batch"  # as printed, L_soft all but vanishes beside the others
     config.refine.update({"epochs": 20.0, "batch_size": 32, "learning_rate": 1e-3})
-    config.image_only.update({"epochs": 40.0, "batch_size": 32, "learning_rate": 1e-3})
+    config.image_only.epochs = 40.0
     config.features.update({"views": 6, "text_views": 6, "text_dropout": 0.4})
     config.diagnose.update({"epochs": 30.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 64})
-    for stage in (config.refine, config.image_only, config.diagnose):
+    for stage in (config.refine, config.diagnose):
         stage.class_weights = "balanced"  # as the gradient boosting beside them: melanoma is 4% of the photographs
     return config

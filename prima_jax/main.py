@@ -88,8 +88,7 @@ def parse(arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAM
         if not getattr(options, name):
             raise UserError(f"--{name} is missing: {example}.")
     config = load_recipe(options.config)
-    override(config, overrides, options.config)
-    return config, Path(options.workdir)
+    return override(config, overrides, options.config), Path(options.workdir)
 
 
 def load_recipe(named: str) -> ConfigDict:
@@ -125,8 +124,11 @@ def load_recipe(named: str) -> ConfigDict:
     return config.lock()
 
 
-def override(config: ConfigDict, arguments: list[str], named: str) -> None:
-    """Changes the fields that `--config.any.field=value` name. Raises UserError for anything else among the arguments."""
+def override(config: ConfigDict, arguments: list[str], named: str) -> ConfigDict:
+    """The config with the fields that `--config.any.field=value` name changed, and with them those that follow them.
+
+    Raises UserError for anything else among the arguments.
+    """
     for argument in arguments:
         field = re.match(r"--?(?:no)?config\.([^=]+)", argument)
         if field:
@@ -141,6 +143,7 @@ def override(config: ConfigDict, arguments: list[str], named: str) -> None:
         raise UserError(one_line(error)) from error
     if rest:
         raise UserError(f"{rest[0]!r} is no flag; flags look like --config.align.epochs=10.")
+    return config.copy_and_resolve_references()
 
 
 def one_line(error: BaseException) -> str:

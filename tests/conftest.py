@@ -1,4 +1,4 @@
-"""Every test sees eight virtual CPU devices; a test that wants fewer says so."""
+"""Every test sees eight virtual CPU devices; a test that wants fewer says so. What XLA compiles is kept for the next call."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,14 @@ import pytest
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Half of the tests' time is XLA's compiling: a call after the first reads it from pytest's cache (--cache-clear)."""
+    if hasattr(config, "cache"):  # not with -p no:cacheprovider
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("compiled")))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")  # of use on a GPU alone
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -38,8 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one step; returns 0, or 2 for bad input, told in one sentence."""
     try:
         options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
-        config = load_recipe(options.config)
-        override(config, overrides, options.config)
+        config = override(load_recipe(options.config), overrides, options.config)
         quiet(with_jax=options.step in _WITH_JAX)
         print(_run(options, config))
     except UserError as error:

@@ -6,6 +6,7 @@ from configs import aqua, pad_ufes_20
 from prima_jax.baselines.methods import METHODS
 from prima_jax.errors import UserError
 from prima_jax.evaluation.published import PUBLISHED
+from prima_jax.main import parse
 from prima_jax.tables.rows import TABLES, row_config, table_rows
 
 
@@ -51,6 +52,35 @@ def test_a_row_changes_what_it_says_and_nothing_else():
         after.update({"seed": before.seed})
         after.align.weights, after.knowledge.corpus = before.align.weights, before.knowledge.corpus
     assert after.to_json_best_effort() == before.to_json_best_effort()
+
+
+def test_what_the_command_line_changes_of_prima_changes_for_the_rows_that_train_as_it_does():
+    flags = {
+        "refine.class_weights": "none",
+        "refine.batch_size": 8,
+        "image_only.epochs": 11.0,
+        "diagnose.epochs": 3.0,
+        "diagnose.class_weights": "none",
+        "align.learning_rate": 0.5,
+        "baselines.metablock.epochs": 2.0,
+    }
+    given = [f"--config.{name}={value}" for name, value in flags.items()]
+    changed = parse(["--config=configs/pad_ufes_20.py:table1,small", "--workdir=unused", *given])[0]
+    rows = changed.baselines
+    assert {section.class_weights for section in (changed.image_only, *rows.values())} == {"none"}
+    for section in (changed.image_only, rows.metadata_mlp, rows.medklip):
+        assert (section.epochs, section.batch_size) == (11.0, 8)
+    assert (rows.metablock.epochs, rows.metablock.batch_size) == (2.0, 8)  # what is said of a row itself holds
+    assert [rows[name].epochs for name in ("text_llm", "medblip", "mlrg")] == [3.0, 3.0, 3.0]
+    assert rows.mlrg.align.learning_rate == 0.5
+    assert (changed.refine.epochs, changed.refine.batch_size) == (20.0, 8)
+
+
+def test_with_weights_the_classes_weigh_the_same_in_every_row():
+    given = ["--config.refine.class_weights=balanced", "--config.diagnose.class_weights=balanced"]
+    changed = parse(["--config=configs/aqua.py:table2", "--workdir=unused", *given])[0]
+    assert {section.class_weights for section in (changed.image_only, *changed.baselines.values())} == {"balanced"}
+    assert changed.baselines.mlrg.epochs == 50.0  # the original's
 
 
 def test_refinement_alone_takes_as_many_steps_as_the_image_encoder_without_the_rest_of_prima():
