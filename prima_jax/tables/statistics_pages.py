@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prima_jax.evaluation.captions import method_name
+from prima_jax.evaluation.tables import class_order
 
 __all__ = ["statistics_markdown"]
 
@@ -16,7 +17,7 @@ def statistics_markdown(results: Mapping[str, Any]) -> str:
     parts = ["## Statistics", "", *_methods(results, found["methods"]), "", *(f"- {note}" for note in _notes(results, found))]
     ours = found["methods"].get("prima")
     if ours and ours["subgroups"]:
-        parts += ["", "## PRIMA in subgroups", "", *_subgroups(ours["subgroups"])]
+        parts += ["", "## PRIMA in subgroups", "", *_subgroups(ours["subgroups"], results)]
         parts += ["", "- For a first look: no test, no correction, and groups differ in their diagnoses."]
     return "\n".join(parts) + "\n"
 
@@ -81,14 +82,16 @@ def _are(names: list[str]) -> str:
     return f"are {', '.join(names)}" if names else "is no row"
 
 
-def _subgroups(found: Mapping[str, Any]) -> list[str]:
-    lines = [_line(["Group", "Cases", "of each class", "Units", "Macro F1", "Accuracy", "Balanced acc."])]
+def _subgroups(found: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
+    classes = class_order(results)
+    places = [list(results["classes"]).index(name) for name in classes]
+    lines = [_line(["Group", "Cases", " + ".join(classes), "Units", "Macro F1", "Accuracy", "Balanced acc."])]
     lines.append("| :-- | --: | --: | --: | --: | --: | --: |")
     for grouping, groups in found.items():
         for group in groups:
             figures = [group[score] for score in ("macro_f1", "accuracy", "balanced_accuracy")]
             shown = ["too few" if value is None else f"{100 * value:.1f}" for value in figures]
-            counts = [f"{group['cases']:,}", " + ".join(map(str, group["by_class"])), f"{group['units']:,}"]
+            counts = [f"{group['cases']:,}", " + ".join(str(group["by_class"][place]) for place in places), f"{group['units']:,}"]
             lines.append(_line([f"{grouping}: {group['name']}", *counts, *shown]))
     return lines
 

@@ -1,10 +1,12 @@
 """The statistics of a table: its page says what the predictions hold. The predictions here are invented."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
+from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from prima_jax.tables.statistics import statistics
 from prima_jax.tables.statistics_pages import statistics_markdown
 
@@ -29,8 +31,10 @@ def lines() -> list[dict[str, Any]]:
 
 
 def page(found: dict[str, Any], **others: Any) -> str:
-    methods = {"prima": {"title": "PRIMA"}, "guess": {"title": "A guess"}}
-    return statistics_markdown({"seeds": [0], "methods": methods, "statistics": found, **others})
+    results = {"seeds": [0], "study": "invented", "classes": ["a", "b"], "statistics": found, **others}
+    scored = dict.fromkeys(results["classes"])
+    methods = {"prima": {"title": "PRIMA", "f1": scored}, "guess": {"title": "A guess", "f1": scored}}
+    return statistics_markdown({**results, "methods": methods})
 
 
 def cells(text: str, title: str) -> list[str]:
@@ -67,6 +71,15 @@ def test_groups_stand_with_their_counts(found):
     text = page(found)
     assert cells(text, "eye: left")[1:4] == cells(text, "eye: right")[1:4] == ["60", "30 + 30", "60"]
     assert "subgroups" not in page(statistics(lines(), {}))
+
+
+def test_counts_of_classes_stand_in_the_order_of_the_papers_columns(found):
+    counted = copy.deepcopy(found)
+    for group in counted["methods"]["prima"]["subgroups"]["eye"]:
+        group["by_class"] = [1, 2, 3, 4, 5, 6]
+    text = page(counted, study="pad_ufes_20", classes=list(PAD_UFES_20.classes))
+    assert cells(text, "Group")[2] == "BCC + SCC + MEL + ACK + SEK + NEV"
+    assert cells(text, "eye: left")[2] == "1 + 2 + 5 + 3 + 4 + 6"
 
 
 def test_what_lies_in_two_folds_is_called_leakage(found):
