@@ -1,6 +1,6 @@
-"""The one exception that a user is meant to see."""
+"""The one exception that a user is meant to see, and a device without memory told as one."""
 
-__all__ = ["UserError"]
+__all__ = ["UserError", "out_of_memory"]
 
 
 class UserError(Exception):
@@ -8,3 +8,11 @@ class UserError(Exception):
 
     The command lines print the sentence without a traceback and exit with code 2.
     """
+
+
+def out_of_memory(error: Exception, advice: str) -> UserError:
+    """What XLA says of memory that ran out, with what to do about it; any other error is raised again."""
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        raise error
+    said = str(error).splitlines()[0][:120].rstrip(".")
+    return UserError(f"the memory ran out ({said}): {advice}.")

@@ -28,7 +28,7 @@ from prima_jax.stages import knowledge, refine
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
-from prima_jax.stages.pipeline import diagnose_fold, make_tokenizers, train_encoders, training_sentences
+from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
 from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read
@@ -75,6 +75,11 @@ def read_study(config: ConfigDict, workdir: Path) -> Reading:
     """Reads the study's folder; a synthetic one is drawn first, where it is not there yet."""
     study, folder = load_study(config), Path(config.data.dir)
     if config.study.synthetic.units:
+        if config.data.dir and folder.is_dir():
+            raise UserError(
+                f"study.synthetic.units is {config.study.synthetic.units}, which draws a study, and there is one in data.dir, "
+                f"{folder}: set --config.study.synthetic.units=0 for that one, or --config.data.dir= for the drawn one."
+            )
         folder = workdir / "synthetic_study"
         synthetic.write(folder, **config.study.synthetic.to_dict())
     elif not config.data.dir or not folder.is_dir():
@@ -146,12 +151,13 @@ def data_fingerprint(context: Context, reading: Reading) -> str:
     return hashlib.sha256(texts.encode()).hexdigest()
 
 
-def check_late_stages(context: Context, folds: list[Fold]) -> None:
+def check_late_stages(context: Context, folds: list[Fold], *, reads_corpus: bool = True) -> None:
     """Raises UserError for what only the data can tell, and a late stage would: a batch that is larger than what a fold
     trains on, a corpus that cannot be read, classes whose answers begin alike in the LLM's own tokens; and where the
-    sentences that stage 2 aligns photographs with would all be empty.
+    sentences that stage 2 aligns photographs with would all be empty. reads_corpus: as the row's method does.
     """
-    config, corpus, study = context.config, len(knowledge.corpus_texts(context)), context.prepared.study
+    config, study = context.config, context.prepared.study
+    corpus = len(knowledge.corpus_texts(context)) if reads_corpus else 0
     # L_img alone reads no sentence.
     if config.align.epochs and any(config.align.weights[1:]) and not study.shown(visual_only=True):
         hidden = f" with --config.study.hide={config.study.hide}" if config.study.hide else ""
@@ -169,9 +175,10 @@ def check_late_stages(context: Context, folds: list[Fold]) -> None:
             sentences = len(training_sentences(context, fold)) if config.knowledge.include_sentences else 0
             sizes = {"knowledge": corpus + sentences, **sizes}
         for stage, size in sizes.items():
+            always = stage in ("diagnose", "image_only")  # also with no epochs they draw their batches
             if config[stage].epochs and not size:
                 raise UserError(f"{stage} has nothing to train on: set --config.{stage}.epochs=0.")
-            if config[stage].epochs and config[stage].batch_size > size:
+            if (config[stage].epochs or always) and config[stage].batch_size > size:
                 raise UserError(
                     f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold.index} "
                     f"trains on: set --config.{stage}.batch_size lower."
@@ -187,6 +194,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     print(f"Fold {fold.index + 1} of {context.config.folds} in {fold.folder}", file=sys.stderr)
     train, test = split_cases(context, fold)
     tokenizers = make_tokenizers(context, fold)
+    check_sentences(context, tokenizers)
     encoders = train_encoders(context, fold, tokenizers)
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
     probabilities |= plain_references(context, train, test)

@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, out_of_memory
 from prima_jax.quiet import quiet
 
 __all__ = ["command", "main", "parse"]
@@ -46,6 +46,10 @@ def command(
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
             return 143
+        except RuntimeError as error:  # XLA's own among them
+            remat = "" if config.remat else ", or set --config.remat=True"
+            lower = f"lower the batch_size of the stage that it was in, or --config.image.size{remat}, with another --workdir"
+            raise out_of_memory(error, lower) from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, out_of_memory
 
 __all__ = ["main", "predict"]
 
@@ -25,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)
     try:
-        outcome = predict(options.run, options.image, read_metadata(options.metadata))
+        try:
+            outcome = predict(options.run, options.image, read_metadata(options.metadata))
+        except RuntimeError as error:  # XLA's own among them
+            advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
+            raise out_of_memory(error, advice) from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,11 +47,14 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax.quiet import quiet
 
     quiet()
+    import jax
+
     from prima_jax import experiment
     from prima_jax.data.prepare import Prepared
     from prima_jax.stages.context import Fold, read_done
     from prima_jax.studies.load import load_study
     from prima_jax.studies.manifest import is_drawn
+    from prima_jax.training.parallel import Parallel
     from prima_jax.workdir import load_config
 
     config = load_config(run)
@@ -59,7 +67,8 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     study = load_study(config)
     record = case_record(study, metadata)
     photographs = [read_photograph(study, image, config.data.size) for image in images]
-    context = experiment.make_context(config, run, Prepared(study, (), ()), Path(config.data.dir))
+    one_device = Parallel(config.parallel, jax.local_devices()[:1])  # a case is too little to share
+    context = replace(experiment.make_context(config, run, Prepared(study, (), ()), Path(config.data.dir)), parallel=one_device)
     folders = [run / f"fold_{k}" for k in range(config.folds)]
     finished = [k for k, folder in enumerate(folders) if read_done(folder)]
     if not finished:

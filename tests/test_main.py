@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
@@ -151,6 +152,26 @@ def test_a_run_that_is_stopped_says_how_to_go_on(capsys, tmp_path, monkeypatch, 
     assert out == ""
     assert err.startswith(said)
     assert "the same command goes on" in err
+
+
+def test_memory_that_ran_out_is_told_in_one_line_and_other_errors_of_xla_are_not(capsys, tmp_path, monkeypatch):
+    said = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes."
+
+    def run(config: ConfigDict, workdir: Path) -> None:
+        raise JaxRuntimeError(f"{said}\nLargest program allocations: ...")
+
+    monkeypatch.setattr(experiment, "run", run)
+    assert command.main(["main", DEMO, f"--workdir={tmp_path}"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith(f"error: the memory ran out ({said[:-1]}): lower the batch_size") and "--config.remat=True" in err
+    said = "INTERNAL: something else."
+    with pytest.raises(JaxRuntimeError, match="something else"):
+        command.main(["main", DEMO, f"--workdir={tmp_path}"])
+
+
+def test_a_drawn_study_beside_a_folder_is_refused(refused: Callable[..., str], tmp_path: Path):
+    assert "--config.study.synthetic.units=0 for that one" in refused(DEMO, f"--config.data.dir={tmp_path}")
 
 
 # Data: a small study, damaged in every way that we could think of.

@@ -122,9 +122,9 @@ class Context:
         return other
 
     def steps(self, epochs: float, batch_size: int, items: int) -> int:
-        """Steps of `epochs` over a fold's training share of `items`: the same number in every fold."""
+        """Steps of `epochs` over a fold's training share of `items`: the same number in every fold; none of no epochs."""
         share = items * (self.config.folds - 1) // self.config.folds
-        return max(1, round(epochs * max(1, share // batch_size)))
+        return max(1, round(epochs * max(1, share // batch_size))) if epochs else 0
 
     def _load(self, name: str) -> Backbone:
         settings = self.config.models[name]
@@ -179,14 +179,14 @@ class Stage:
         `template` gives the tree's structure; `prepare` builds the objective and is called only where needed.
         """
         result = self.folder / "trained"
-        asked = time.monotonic()
-        with waiting_lock(self.folder):  # rows of a table that run at the same time may want the same stage
-            waited = time.monotonic() - asked
-            done = read_done(self.folder)
-            if done is None:
-                trained = self._train(prepare())
-                save_tree(result, trained.tree)
-                write_done(self.folder, seconds=trained.seconds)
+        asked, waited, done = time.monotonic(), 0.0, read_done(self.folder)
+        if done is None:
+            with waiting_lock(self.folder):  # rows of a table that run at the same time may want the same stage
+                waited, done = time.monotonic() - asked, read_done(self.folder)
+                if done is None:
+                    trained = self._train(prepare())
+                    save_tree(result, trained.tree)
+                    write_done(self.folder, seconds=trained.seconds)
         self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
         self.context.spared.setdefault(self.name, (0.0 if done is None else done["seconds"]) - waited)  # once, if read again
         return trained.tree if done is None else jax.device_get(load_tree(result, template()))
@@ -201,6 +201,8 @@ class Stage:
         )
 
     def _train(self, objective: Objective) -> Trained:
+        if not objective.steps:  # of no epochs: as it begins
+            return Trained(jax.device_get(objective.trainable), 0.0)
         compiled, parallel = self.context.compiled, self.context.parallel
         key = (self.name, objective.steps)
         if key not in compiled:

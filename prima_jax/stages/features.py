@@ -69,7 +69,7 @@ def text_tokens(
         return hidden.astype(context.config.features.dtype)
 
     mapped = context.compiled.setdefault("text_tokens", context.parallel.map_inference(function))
-    variables, rows = context.parallel.place(variables), []
+    variables, table = context.parallel.place(variables), np.zeros(0)
     for start in range(0, len(distinct), size):
         part = slice(start, start + size)
         padding = ((0, size - len(tokens.ids[part])), (0, 0))
@@ -77,8 +77,10 @@ def text_tokens(
             "ids": np.pad(tokens.ids[part], padding),
             "mask": np.pad(tokens.mask[part], padding, constant_values=True),
         }
-        rows.append(np.asarray(mapped(variables, batch))[: len(tokens.ids[part])])
-    table = np.concatenate([*rows, np.zeros_like(rows[0][:1])])
+        found = np.asarray(mapped(variables, batch))
+        if not start:  # gigabytes for a large cohort: filled in place
+            table = np.zeros((len(distinct) + 1, *found.shape[1:]), found.dtype)
+        table[start : start + size][: len(tokens.ids[part])] = found[: len(tokens.ids[part])]
     words = np.concatenate([tokens.words[:, 1:], np.zeros_like(tokens.words[:1, 1:])])
     return TextTokens(table, words, np.searchsorted(distinct, sentences))
 

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import text
 from prima_jax.data.metadata import OneHot, soft_label_vectors
+from prima_jax.errors import UserError
 from prima_jax.stages import align, diagnose, features, knowledge, refine
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
@@ -16,6 +17,7 @@ __all__ = [
     "Encoders",
     "Tokenizers",
     "aligned_encoders",
+    "check_sentences",
     "diagnose_fold",
     "finished_encoders",
     "frozen_features",
@@ -49,6 +51,20 @@ def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
         study = context.prepared.study
         text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
     return Tokenizers(*(text.load_tokenizer(models[name].weights or folder) for name in ("text", "llm")))
+
+
+def check_sentences(context: Context, tokenizers: Tokenizers) -> None:
+    """Raises UserError where a sentence is longer than a model is shown, for then its last attributes would be missing."""
+    study, most = context.prepared.study, context.config.text.max_length
+    sentences = sorted({text.sentence(study, record.fields) for record in context.prepared.records})
+    for tokenizer, special in ((tokenizers.text, True), (tokenizers.llm, False)):
+        lengths = [len(ids) for ids in tokenizer(sentences, add_special_tokens=special, verbose=False)["input_ids"]]
+        longer = sum(length > most for length in lengths)
+        if longer:
+            raise UserError(
+                f"{longer} of {len(sentences)} sentences of the metadata are longer than text.max_length = {most} tokens and "
+                f"would lose their last attributes: set --config.text.max_length={max(lengths)}, with another --workdir."
+            )
 
 
 def train_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:

@@ -184,7 +184,9 @@ def _value(attribute: Attribute, text: str, where: str) -> Value:
         if not math.isfinite(number):
             raise UserError(f"{where}: {attribute.column} should be a number, not {text!r}.")
         return number
-    if not attribute.values or text in attribute.values.values():
+    if not attribute.values:
+        return text
+    if text not in attribute.values and text in attribute.values.values():  # a word stands for itself
         return text
     _known(text, attribute.values, where, attribute.column, "value")
     return attribute.values[text]

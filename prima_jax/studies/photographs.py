@@ -30,6 +30,8 @@ THUMBNAIL = (32, 32)
 LEAST_CORRELATION = 0.99
 LARGEST_DIFFERENCE = 3.0
 ROWS_AT_ONCE = 1024
+_SHOWN = 30
+"""Of photographs that cannot be decoded, beside the first."""
 
 
 def decode(source: bytes | str | Path, what: str) -> Image.Image:
@@ -94,21 +96,40 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> Compared:
     first: dict[bytes, int] = {}
     whole = hashlib.sha256()
 
-    def digest(position: int) -> bytes:
-        image = decode(paths[position], f"{where[position]}: the photograph {paths[position]}")
+    def digest(position: int) -> bytes | UserError:
+        try:
+            image = decode(paths[position], f"{where[position]}: the photograph {paths[position]}")
+        except UserError as error:
+            return error
         thumbnails[position] = np.asarray(image.resize(THUMBNAIL, Image.Resampling.BOX), np.float32).ravel()
         return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
 
+    broken: list[UserError] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(digest, range(len(paths)))
         with progress_bar(len(paths), "checking photographs", "image") as bar:
             for position, key in enumerate(digests):
-                groups.merge(first.setdefault(key, position), position)
-                whole.update(key)
+                if isinstance(key, UserError):  # all are looked at, so that all can be replaced at once
+                    broken.append(key)
+                else:
+                    groups.merge(first.setdefault(key, position), position)
+                    whole.update(key)
                 bar.update()
+    if broken:
+        raise _all_of(broken)
     for one, other in _copies(thumbnails):
         groups.merge(one, other)
     return Compared(sorted(sorted(group) for group in groups.subsets() if len(group) > 1), whole.hexdigest())
+
+
+def _all_of(broken: Sequence[UserError]) -> UserError:
+    """The first in full, the others after it."""
+    first, *others = map(str, broken)
+    if not others:
+        return broken[0]
+    shown = "; ".join(other.rstrip(".") for other in others[:_SHOWN])
+    more = f"; and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return UserError(f"{first.rstrip('.')}; also: {shown}{more}.")
 
 
 def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from prima_jax import freed_memory
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, out_of_memory
 from prima_jax.quiet import quiet, share_device_memory
 from prima_jax.tables.row import Job, run_job
 from prima_jax.training.loop import Stopped, stop_requests
@@ -142,13 +142,10 @@ def _sentence(error: Exception, config: ConfigDict, job: Job) -> str:
     """An error as a user should be told it; one that is no user's is raised again."""
     if isinstance(error, UserError):
         return str(error)
-    if "RESOURCE_EXHAUSTED" not in str(error):
-        raise error
-    said = str(error).splitlines()[0][:120].rstrip(".")
     fewer = "set --config.table.processes=1, or " if config.table.processes > 1 else ""
     remat = "" if config.remat else ", or set --config.remat=True"
     lower = f"lower {_batch_size(config, job)} or --config.image.size{remat}, with another --workdir"
-    return f"the memory ran out ({said}): {fewer}{lower}."
+    return str(out_of_memory(error, fewer + lower))
 
 
 def _batch_size(config: ConfigDict, job: Job) -> str:

@@ -17,6 +17,7 @@ from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
 from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
+from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
 from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 
@@ -64,6 +65,7 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     train, test = experiment.split_cases(context, fold)
     context.used.clear()
     bench = row_bench(context, fold, method)
+    check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
     np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.

@@ -63,7 +63,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check_row(context: Context, folds: list[Fold], row: Row) -> None:
     """Raises UserError for what only the data can tell of a row, before anything is trained."""
-    experiment.check_late_stages(context, folds)
+    experiment.check_late_stages(context, folds, reads_corpus=METHODS[row.method].reads_corpus)
     settings = context.config.baselines.get(row.method)
     if not settings:
         return

@@ -1,5 +1,6 @@
 """Alignment needs something that a photograph can show."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,25 @@ import pytest
 from configs import aqua, my_cohort, pad_ufes_20
 from prima_jax import experiment
 from prima_jax.errors import UserError
+from prima_jax.stages import pipeline
 from tests.stages.tiny import ONE_LAYER
+
+
+def test_sentences_that_would_lose_their_end_are_refused_and_how_long_they_are_is_said(study, tokenizers, tmp_path):
+    with pytest.raises(UserError, match=r"sentences of the metadata are longer than text\.max_length = 96 ") as told:
+        pipeline.check_sentences(study.context(tmp_path, **ONE_LAYER), tokenizers)
+    enough = int(re.search(r"--config\.text\.max_length=(\d+)", str(told.value))[1])
+    pipeline.check_sentences(study.context(tmp_path, text__max_length=enough, **ONE_LAYER), tokenizers)
+    with pytest.raises(UserError, match=r"^\d+ of \d+ sentences"):
+        pipeline.check_sentences(study.context(tmp_path, text__max_length=enough - 1, **ONE_LAYER), tokenizers)
+
+
+def test_the_corpus_counts_for_those_who_read_it(study, tmp_path):
+    context = study.context(tmp_path, **ONE_LAYER, knowledge__batch_size=100)  # 20 sentences, and more lines of the corpus
+    folds = experiment.make_folds(context, study.reading)
+    experiment.check_late_stages(context, folds)
+    with pytest.raises(UserError, match=r"knowledge\.batch_size is 100, more than the \d+ examples"):
+        experiment.check_late_stages(context, folds, reads_corpus=False)
 
 
 @pytest.mark.parametrize("file", [aqua, my_cohort, pad_ufes_20])

@@ -127,6 +127,14 @@ def test_a_truncated_photograph_is_named_with_its_row(tmp_path):
         read(STUDY, tmp_path)
 
 
+def test_all_photographs_that_cannot_be_decoded_are_named_at_once(tmp_path):
+    for name in ("p2.png", "p4.png", "p5.png"):
+        (write_cohort(tmp_path) if name == "p2.png" else tmp_path).joinpath("images", name).write_bytes(b"no photograph")
+    told = r"line 4: the photograph .*p2\.png cannot .*; also: .*line 6: .*p4\.png .*replace the file; .*line 7: .*p5\.png .*\.$"
+    with pytest.raises(UserError, match=told):
+        read(STUDY, tmp_path)
+
+
 def test_a_place_for_notes_that_cannot_be_written_is_told(tmp_path):
     write_cohort(tmp_path / "raw")
     (tmp_path / "file").touch()
