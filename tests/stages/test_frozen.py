@@ -132,3 +132,23 @@ def test_a_finished_stage_is_read_back_rather_than_trained_again(study, tokenize
     monkeypatch.setattr(context_module, "train", None)
     assert same_bits(jax.device_get(first), jax.device_get(knowledge.run(context, fold, tokenizers.text, texts)))
     assert not same_bits(context.text_encoder.variables, first)  # rank 0: the whole encoder was trained
+
+
+def test_no_epochs_leave_what_a_stage_begins_with(study, tmp_path):
+    context = study.context(tmp_path, image_only__epochs=0.0, **ONE_LAYER)
+    fold, before = study.fold(context), context.image_encoder.variables
+    first, head = refine.run(context, fold, before, name="image_only")
+    assert same_bits(jax.device_get(before), jax.device_get(first))
+    assert not (context.place(fold, "image_only") / "history.jsonl").exists()
+    again, same_head = refine.run(context, fold, before, name="image_only")  # read back
+    assert same_bits(jax.device_get(first), again) and same_bits(jax.device_get(head), same_head)
+
+
+def test_a_finished_stage_is_read_without_writing(study, tmp_path):
+    context = study.context(tmp_path, image_only__epochs=0.0, **ONE_LAYER)
+    fold = study.fold(context)
+    refine.run(context, fold, context.image_encoder.variables, name="image_only")
+    folder = context.place(fold, "image_only")
+    (folder / "lock").unlink()
+    refine.run(context, fold, context.image_encoder.variables, name="image_only")
+    assert not (folder / "lock").exists()

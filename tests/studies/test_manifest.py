@@ -7,6 +7,7 @@ from PIL import Image
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import parse_fields, read
 from prima_jax.studies.photographs import decode
+from prima_jax.studies.study import Attribute
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
 
 
@@ -213,3 +214,9 @@ def test_parse_fields_knows_values_by_name_and_lists_the_known_ones():
         parse_fields(STUDY, {"gender": "M"}, "here")
     with pytest.raises(UserError, match="here: unknown value 'male' in column sex; known are F, M"):
         parse_fields(STUDY, {"sex": "male"}, "here")
+
+
+def test_a_value_of_the_file_comes_before_a_word_that_reads_the_same():
+    grade = Attribute("grade", "grade", "category", "Grade {value}.", values={"1": "2", "2": "3"})
+    study = replace(STUDY, attributes=(grade,))
+    assert [parse_fields(study, {"grade": said}, "here")["grade"] for said in ("1", "2", "3")] == ["2", "3", "3"]
