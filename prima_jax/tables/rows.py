@@ -88,7 +88,7 @@ _PLAIN = (
     Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )
 _SHORTER = "its image encoder trains in refinement alone, hence for fewer steps than in the rows that align it"
-_AS_LONG = "its image encoder trains in refinement alone, for as many steps as in the rows that align it"
+_AS_LONG = "its image encoder trains in refinement alone, for as many epochs as the image-only row"
 # The paper's text has lost the marks that say which parts each of its nine rows has: these follow its prose, from the class
 # labels alone to the whole, one part at a time.
 _ABLATION = (
