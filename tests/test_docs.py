@@ -81,7 +81,7 @@ def test_commands_run_modules_and_make_targets_that_exist():
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_that_is_named_exists(field):
     tables = ("configs/aqua.py:table2", "configs/pad_ufes_20.py:table1")
-    for named in tables if field.startswith("table.") else (*FULL_RECIPES, "configs/my_cohort.py"):
+    for named in tables if field.startswith(("table.", "baselines.")) else (*FULL_RECIPES, "configs/my_cohort.py"):
         value = load(named)
         for key in field.split("."):
             assert key in value, f"{named} has no {field}"

@@ -58,6 +58,7 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
         return
     freed_memory.take_large_pages_in_children()
     share_device_memory(processes)
+    config = config.copy_and_resolve_references()  # a field that follows another cannot be sent to a process
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
     waiting = list(jobs)
     running: dict[Any, tuple[Job, Any, Connection]] = {}
