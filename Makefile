@@ -12,7 +12,7 @@ TABLES := runs/tables
 ARTICLES ?= ../shared/data/pubmed
 CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
-PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --durations=15 --durations-min=20
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: install demo corpus-demo tables test test-rest lint benchmark clean

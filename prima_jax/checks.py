@@ -83,7 +83,7 @@ def check(config: ConfigDict) -> None:
     absent = next((field for field in _NEEDED if not _holds(config, field)), None)
     if absent:
         raise UserError(f"The config lacks {absent}: start from configs.common.paper_recipe() and add what differs.")
-    for field, value in _numbers_and_words(config.to_dict()):
+    for field, value in _fields(config):
         _check_value(field, value)
     _check_augmentation(config.image.augmentation)
     _check_losses(config.align)
@@ -103,6 +103,11 @@ def _holds(config: ConfigDict, field: str) -> bool:
             return False
         section = section[name]
     return True
+
+
+def _fields(config: ConfigDict) -> list[tuple[str, Any]]:
+    """Names and values; last those that follow other fields, so that an error names the one that was set."""
+    return sorted(_numbers_and_words(config.to_dict()), key=lambda field: field[0].startswith(("image_only.", "baselines.")))
 
 
 def _numbers_and_words(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -293,6 +298,6 @@ def _check_devices(config: ConfigDict) -> None:
     if jax.process_count() > 1:
         raise UserError(f"Several hosts are not supported yet, and this is one of {jax.process_count()}: run one process.")
     devices = jax.device_count()
-    for field, value in _numbers_and_words(config.to_dict()):
+    for field, value in _fields(config):
         if field.endswith(".batch_size") and value % devices:
             raise UserError(f"{field} is {value}, which {devices} devices cannot share evenly: make it a multiple of {devices}.")

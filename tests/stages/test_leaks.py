@@ -15,7 +15,7 @@ from tests.stages.watch import PLACES, watching
 def context(study, tmp_path_factory):
     """Small enough that whole folds can be run, with two epochs, so that every training record is drawn."""
     epochs = {f"{stage}__epochs": 2.0 for stage in ("knowledge", "align", "refine", "image_only", "diagnose")}
-    context = study.context(tmp_path_factory.mktemp("leaks"), knowledge__corpus="", **epochs, **ONE_LAYER)
+    context = study.context(tmp_path_factory.mktemp("leaks"), knowledge__corpus="", text__max_length=136, **epochs, **ONE_LAYER)
     context.config.features.views = 1
     return context
 

@@ -37,11 +37,13 @@ def test_a_stage_that_is_read_several_times_counts_once(finished):
 
 def test_waiting_for_it_is_taken_off(finished):
     held, seconds = threading.Event(), 1.5
+    (finished.folder / "done.json").unlink()
 
     def other_row():
         with waiting_lock(finished.folder):
             held.set()
             time.sleep(seconds)
+            write_done(finished.folder, seconds=100.0)
 
     other = threading.Thread(target=other_row)
     other.start()
