@@ -141,7 +141,7 @@ def test_the_folder_of_a_table_is_told_in_one_line(refused, tmp_path: Path, phot
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     workdir = tmp_path_factory.mktemp("finished") / "run"
     jax.config.update("jax_disable_most_optimizations", True)  # nearly all the time is compilation
-    experiment.run(tiny_config(**ONE_LAYER), workdir)
+    experiment.run(tiny_config(text__max_length=152, **ONE_LAYER), workdir)
     yield workdir
     jax.config.update("jax_disable_most_optimizations", False)
 
