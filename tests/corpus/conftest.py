@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.writers import retries
 from tests.corpus.llm_server import LLMServer
 from tests.corpus.review_browser import CHROMIUM, FLAGS, sign_in
@@ -34,6 +35,16 @@ def _review_made_once(tmp_path_factory):
 def review_folder(_review_made_once, tmp_path):
     """A copy of its own, with the people who review."""
     return CorpusFolder(shutil.copytree(_review_made_once.path, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture
+def folder(review_folder):
+    return review_folder
+
+
+@pytest.fixture
+def app(folder):
+    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
 
 
 @pytest.fixture(scope="module")

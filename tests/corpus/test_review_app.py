@@ -1,8 +1,5 @@
 """The review page at the level of HTTP: what it shows, and what it refuses."""
 
-import csv
-import io
-import json
 import re
 import threading
 from contextlib import closing
@@ -12,13 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from configs.corpus import get_config
-from prima_jax.corpus.articles import Article
 from prima_jax.corpus.folder import CorpusFolder, write_lines
-from prima_jax.corpus.review import export, serve
+from prima_jax.corpus.review import serve
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.security import Forms
 from prima_jax.corpus.review.store import ReviewStore
-from prima_jax.corpus.review.view import source_of, word_changes
 from prima_jax.errors import UserError
 from tests.corpus.review_client import (
     ADA,
@@ -37,16 +32,6 @@ from tests.corpus.review_client import (
     text,
 )
 from tests.corpus.review_example import CONFIG, PEOPLE, add_people, example_claims, make_folder
-
-
-@pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
-def app(folder):
-    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
 
 
 class TestReading:
@@ -243,111 +228,6 @@ class TestDeciding:
         assert [len(page) for page in shown] == [50, 50, 20, 20]
         assert [*shown[0], *shown[1], *shown[2]] == [c["id"] for c in many]
         assert decide(ada, many[49]["id"], "approve").headers["location"] == f"/claims/{many[50]['id']}?done=1"
-
-
-class TestSources:
-    ARTICLE = Article("1", "T", (("A", "First one. Second one here. Third one. Fourth."), ("B", "Another part.")), year=2020)
-
-    def cited(self, quote, start=None, end=None):
-        return source_of({"article": "1", "quote": quote, "start": start, "end": end}, self.ARTICLE)
-
-    def test_the_quote_stands_between_the_sentences_next_to_it(self):
-        found = self.cited("Second one", 11, 21)
-        assert "".join(p.text for p in found.context) == "First one. Second one here. Third one. "
-        assert [p.text for p in found.context if p.mark == "quote"] == ["Second one"]
-
-    @pytest.mark.parametrize(("start", "end"), [(None, None), (0, 5), (11, 9999), (-5, 3), (21, 11)])
-    def test_offsets_that_do_not_fit_are_not_believed(self, start, end):
-        assert [p.text for p in self.cited("Second one", start, end).context if p.mark] == ["Second one"]
-
-    def test_a_quote_over_two_sections_is_marked_in_both(self):
-        found = self.cited("Fourth.\nAnother", 39, 54)
-        assert [[p.text for p in pieces if p.mark] for _, pieces in found.abstract] == [["Fourth."], ["Another"]]
-
-    def test_a_quote_that_is_not_there_has_no_context(self):
-        assert self.cited("Never said").context == ()
-
-    def test_the_context_is_always_the_abstracts_own_text(self):
-        abstract = self.ARTICLE.abstract
-        for start in range(len(abstract)):
-            for end in range(start + 1, len(abstract) + 1):
-                if abstract[start:end].strip():
-                    shown = self.cited(abstract[start:end], start, end).context
-                    assert "".join(p.text for p in shown) in abstract
-                    assert "".join(p.text for p in shown if p.mark) == abstract[start:end]
-
-    def test_changed_words_are_marked(self):
-        marks = [tuple(p) for p in word_changes("smoking raises risk", "smoking slightly lowers risk") if p.text != " "]
-        assert marks == [("smoking", ""), ("raises", "removed"), ("slightly lowers", "added"), ("risk", "")]
-
-
-class TestExport:
-    def test_csv_and_jsonl_hold_every_claim_its_state_and_decisions(self, app, folder):
-        ada, ben = signed_in(app), signed_in(app, BEN)
-        for browser in (ada, ben):
-            decide(browser, SUN, "approve")
-            decide(browser, LOST, "reject", reason="the quote is not there")
-        answer = ada.get("/export.csv")
-        assert answer.headers["content-disposition"] == 'attachment; filename="claims.csv"'
-        table = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
-        assert [row["id"] for row in table] == [c["id"] for c in example_claims()]
-        found = {row["id"]: row for row in table}
-        assert (found[SUN]["state"], found[SUN]["final_text"]) == ("approved", example_claims()[2]["text"])
-        assert found[LOST]["state"] == "rejected" and "the quote is not there" in found[LOST]["decisions"]
-        assert found[FLAGGED]["flags"] == "contradiction"
-        lines = [json.loads(line) for line in ada.get("/export.jsonl").text.splitlines()]
-        assert [d["who"] for d in lines[2]["decisions"]] == [ADA, BEN]
-        assert lines[2]["decisions"][0]["sha256"] and "passphrase" not in ada.get("/export.jsonl").text
-
-    def test_a_file_holds_what_the_page_gives_once_all_is_settled(self, app, folder, tmp_path):
-        for name in PEOPLE[:2]:
-            browser = signed_in(app, name)
-            for one in example_claims():
-                decide(browser, one["id"], "reject", reason="x")
-        for name in ("out.csv", "out.jsonl"):
-            assert "7 claims" in export.to_file(CONFIG, folder, tmp_path / name)
-            assert (tmp_path / name).read_bytes() == browser.get(f"/export.{name[4:]}").content
-
-    def test_another_ending_and_a_place_that_is_not_there_are_told(self, folder, tmp_path):
-        with pytest.raises(UserError, match=r"\.csv or \.jsonl"):
-            export.to_file(CONFIG, folder, tmp_path / "out.xlsx")
-        with pytest.raises(UserError, match="Cannot write"):
-            export.to_file(CONFIG, folder, tmp_path / "nowhere" / "out.csv")
-
-    @pytest.mark.parametrize(
-        "cell",
-        [
-            "=1+1",
-            "+1",
-            "-1",
-            "@x",
-            "\t=1",
-            "\r=1",
-            " =1",
-            "＝1",
-            '=HYPERLINK("http://x")',
-            "=cmd|' /C calc'!A0",
-            "harmless;=1+1;",
-            'harmless; "=1+1"',
-            "harmless\n=1+1",
-            "harmless\r\n@x",
-            "harmless\t-1",
-        ],
-    )
-    def test_no_cell_is_a_formula_whatever_parts_the_cells(self, cell):
-        """In many countries spreadsheets part cells at semicolons, and read a file that commas part all the same."""
-        row = dict.fromkeys(export.COLUMNS, cell) | {"flags": [], "citations": [], "decided_by": [cell], "decisions": []}
-        written = export.as_csv([row]).decode("utf-8-sig")
-        for separator in ",;\t":
-            for one in csv.reader(io.StringIO(written, newline=""), delimiter=separator):
-                assert not any(found.lstrip().startswith(("=", "+", "-", "@", "＝")) for found in one), (separator, one)
-        assert "'" in written
-
-    def test_what_is_no_formula_stays_as_it_is(self):
-        words = 'relative risk 0.93 (0.88-0.99); a "quoted" word, a-b, x=1'
-        row = dict.fromkeys(export.COLUMNS, words) | {"flags": [], "citations": [], "decided_by": [], "decisions": []}
-        (table,) = csv.DictReader(io.StringIO(export.as_csv([row]).decode("utf-8-sig"), newline=""))
-        assert table["text"] == table["final_text"] == words
 
 
 class TestServing:

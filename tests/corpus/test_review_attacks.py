@@ -25,16 +25,6 @@ CONFIG = Path(__file__).parents[2] / "configs" / "corpus.py"
 SQL = "'; DROP TABLE decision; --"
 
 
-@pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
-def app(folder):
-    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
-
-
 class TestOverPlainSockets:
     """No client that tidies a path before it is sent."""
 

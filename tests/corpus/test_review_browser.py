@@ -27,11 +27,6 @@ EVIL = "<script>window.hit=1;alert(1)</script><img src=x onerror='window.hit=2;a
 
 
 @pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
 def address(folder):
     with serve(folder.path) as (found, _):
         yield found

@@ -70,11 +70,6 @@ REFILL = "(form, old) => Object.entries(old).forEach(([name, value]) => { form.e
 
 
 @pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
 def address(folder):
     with serve(folder.path) as (found, _):
         yield found

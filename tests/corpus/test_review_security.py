@@ -14,16 +14,6 @@ from tests.corpus.review_client import ADA, BEN, EVIL, SCREEN, SUN, client, deci
 from tests.corpus.review_example import PASSPHRASE, PEOPLE, add_people, claim, make_folder
 
 
-@pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
-def app(folder):
-    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
-
-
 class TestRefusals:
     def test_every_page_needs_a_session(self, app):
         browser = client(app)

@@ -25,11 +25,6 @@ THIRD = Version("Sun at work raises the odds of actinic keratosis.", "raises", "
 
 
 @pytest.fixture
-def folder(review_folder):
-    return review_folder
-
-
-@pytest.fixture
 def store(folder):
     with ReviewStore(folder.review) as opened:
         yield opened
