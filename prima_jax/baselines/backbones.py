@@ -25,10 +25,15 @@ __all__ = [
     "image_encoder",
     "image_tokens",
     "photographs",
+    "pooled",
     "row_bench",
+    "sentence_vectors",
     "text_encoder",
     "text_tokens",
 ]
+
+
+_SENTENCES_AT_ONCE = 256
 
 
 def row_bench(context: Context, fold: Fold, method: Method) -> Bench:
@@ -81,6 +86,29 @@ def text_encoder(bench: Bench) -> dict[str, Any]:
 def text_tokens(bench: Bench) -> TextTokens:
     """Its tokens of every record's sentence: index [R, V'], version 0 says all that is known."""
     return pipeline.record_texts(bench.context, pipeline.Encoders(text_encoder(bench), {}), bench.tokenizers)
+
+
+def sentence_vectors(texts: TextTokens, train: list[Case], *, pooling: str = "mean") -> np.ndarray:
+    """Each distinct sentence as a vector, standardised over what is known of the training cases: float32 [S + 1, d].
+
+    Standardised, since embeddings that no label has trained differ little from one sentence to another.
+    """
+    vectors = pooled(texts, pooling)
+    known = vectors[texts.index[[case.row for case in train], 0]]
+    return (vectors - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-6)
+
+
+def pooled(texts: TextTokens, pooling: str) -> np.ndarray:
+    """Sentences by their "class" token, or as the "mean" over their words (zero for none): float32 [S + 1, d]."""
+    if pooling == "class":
+        return np.asarray(texts.tokens[:, 0], np.float32)
+    found = np.zeros((len(texts.tokens), texts.tokens.shape[-1]), np.float32)
+    for start in range(0, len(found), _SENTENCES_AT_ONCE):
+        part = slice(start, start + _SENTENCES_AT_ONCE)
+        words = texts.words[part, :, None]
+        sums = np.where(words, texts.tokens[part, 1:], 0).sum(axis=1, dtype=np.float32)
+        found[part] = sums / np.maximum(words.sum(axis=1), 1).astype(np.float32)
+    return found
 
 
 def photographs(cases: list[Case]) -> list[list[int]]:

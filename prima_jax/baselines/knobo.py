@@ -83,9 +83,14 @@ def fit(bench: Bench, train: list[Case]) -> State:
 
         return Objective(
             name=f"{NAME} fold {fold.index}",
-            loss=bottleneck_loss(settings.prior_weight if table.any() else 0.0),
+            loss=bottleneck_loss,
             trainable=initial(),
-            frozen={"prior": table, "class_weights": class_weights(settings.class_weights, labels, len(study.classes))},
+            frozen={
+                "prior": table,
+                # Of this fold, as the prior is: the step is compiled once for all folds.
+                "prior_weight": np.float32(settings.prior_weight if table.any() else 0.0),
+                "class_weights": class_weights(settings.class_weights, labels, len(study.classes)),
+            },
             optimizer=stage.optimizer(steps),
             steps=steps,
             batches=index_batches(stage, fold, len(train), read),
@@ -113,16 +118,12 @@ def diagnose(classifier: dict[str, Any], scores: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def bottleneck_loss(prior_weight: float) -> Any:
-    """Cross-entropy and prior over batch["concepts"] [B, K], batch["label"] [B]."""
-
-    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
-        logits = batch["concepts"] @ trainable["weights"] + trainable["bias"]
-        error, parts = weighted_cross_entropy(logits, batch["label"], frozen["class_weights"])
-        distance = prior_loss(trainable["weights"], frozen["prior"])
-        return error + prior_weight * distance, {**parts, "prior": distance}
-
-    return loss
+def bottleneck_loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+    """Cross-entropy and prior over batch["concepts"] [B, K], batch["label"] [B]; frozen["prior_weight"] is a scalar."""
+    logits = batch["concepts"] @ trainable["weights"] + trainable["bias"]
+    error, parts = weighted_cross_entropy(logits, batch["label"], frozen["class_weights"])
+    distance = prior_loss(trainable["weights"], frozen["prior"])
+    return error + frozen["prior_weight"] * distance, {**parts, "prior": distance}
 
 
 def prior_loss(weights: jax.Array, table: jax.Array) -> jax.Array:

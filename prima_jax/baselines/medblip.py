@@ -7,9 +7,10 @@ question and before the answer. An image-text contrast (ITC) is trained beside t
 Every adaptation is ours. The images are 2-D: the tokens of the run's frozen image encoder, those of a case's photographs
 one after the other with a learnt embedding of the view. The text is the metadata sentence. The LLM is the run's, and the
 answer is the softmax over the first tokens of the classes' names, as PRIMA's, so that what is compared is the bridge and not
-the LLM. The query former starts from scratch where the original starts from BERT. ITC takes the class token of the run's
-frozen text encoder where the original runs the text through the query former. The LLM is frozen, but in a run without
-weights: a frozen random LLM cannot answer, so there it gets the adapters of stage 3.
+the LLM. The query former starts from scratch where the original starts from BERT. ITC takes the mean over the sentence's
+words by the run's frozen text encoder, standardised over the training cases, where the original takes the class token of what
+the query former makes of the text. The LLM is frozen, but in a run without weights: a frozen random LLM cannot answer, so
+there it gets the adapters of stage 3.
 
 Left out: the language loss on the tokens of text and question, and the second ITC, against question and answer, which holds
 the label and takes equal labels for negatives.
@@ -48,21 +49,24 @@ class Inputs(NamedTuple):
 
     images: np.ndarray
     texts: TextTokens
+    vectors: np.ndarray
+    """[S + 1, d]: the distinct sentences', as backbones.sentence_vectors has them."""
     prompts: Prompts
 
 
-def frozen_inputs(bench: Bench) -> Inputs:
-    """Computed once, and read back."""
+def frozen_inputs(bench: Bench, train: list[Case]) -> Inputs:
+    """Computed once, and read back; standardised by the training cases."""
     context = bench.context
     prompts = prompt_tokens(bench.tokenizers.llm, record_sentences(context), QUESTION, context.config.text.max_length)
-    return Inputs(backbones.image_tokens(bench), backbones.text_tokens(bench), prompts)
+    texts = backbones.text_tokens(bench)
+    return Inputs(backbones.image_tokens(bench), texts, backbones.sentence_vectors(texts, train), prompts)
 
 
 def fit(bench: Bench, train: list[Case]) -> Any:
     """Trains the bridge, and in a run without weights the LLM's adapters."""
     context, fold, tokenizers = bench
     settings, module = context.config.baselines.medblip, context.llm.module
-    inputs, bridge = frozen_inputs(bench), make_bridge(context)
+    inputs, bridge = frozen_inputs(bench, train), make_bridge(context)
     adapted = adapted_llm(context, fold.index)
     stage = Stage("medblip", context, context.place(fold, "medblip"), settings)
     class_ids = class_token_ids(tokenizers.llm, list(context.prepared.study.classes))
@@ -124,11 +128,12 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
 def read(inputs: Inputs, sittings: Sequence[Sitting]) -> dict[str, np.ndarray]:
     """The inputs of B sittings: Features' "image_tokens" and "scan_mask", "text" [B, d], "ids" and "mask" [B, L]."""
     features = gather(inputs.images, inputs.texts, sittings)
-    prompts = inputs.prompts.index[[s.row for s in sittings], [s.text_view for s in sittings]]
+    rows = [s.row for s in sittings], [s.text_view for s in sittings]
+    prompts = inputs.prompts.index[rows]
     return {
         "image_tokens": np.asarray(features.image_tokens),
         "scan_mask": np.asarray(features.scan_mask),
-        "text": np.asarray(features.text_tokens[:, 0]),
+        "text": inputs.vectors[inputs.texts.index[rows]],
         "ids": inputs.prompts.ids[prompts],
         "mask": inputs.prompts.mask[prompts],
     }

@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from prima_jax.baselines import fusion
-from prima_jax.baselines.backbones import text_tokens
+from prima_jax.baselines.backbones import sentence_vectors, text_tokens
 from prima_jax.baselines.method import Bench
 from prima_jax.models.fusion import MetadataMLP
 from prima_jax.stages.cases import Case
-from prima_jax.stages.features import TextTokens
 
 __all__ = ["METHOD"]
 
@@ -26,40 +25,30 @@ NAME = "metadata_mlp"
 
 
 class State(NamedTuple):
-    """The trained model, the sentences' tokens, and the training cases' mean embedding and its standard deviation, each [d]."""
+    """The trained model, the distinct sentences' vectors [S + 1, d], and which of these each record has, [R, V]."""
 
     fused: fusion.Fused
-    texts: TextTokens
-    mean: np.ndarray
-    sd: np.ndarray
+    vectors: np.ndarray
+    sentences: np.ndarray
 
 
 def fit(bench: Bench, train: list[Case]) -> State:
     """Trains image encoder and MLP on the photographs of the training cases."""
     texts = text_tokens(bench)
-    found = embeddings(texts, train, _pooling(bench))
-    mean, sd = found.mean(axis=0), np.maximum(found.std(axis=0), 1e-6)
-    return State(fusion.fit(bench, train, NAME, _head(bench), (found - mean) / sd), texts, mean, sd)
+    vectors = sentence_vectors(texts, train, pooling=str(bench.context.config.baselines[NAME].pooling))
+    fused = fusion.fit(bench, train, NAME, _head(bench), _of_cases(vectors, texts.index, train))
+    return State(fused, vectors, texts.index)
 
 
 def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
     """[len(test), C]."""
-    vectors = (embeddings(state.texts, test, _pooling(bench)) - state.mean) / state.sd
+    vectors = _of_cases(state.vectors, state.sentences, test)
     return fusion.predict(bench, state.fused, test, NAME, _head(bench), vectors)
 
 
-def embeddings(texts: TextTokens, cases: list[Case], pooling: str) -> np.ndarray:
-    """Each case's sentence, by its class token or as the mean over its words (zero for none): float32 [len(cases), d]."""
-    rows = texts.index[[case.row for case in cases], 0]
-    if pooling == "class":
-        return texts.tokens[rows, 0].astype(np.float32)
-    words = texts.words[rows, :, None]
-    sums = np.where(words, texts.tokens[rows, 1:], 0).sum(axis=1, dtype=np.float32)
-    return sums / np.maximum(words.sum(axis=1), 1).astype(np.float32)
-
-
-def _pooling(bench: Bench) -> str:
-    return str(bench.context.config.baselines[NAME].pooling)
+def _of_cases(vectors: np.ndarray, sentences: np.ndarray, cases: list[Case]) -> np.ndarray:
+    """Of each case's sentence that says all that is known: [len(cases), d]."""
+    return vectors[sentences[[case.row for case in cases], 0]]
 
 
 def _head(bench: Bench) -> MetadataMLP:

@@ -67,11 +67,17 @@ def calibration_error(
     return _gap(*reliability(right, probabilities.max(axis=1), bins, spacing))
 
 
-def expected_calibration_error(probabilities: np.ndarray, bins: int = 15, draws: int = 200, seed: int = 0) -> float:
+def expected_calibration_error(
+    probabilities: np.ndarray, units: np.ndarray | None = None, bins: int = 15, draws: int = 200, seed: int = 0
+) -> float:
     """The mean `calibration_error` of labels drawn from `probabilities` `[N, C]` themselves: what a model that keeps its
-    promises would show, by chance alone, with as many cases and as sure."""
+    promises would show, by chance alone, with as many cases and as sure.
+
+    Cases of one of the `units` `[N]`, names, share a label, so they are drawn by one random number.
+    """
     generator, cumulated = np.random.default_rng(seed), np.cumsum(probabilities, axis=1)
-    drawn = generator.random((draws, len(probabilities), 1)) * cumulated[:, -1:]
+    positions = np.arange(len(probabilities)) if units is None else np.unique(np.asarray(units), return_inverse=True)[1]
+    drawn = generator.random((draws, int(positions.max()) + 1, 1))[:, positions] * cumulated[:, -1:]
     errors = [calibration_error((below > cumulated[:, :-1]).sum(axis=1), probabilities, bins) for below in drawn]
     return float(np.mean(errors))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prima_jax.evaluation.seeds import by_seed, over_seeds
 
-__all__ = ["caption", "facts", "figure", "method_name", "ordered", "title", "warnings"]
+__all__ = ["caption", "conditions", "facts", "figure", "method_name", "ordered", "title", "warnings"]
 
 _METHODS = {
     "prima": "PRIMA",
@@ -44,8 +44,8 @@ def facts(results: Mapping[str, Any]) -> list[str]:
     return [_what(results), _size(results), _split(results)]
 
 
-def warnings(results: Mapping[str, Any]) -> list[str]:
-    """What a reader has to know before believing the figures."""
+def conditions(results: Mapping[str, Any]) -> list[str]:
+    """Under which no figure says what it seems to: a control, untrained weights, fields that were hidden."""
     said = []
     if results.get("shuffled"):
         said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
@@ -54,9 +54,14 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
-    said += _no_corpus(results)
     if results.get("hidden_block"):
         said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
+    return said
+
+
+def warnings(results: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know before believing the figures."""
+    said = [*conditions(results), *_no_corpus(results)]
     if results.get("straddling_subjects"):
         said.append(
             f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "

@@ -9,6 +9,8 @@ from prima_jax.evaluation.confusion import confusion, confusion_by_group, scores
 __all__ = ["Chance", "chance", "permutation_p"]
 
 SQRT_2 = 2**0.5
+_ROUNDING = 1e-12
+"""What two scores may differ by that are the same but for rounding."""
 _CHUNK = 2**22
 """Numbers in one array of shuffled labels (32 MiB)."""
 
@@ -26,7 +28,7 @@ class Chance:
     @property
     def consistent(self) -> bool:
         """Whether the observed score lies within the interval of chance."""
-        return self.low <= self.observed <= self.high
+        return self.low - _ROUNDING <= self.observed <= self.high + _ROUNDING
 
 
 def chance(
@@ -81,8 +83,7 @@ def permutation_p(found: Chance) -> float:
     Phipson & Smyth 2010, doi 10.2202/1544-6115.1585: the labels as they are count among the permutations, so that p is
     never 0.
     """
-    # A draw that equals the observed score but for rounding is as high.
-    return float((1 + np.sum(found.draws >= found.observed - 1e-12)) / (1 + len(found.draws)))
+    return float((1 + np.sum(found.draws >= found.observed - _ROUNDING)) / (1 + len(found.draws)))
 
 
 def _shuffled_counts(of_units: np.ndarray, taken: np.ndarray, permutations: int, generator: np.random.Generator) -> np.ndarray:

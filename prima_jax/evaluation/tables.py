@@ -28,13 +28,13 @@ class Table:
 def build(results: Mapping[str, Any]) -> Table:
     """Lays out results (see results.json), in per cent, in the columns of the paper's table for the study.
 
-    The published rows are there if the study has any and is not synthetic, which nothing published compares with.
+    The published rows are there if the study has any, but not beside a synthetic or shuffled one.
     """
     classes, known = class_order(results), _paper_table(results)
     names = known.classes if known else {name: name for name in classes}
     rows = tuple(_row(method, results["methods"][method], classes) for method in ordered(results["methods"]))
     headings = ("Method", *(names[c] for c in classes), "Macro F1", "Accuracy", "Balanced acc.")
-    if known is None or results["synthetic"]:
+    if known is None or results["synthetic"] or results.get("shuffled"):
         return Table(headings, rows, (), "")
     heading = f"Published, not measured here (Table {known.number} of {CITATION}: {known.conditions})"
     return Table(headings, rows, tuple(_published_row(row, classes) for row in known.rows), heading)

@@ -20,7 +20,7 @@ from prima_jax.evaluation.pointing import Pointing, pointing
 from prima_jax.grounding.attention import Look
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Record
-from prima_jax.studies.synthetic import GROUNDING
+from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
 
 __all__ = ["Met", "meetings", "read_mask", "summary", "usual_places"]
 
@@ -92,7 +92,7 @@ def _photographs(found: Sequence[Met]) -> dict[str, list[Met]]:
 
 def read_mask(study_folder: Path, record: Record, sign: str) -> np.ndarray | None:
     """bool [H, W] of a sign in a synthetic photograph; None where it is not seen."""
-    path = study_folder / "masks" / Path(record.image).stem / f"{sign}.png"
+    path = study_folder / MASK_FOLDER / Path(record.image).stem / f"{sign}.png"
     if not path.exists():
         return None
     mask = np.asarray(Image.open(path).convert("L")) > 0

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from prima_jax.evaluation.captions import conditions
 from prima_jax.evaluation.report import write_whole
 
 __all__ = ["markdown", "write"]
@@ -92,7 +93,7 @@ def title(results: Mapping[str, Any]) -> str:
 
 def notes(results: Mapping[str, Any]) -> list[str]:
     """How the figures came about."""
-    found = [_SYNTHETIC] if results["synthetic"] else []
+    found = [*([_SYNTHETIC] if results["synthetic"] else []), *conditions(results)]
     found += [
         f"Held-out photographs of all {results['folds']} folds, seed {results['seed']}; encoders and projection heads as stage 2 "
         "leaves them. A look is one photograph with the words on one attribute in its own sentence; its attention is their mean.",

@@ -20,7 +20,7 @@ from prima_jax.grounding.attention import Look, looks
 from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
 from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
-from prima_jax.studies.synthetic import GROUNDING
+from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
 from prima_jax.tables.row import Job, table_context
 from prima_jax.tables.rows import PRIMA, TABLES, Row, row_config
 from prima_jax.workdir import claim, open_workdir
@@ -38,7 +38,7 @@ EXCHANGED = "exchanged"
 PLACES = "usual_places"
 PICTURES = 4
 """Photographs of each attribute."""
-VERSION = 1
+VERSION = 2
 """Rises whenever grounding.json would hold other figures, so that older ones are not read back."""
 
 
@@ -62,8 +62,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         if not any(clauses(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records):
             raise UserError(f"No record of {context.prepared.study.name} says anything of a visible attribute: fill some in.")
         found = {row.name: looks_of(config, workdir, row, seed) for row in VARIANTS}
-        study, masks = context.prepared.study, config.study.synthetic.units > 0
-        records, folder = context.prepared.records, context.study_folder
+        study, records, folder = context.prepared.study, context.prepared.records, context.study_folder
+        masks = study.synthetic and (folder / MASK_FOLDER).is_dir()
         met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
         if masks:
             met[EXCHANGED] = meetings(looks_of(config, workdir, PRIMA, seed, exchanged=True), records, folder)
@@ -72,6 +72,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             "version": VERSION,
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
             "synthetic": study.synthetic,
+            "shuffled": config.study.shuffle,
+            "random_weights": not (config.models.image.weights and config.models.text.weights),
+            "hidden_block": config.study.hide,
             "seed": seed,
             "folds": config.folds,
             "reference": PRIMA.name,
@@ -126,7 +129,7 @@ def pictures(context: Context, found: dict[str, list[Look]], *, masks: bool) -> 
             if mask is not None:
                 photograph = _enlarged(photograph, mask.shape)
             rows.append(Shown(look.clause, photograph, mask, {titles[name]: looks[n].attention for name, looks in found.items()}))
-        drawn[attribute] = attention_picture(attribute, rows, synthetic=masks)
+        drawn[attribute] = attention_picture(attribute, rows, synthetic=context.prepared.study.synthetic)
     return drawn
 
 

@@ -70,7 +70,7 @@ class Bridge(nn.Module):
 
     @nn.compact
     def __call__(self, image_tokens: jax.Array, scan_mask: jax.Array, text: jax.Array) -> Bridged:
-        """image_tokens [B, S, T, d], scan_mask [B, S], text [B, d_text]: the class token of a sentence."""
+        """image_tokens [B, S, T, d], scan_mask [B, S], text [B, d_text]: a sentence as one vector."""
         former = QueryFormer(self.queries, self.layers, self.width, self.heads, self.remat, name="query_former")
         read = former(image_tokens, scan_mask)
         # Its logarithm is learnt, which keeps the temperature positive.

@@ -71,6 +71,8 @@ class Context:
     """Stage -> the seconds that it took, of all that were run or read back so far."""
     spared: dict[str, float] = field(default_factory=dict)
     """Stage -> the seconds that it would have taken here, had nobody done it before, less those spent waiting for it."""
+    parameters: dict[str, int] = field(default_factory=dict)
+    """Stage -> the number of parameters that it trains, of all that were run or read back so far."""
     shared: Path | None = None
     """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
@@ -189,7 +191,9 @@ class Stage:
                     write_done(self.folder, seconds=trained.seconds)
         self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
         self.context.spared.setdefault(self.name, (0.0 if done is None else done["seconds"]) - waited)  # once, if read again
-        return trained.tree if done is None else jax.device_get(load_tree(result, template()))
+        tree = trained.tree if done is None else jax.device_get(load_tree(result, template()))
+        self.context.parameters[self.name] = sum(leaf.size for leaf in jax.tree.leaves(tree))
+        return tree
 
     def optimizer(self, steps: int) -> Any:
         s = self.settings

@@ -34,7 +34,7 @@ from prima_jax.studies.synthetic_evidence import (
     log_likelihood_ratios,
 )
 
-__all__ = ["COLUMNS", "GROUNDING", "VERSION", "ceiling", "corpus_lines", "log_likelihood_ratios", "write"]
+__all__ = ["COLUMNS", "GROUNDING", "MASK_FOLDER", "VERSION", "ceiling", "corpus_lines", "log_likelihood_ratios", "write"]
 
 VERSION = 1
 """Rises whenever the same seed would give other files."""
@@ -70,6 +70,8 @@ GROUNDING = {
     "prior_keratoplasty": "graft",
 }
 """Attribute -> the mask of the sign its sentence speaks of."""
+MASK_FOLDER = "masks"
+"""Their folder in the study's."""
 
 README = """# SYNTHETIC slit-lamp keratitis study
 
@@ -132,7 +134,7 @@ def _write_photographs(folder: Path, eye: Eye, entropy: list[int], size: int) ->
         rng = np.random.default_rng([*entropy, tuple(VIEW_RATES).index(view)])
         image, masks = draw(eye, view, rng, size)
         Image.fromarray(image).save(folder / "images" / f"{_stem(eye, view)}.png", compress_level=6)
-        place = folder / "masks" / _stem(eye, view)
+        place = folder / MASK_FOLDER / _stem(eye, view)
         place.mkdir(parents=True)
         for sign, mask in masks.items():
             Image.fromarray(mask).save(place / f"{sign}.png")

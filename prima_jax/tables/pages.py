@@ -17,6 +17,14 @@ from prima_jax.tables.statistics_pages import statistics_markdown
 __all__ = ["markdown", "write"]
 
 Cells = tuple[str, ...]
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%_#${}"},
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+    }
+)
 
 
 def write(
@@ -36,11 +44,16 @@ def write(
 
 def headings(results: Mapping[str, Any]) -> Cells:
     """As the paper has them, and what a row costs."""
-    method = "Method (SYNTHETIC study)" if results["synthetic"] else "Method"
+    marks = [
+        *(["SYNTHETIC study"] if results["synthetic"] else []),
+        *(["RANDOM WEIGHTS"] if results.get("random_weights") else []),
+        *([f"{results['shuffled']} SHUFFLED"] if results.get("shuffled") else []),
+    ]
+    method = f"Method ({', '.join(marks)})" if marks else "Method"  # in a file of figures no caption stands beside them
     over_seeds = ("SD over seeds",) if len(results["seeds"]) > 1 else ()
     scores = ("Macro F1", *over_seeds, "Accuracy", "Balanced acc.")
     memory = ("Memory, GiB", "GPU memory, GiB") if _device_memory(results) else ("Memory, GiB",)
-    return (method, *_classes(results).values(), *scores, "Minutes", *memory)
+    return (method, *_classes(results).values(), *scores, "Trained, M", "Minutes", *memory)
 
 
 def table_cells(results: Mapping[str, Any]) -> list[Cells]:
@@ -52,7 +65,7 @@ def table_cells(results: Mapping[str, Any]) -> list[Cells]:
         shown = [figure(values, seeds) for values in figures]
         if seeds > 1:
             shown.insert(-2, _seed_deviation(by_seed(row["macro_f1"], seeds)))
-        needed = [f"{sum(row['seconds']) / 60 / seeds:.1f}", _gib(row["peak_memory"])]
+        needed = [_millions(row["parameters"]), f"{sum(row['seconds']) / 60 / seeds:.1f}", _gib(row["peak_memory"])]
         if _device_memory(results):
             needed.append(_gib(row["peak_device_memory"]))
         rows.append((row["title"], *shown, *needed))
@@ -77,7 +90,7 @@ def latex(results: Mapping[str, Any]) -> str:
     rows = [" & ".join(map(_escaped, cells)) + r" \\" for cells in (columns, *table_cells(results))]
     return "\n".join(
         [
-            *(f"% {sentence}" for sentence in (title(results), *notes(results))),
+            *(f"% {' '.join(sentence.split())}" for sentence in (title(results), *notes(results))),
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
             rows[0],
@@ -100,6 +113,10 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         )
     said += _seen(results)
     said.append(
+        "Trained: millions of parameters, the most in any fold, of all stages that the row needs; what two stages train counts "
+        "twice; rows of scikit-learn are not counted."
+    )
+    said.append(
         "Minutes: all folds of one seed as if the row stood alone, though stages that rows share were trained once; without the "
         "features of frozen encoders that another row had computed. Rows that ran at the same time slowed each other. Memory: "
         "the largest of a row's process."
@@ -121,12 +138,16 @@ def _seen(results: Mapping[str, Any]) -> list[str]:
         ("images",): "photographs alone",
         ("metadata",): "metadata alone",
     }
-    parts = [f"{words[seen]}: {', '.join(titles[seen])}" for seen in words if seen in titles]
-    return [f"Seen at test: {'; '.join(parts)}."] if parts else []
+    parts = [f"{words[seen]}: {'; '.join(titles[seen])}" for seen in words if seen in titles]  # titles have commas
+    return [f"Seen at test. {'. '.join(part[0].upper() + part[1:] for part in parts)}."] if parts else []
 
 
 def _device_memory(results: Mapping[str, Any]) -> bool:
     return any(peak is not None for row in results["methods"].values() for peak in row.get("peak_device_memory", ()))
+
+
+def _millions(counts: Sequence[int]) -> str:
+    return f"{max(counts) / 1e6:.2f}" if any(counts) else "-"
 
 
 def _gib(peaks: Sequence[int | None]) -> str:
@@ -144,7 +165,7 @@ def _classes(results: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _published(results: Mapping[str, Any]) -> Mapping[str, PublishedRow]:
     known = PUBLISHED.get(results["study"])
-    if known is None or results["synthetic"] or set(known.classes) != set(results["classes"]):
+    if known is None or results["synthetic"] or results.get("shuffled") or set(known.classes) != set(results["classes"]):
         return {}
     return {row.method: row for row in known.rows}
 
@@ -167,9 +188,7 @@ def _line(cells: Cells) -> str:
 
 
 def _escaped(cell: str) -> str:
-    for character in "&%_#":
-        cell = cell.replace(character, f"\\{character}")
-    return cell
+    return cell.translate(_LATEX)
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> bytes:

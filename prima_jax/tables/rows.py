@@ -26,7 +26,7 @@ class Row:
     published: str = ""
     """The paper's row beside it, by its name in evaluation/published.py."""
     title_without_weights: str = ""
-    """Its title in runs whose image encoder has no published weights, where that is another one."""
+    """Its title where the model that it names has no published weights, if that is another one."""
     note: str = ""
     """What a reader has to know of this row, beside what its method says."""
     as_in: Mapping[str, str] = field(default_factory=dict)

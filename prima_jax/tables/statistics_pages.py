@@ -79,7 +79,7 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 
 
 def _are(names: list[str]) -> str:
-    return f"are {', '.join(names)}" if names else "is no row"
+    return f"are {'; '.join(names)}" if names else "is no row"  # names have commas
 
 
 def _subgroups(found: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:

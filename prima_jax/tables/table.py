@@ -105,7 +105,7 @@ def collect(
     notes = []
     for job in jobs:
         context, folds = contexts[job.seed]
-        row = methods.setdefault(job.row.name, empty_row(job, names, weights=bool(context.config.models.image.weights)))
+        row = methods.setdefault(job.row.name, empty_row(job, names, context.config.models))
         for fold in folds:
             cases = experiment.split_cases(context, fold)[1]
             found, note = probabilities(workdir, job, fold.index)
@@ -122,9 +122,11 @@ def collect(
     return {**describe(context, reading, folds), **common, "methods": methods}, predictions
 
 
-def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, Any]:
-    """A row before its first fold; weights: whether the image encoder has published ones."""
-    method, renamed = METHODS[job.row.method], "" if weights else job.row.title_without_weights
+def empty_row(job: Job, names: tuple[str, ...], models: ConfigDict) -> dict[str, Any]:
+    """A row before its first fold."""
+    method = METHODS[job.row.method]
+    named = models.image if "images" in method.sees else models.llm  # whose name stands in its title
+    renamed = "" if named.weights else job.row.title_without_weights
     note = "; ".join(said for said in (method.note, job.row.note) if said)
     published = {"published": job.row.published} if job.row.published else {}
     scored: dict[str, Any] = {key: [] for key in SCORES}
@@ -135,6 +137,7 @@ def empty_row(job: Job, names: tuple[str, ...], *, weights: bool) -> dict[str, A
         "sees": sorted(method.sees),
         **scored,
         "f1": {name: [] for name in names},
+        "parameters": [],
         "seconds": [],
         "peak_memory": [],
         "peak_device_memory": [],
@@ -147,6 +150,7 @@ def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:
         row[key].append(found[key])
     for name, value in found["f1"].items():
         row["f1"][name].append(value)
+    row["parameters"].append(sum(note.get("parameters", {}).values()))  # older folds did not note them
     row["seconds"].append(note["seconds"])
     row["peak_memory"].append(note["peak_memory_bytes"])
     row["peak_device_memory"].append(note["peak_device_memory_bytes"])

@@ -1,6 +1,7 @@
 """DeepIK: its two levels and their weights, the statistics of its norms, and that it learns what it is given."""
 
 import json
+from dataclasses import replace
 
 import chex
 import jax
@@ -73,6 +74,17 @@ def test_the_coarse_level_is_the_kind_of_photograph_or_the_groups(study, tmp_pat
     bench, *_ = make_bench(study, tmp_path / "wrong", baselines__deepik__groups=(("fungal",), ("viral",)), **ONE_LAYER)
     with pytest.raises(UserError, match=r"fungal, viral, but .* bacterial, fungal"):
         coarse_level(bench.context)
+
+
+def test_a_group_may_hold_several_classes(study, tmp_path):
+    classes = {name: name for name in ("BCC", "MEL", "NEV", "SEK")}
+    groups = (("MEL", "BCC"), ("NEV", "SEK"))
+    bench, *_ = make_bench(study, tmp_path, baselines__deepik__groups=groups, **ONE_LAYER)
+    prepared = bench.context.prepared
+    records = tuple(replace(record, label=i % 4) for i, record in enumerate(prepared.records))
+    other = replace(prepared, study=replace(prepared.study, classes=classes), records=records)
+    count, labels = coarse_level(replace(bench.context, prepared=other))
+    assert count == 2 and labels.tolist() == [(0, 0, 1, 1)[record.label] for record in records]
 
 
 def test_pooled_statistics_are_those_of_all_batches_together():

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax.baselines import fusion, metadata_mlp
+from prima_jax.baselines import backbones, fusion
 from prima_jax.baselines.methods import METHODS
 from prima_jax.models.fusion import MetaBlock, MetadataMLP
 from prima_jax.stages.cases import Case
@@ -107,11 +107,22 @@ def test_a_sentence_is_the_mean_over_its_words_or_its_class_token():
     tokens = r.normal(size=(3, 1 + 4, WIDTH)).astype(np.float16)
     words = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)  # the last says nothing
     texts = TextTokens(tokens, words, np.array([[1, 0], [0, 0], [2, 2]]))
-    cases = [Case(str(row), "", "", 0, row, ()) for row in (2, 0, 1)]
-    found = metadata_mlp.embeddings(texts, cases, "words")
-    expected = [np.zeros(WIDTH), tokens[1, 1:].astype(np.float64).mean(axis=0), tokens[0, 1:3].astype(np.float64).mean(axis=0)]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_array_equal(metadata_mlp.embeddings(texts, cases, "class"), tokens[[2, 1, 0], 0].astype(np.float32))
+    expected = [tokens[0, 1:3].astype(np.float64).mean(axis=0), tokens[1, 1:].astype(np.float64).mean(axis=0), np.zeros(WIDTH)]
+    np.testing.assert_allclose(backbones.pooled(texts, "mean"), expected, atol=1e-6)
+    np.testing.assert_array_equal(backbones.pooled(texts, "class"), tokens[:, 0].astype(np.float32))
+
+
+def test_sentences_are_standardised_by_what_is_known_of_the_training_cases_alone():
+    r = np.random.default_rng(0)
+    tokens = r.normal(3.0, 5.0, size=(700, 1 + 4, WIDTH)).astype(np.float32)  # more than are averaged at once
+    texts = TextTokens(tokens, r.random((700, 4)) < 0.8, np.stack([np.arange(600), r.permutation(600)], axis=1))
+    train = [Case(str(row), "", "", 0, row, ()) for row in range(0, 400, 2)]
+    found = backbones.sentence_vectors(texts, train)
+    known = found[np.arange(0, 400, 2)]
+    np.testing.assert_allclose(known.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(known.std(axis=0), 1, atol=1e-5)
+    tokens[np.setdiff1d(np.arange(700), np.arange(0, 400, 2))] *= 9.0
+    np.testing.assert_array_equal(backbones.sentence_vectors(texts, train)[np.arange(0, 400, 2)], known)
 
 
 @pytest.mark.slow

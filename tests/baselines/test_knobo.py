@@ -14,6 +14,7 @@ from prima_jax.baselines import concepts, knobo
 from prima_jax.data.corpus_file import Claim
 from prima_jax.data.metadata import OneHot
 from prima_jax.errors import UserError
+from prima_jax.experiment import split_cases
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.training.loop import make_step
 from prima_jax.training.parallel import Parallel
@@ -52,6 +53,7 @@ def classifier(seed=1):
 
 FROZEN = {
     "prior": np.array([[1, -1], [0, 1], [0, 0], [-1, 0], [1, 1]], np.float32),
+    "prior_weight": np.float32(1.0),
     "class_weights": np.array([0.5, 2.0], np.float32),
 }
 
@@ -70,7 +72,8 @@ class Loss(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True)
     def test_the_loss_equals_its_loops(self):
         for weight in (0.0, 1.0, 2.5):
-            found, _ = self.variant(knobo.bottleneck_loss(weight))(classifier(), FROZEN, batch())
+            frozen = {**FROZEN, "prior_weight": np.float32(weight)}
+            found, _ = self.variant(knobo.bottleneck_loss)(classifier(), frozen, batch())
             np.testing.assert_allclose(found, loss_loops(classifier(), FROZEN, batch(), weight), rtol=1e-6)
 
 
@@ -85,7 +88,7 @@ def test_two_devices_give_the_loss_of_one(kind):
     for devices in (1, 2, 4):
         parallel = Parallel(kind, jax.devices()[:devices])
         optimizer = optax.sgd(0.0)
-        step = parallel.map_step(make_step(knobo.bottleneck_loss(1.0), optimizer))
+        step = parallel.map_step(make_step(knobo.bottleneck_loss, optimizer))
         state = parallel.replicate(create(classifier(), optimizer))
         found.append(float(step(state, parallel.replicate(FROZEN), parallel.share(batch()))[1]["loss"]))
     np.testing.assert_allclose(found, loss_loops(classifier(), FROZEN, batch(), 1.0), rtol=1e-6)
@@ -96,7 +99,7 @@ def test_the_prior_pulls_weights_to_its_signs_and_leaves_the_others_at_zero():
     trained = {"weights": jnp.zeros((5, 2)), "bias": jnp.zeros(2)}
     optimizer = optax.adam(0.05)
     state = optimizer.init(trained)
-    gradient = jax.jit(jax.grad(lambda t: knobo.bottleneck_loss(1.0)(t, FROZEN, nothing)[0]))
+    gradient = jax.jit(jax.grad(lambda t: knobo.bottleneck_loss(t, FROZEN, nothing)[0]))
     for _ in range(200):
         updates, state = optimizer.update(gradient(trained), state)
         trained = optax.apply_updates(trained, updates)
@@ -189,6 +192,21 @@ def test_without_claims_nothing_pulls_the_weights_to_zero(study, tmp_path, monke
         monkeypatch.setattr(knobo, "prior", lambda *_, shape=shape, claims=claims: np.full(shape, 0.0 if not claims else 1e-9))
         weights.append(np.abs(knobo.METHOD.fit(bench, train).classifier["weights"]).mean())
     assert weights[0] > 1.2 * weights[1]
+
+
+def test_each_fold_has_a_prior_of_its_own_though_their_step_is_compiled_once(study, tmp_path, monkeypatch):
+    """In one process as if each fold had had a process to itself: a run that was stopped between them gives the same."""
+    found = {}
+    for name, indices in (("together", (0, 1)), ("alone", (1,))):
+        bench, *_ = bench_that_shows_all(study, tmp_path / name, monkeypatch)
+        for index in indices:
+            fold = study.fold(bench.context, index)
+            table = np.full((200, 2), index)  # the claims bear on concepts of the second fold alone
+            monkeypatch.setattr(knobo, "prior", lambda names, *_, table=table: table[: len(names)])
+            train, _ = split_cases(bench.context, fold)
+            found[name] = knobo.METHOD.fit(bench._replace(fold=fold), train).classifier["weights"]
+    np.testing.assert_array_equal(found["together"], found["alone"])
+    assert found["alone"].mean() > 0.01  # where the prior pulls them
 
 
 def test_the_classifier_trains_on_every_stored_view(study, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What holds for every method of a table: it ignores what it says it does not see, and nothing held out reaches it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,34 +28,65 @@ def test_a_method_ignores_what_it_does_not_see_and_whatever_is_held_out(study, t
     assert expected.shape == (len(test), 2) and np.isfinite(expected).all()
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
 
-    # The labels of held-out records turned round: the very same probabilities.
-    other, train_2, test_2 = altered(study, tmp_path / "labels", lambda records, held_out: turned(records, held_out))
-    assert [c.name for c in test_2] == [c.name for c in test]
-    np.testing.assert_array_equal(method.predict(other, method.fit(other, train_2), test_2), expected)
+    def found(folder, change):
+        other, train_2, test_2 = altered(study, tmp_path / folder, change)
+        assert [c.name for c in test_2] == [c.name for c in test]
+        return method.predict(other, method.fit(other, train_2), test_2)
+
+    # All held-out records have the other label, and half of the held-out eyes another one's metadata and photographs.
+    records = bench.context.prepared.records
+    held_out = sorted({records[p].unit for p in bench.fold.test})
+    moved = held_out[::2]
+    after = found("held_out", lambda changed: exchanged(changed.turned(bench.fold.test), moved))
+    others = np.array([case.unit not in moved for case in test])
+    np.testing.assert_array_equal(after[others], expected[others])
+    if np.ptp(expected[:, 0]):  # rows of missingness find nothing in a study this small
+        assert (after[~others] != expected[~others]).any()  # else nothing was exchanged
 
     if "metadata" not in method.sees:
-        held_out = set(bench.fold.test.tolist())
-        taken = held_out if name in LEARN_FROM_METADATA else range(len(bench.context.prepared.records))
-        other, train_2, test_2 = altered(study, tmp_path / "metadata", lambda records, _: without_fields(records, taken))
-        np.testing.assert_array_equal(method.predict(other, method.fit(other, train_2), test_2), expected)
+        taken = bench.fold.test if name in LEARN_FROM_METADATA else range(len(records))
+        np.testing.assert_array_equal(found("metadata", lambda changed: changed.without_fields(taken)), expected)
+    if "images" not in method.sees:
+        everyone = sorted({record.unit for record in records})
+        np.testing.assert_array_equal(found("photographs", lambda changed: exchanged(changed, everyone, fields=False)), expected)
+
+
+class Altered:
+    """The records of a study and the position of the photograph that each has."""
+
+    def __init__(self, records, photographs=None):
+        self.records = tuple(records)
+        self.photographs = np.arange(len(self.records)) if photographs is None else photographs
+
+    def turned(self, positions):
+        """With the other one of two labels."""
+        taken = set(map(int, positions))
+        return Altered([replace(r, label=1 - r.label) if i in taken else r for i, r in enumerate(self.records)], self.photographs)
+
+    def without_fields(self, positions):
+        taken = set(map(int, positions))
+        return Altered([replace(r, fields={}) if i in taken else r for i, r in enumerate(self.records)], self.photographs)
+
+
+def exchanged(before: Altered, units: Sequence[str], *, fields: bool = True) -> Altered:
+    """Each of the units has the photographs, and the metadata, of the next one."""
+    of_unit = {unit: [i for i, record in enumerate(before.records) if record.unit == unit] for unit in units}
+    records, photographs = list(before.records), before.photographs.copy()
+    for unit, donor in zip(units, [*units[1:], units[0]], strict=True):
+        for n, position in enumerate(of_unit[unit]):
+            source = of_unit[donor][n % len(of_unit[donor])]
+            photographs[position] = before.photographs[source]
+            if fields:
+                records[position] = replace(records[position], fields=before.records[source].fields)
+    return Altered(records, photographs)
 
 
 def altered(study, folder, change):
-    """A bench whose records were changed."""
+    """A bench whose records or photographs were changed."""
     bench, train, test = make_bench(study, folder, **ONE_LAYER)
     prepared = bench.context.prepared
-    records = change(prepared.records, set(bench.fold.test.tolist()))
-    context = replace(bench.context, prepared=replace(prepared, records=records))
-    return Bench(context, bench.fold, bench.tokenizers), [relabel(c, records) for c in train], [relabel(c, records) for c in test]
-
-
-def relabel(case, records):
-    return replace(case, label=records[case.row].label)
-
-
-def turned(records, held_out):
-    return tuple(replace(r, label=1 - r.label) if i in held_out else r for i, r in enumerate(records))
-
-
-def without_fields(records, taken):
-    return tuple(replace(r, fields={}) if i in taken else r for i, r in enumerate(records))
+    changed = change(Altered(prepared.records))
+    source = [prepared.source[int(i)] for i in changed.photographs]
+    context = replace(bench.context, prepared=replace(prepared, records=changed.records, source=source, _decoded={}))
+    relabelled = [[replace(case, label=changed.records[case.row].label) for case in cases] for cases in (train, test)]
+    return Bench(context, bench.fold, bench.tokenizers), *relabelled

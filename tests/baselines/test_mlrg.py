@@ -165,6 +165,11 @@ def test_it_fits_its_training_cases(study, tmp_path, case):
     own = {f"baselines__mlrg__{name}": value for name, value in options.items()}
     bench, train, _ = make_bench(study, tmp_path, **ONE_LAYER, diagnose__case=case, diagnose__rank=8, **own)
     assert training_accuracy(bench, mlrg.METHOD, train[:32]) == 1.0
+    if case == "unit":
+        model, shown, sentences = mlrg.METHOD.fit(bench, train[:32])  # read back
+        alone = shown._replace(together=[[position] for position in range(len(shown.together))])
+        expected, found = (mlrg.METHOD.predict(bench, (model, v, sentences), train[:32]) for v in (shown, alone))
+        assert np.abs(found - expected).max() > 0.01  # trained, it still reads the other views
 
 
 @pytest.mark.slow

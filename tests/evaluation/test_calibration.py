@@ -82,6 +82,20 @@ def test_the_error_that_chance_gives_is_that_of_honest_probabilities():
     assert calibration_error(labels, probabilities) > expected_calibration_error(probabilities) + 0.03
 
 
+def test_units_have_one_label_so_that_chance_gives_more():
+    """Of an honest model whose ten cases of a unit are all as sure; the mean over 100 cohorts, 0.0825 (0.0025)."""
+    generator, units = np.random.default_rng(0), np.repeat(np.arange(150), 10)
+    found, expected = [], []
+    for _ in range(100):
+        first = generator.random(150)
+        probabilities = np.stack([first, 1 - first], axis=1)[units]
+        labels = (generator.random(150) >= first).astype(int)[units]
+        found.append(calibration_error(labels, probabilities))
+        expected.append(expected_calibration_error(probabilities, units, draws=20))
+    assert np.mean(expected) == pytest.approx(np.mean(found), abs=0.01)  # four Monte-Carlo errors
+    assert expected_calibration_error(probabilities) < 0.5 * np.mean(found)
+
+
 def test_order_of_cases_does_not_matter():
     labels, probabilities = drawn(300, 2.0)
     order = np.random.default_rng(1).permutation(300)

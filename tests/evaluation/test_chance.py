@@ -40,6 +40,14 @@ def test_majority_has_chance_as_its_score_and_no_spread():
     assert permutation_p(found["accuracy"]) == 1
 
 
+@pytest.mark.parametrize("counts", [(400, 579), (61, 40), (169, 40, 245, 362, 146, 146), (3, 4)])
+def test_what_is_the_same_under_every_deal_lies_within_chance_whatever_its_rounding(counts):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    for always in range(len(counts)):
+        found = chance(labels, np.full(len(labels), always), len(counts), permutations=50, cross_validated=True)
+        assert all(one.consistent and permutation_p(one) == 1 for one in found.values())
+
+
 def test_units_swap_their_labels_whole():
     # Two units of five cases each, one always taken for class 0: all right or all wrong.
     labels, predicted, units = np.repeat([0, 1], 5), np.repeat([0, 1], 5), np.repeat(["u", "v"], 5)

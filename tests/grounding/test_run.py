@@ -31,6 +31,12 @@ def test_figures_of_a_drawn_study_say_so_and_pictures_of_patients_have_no_figure
     assert "SYNTHETIC" not in told and "no figures" in told and "|" not in told
 
 
+def test_a_control_and_untrained_weights_are_told():
+    told = pages.markdown(results(shuffled="images", random_weights=True, hidden_block="form"))
+    assert all(word in told for word in ("CONTROL: every unit was given the images", "RANDOM WEIGHTS", "HIDDEN"))
+    assert "RANDOM WEIGHTS" in pages.html(results(random_weights=True), [])
+
+
 def test_the_page_escapes_what_comes_from_a_study():
     page = pages.html(results(title="<script>"), ["<b>"])
     assert "<script>" not in page and "<b>" not in page

@@ -17,12 +17,13 @@ def results(**changes: Any) -> dict[str, Any]:
         "accuracy": [0.6, 0.6],
         "balanced_accuracy": [0.25, 0.75],
         "f1": {name: [0.5, None] for name in CLASSES},
+        "parameters": [1_250_000, 1_240_000],
         "seconds": [60.0, 30.0],
         "peak_memory": [2**30, 3 * 2**29],
     }
     methods = {
         "prima": {"title": "PRIMA", "published": "PRIMA", **row},
-        "majority": {"title": "Majority class & more", **row},
+        "majority": {"title": "Majority class & more", **row, "parameters": [0, 0]},
     }
     return {
         "study": "pad_ufes_20",
@@ -41,9 +42,9 @@ def results(**changes: Any) -> dict[str, Any]:
 def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row_under_ours():
     ours, published, other = pages.table_cells(results())
     assert pages.headings(results())[1:7] == CLASSES
-    assert ours == ("PRIMA", *["50.00"] * 6, "60.00 (14.14)", "60.00 (0.00)", "50.00 (35.36)", "1.5", "1.50")
+    assert ours == ("PRIMA", *["50.00"] * 6, "60.00 (14.14)", "60.00 (0.00)", "50.00 (35.36)", "1.25", "1.5", "1.50")
     assert published[0] == "PRIMA (published)" and published[7] == "73.75 (3.40)"
-    assert other[0] == "Majority class & more"
+    assert other[0] == "Majority class & more" and other[-3:] == ("-", "1.5", "1.50")
 
 
 def test_nothing_published_stands_beside_a_synthetic_study():
@@ -55,7 +56,7 @@ def test_nothing_published_stands_beside_a_synthetic_study():
 
 def test_two_seeds_have_their_own_deviation_and_the_minutes_are_those_of_one():
     ours = pages.table_cells(results(seeds=[0, 1], table=3))[0]  # a fold each: 50 and 70
-    assert ours == ("PRIMA", "60.00", "14.14", "60.00", "50.00", "0.8", "1.50")
+    assert ours == ("PRIMA", "60.00", "14.14", "60.00", "50.00", "1.25", "0.8", "1.50")
     assert pages.headings(results(seeds=[0, 1], table=3))[1:3] == ("Macro F1", "SD over seeds")
     widths = {len(row) for row in (pages.headings(results(seeds=[0, 1])), *pages.table_cells(results(seeds=[0, 1])))}
     assert len(widths) == 1  # the published row as well
@@ -66,6 +67,14 @@ def test_a_synthetic_study_says_so_in_every_file(tmp_path):
     for name in ("table_1.md", "table_1.csv", "table_1.tex", "table_1.json"):
         assert "synthetic" in (tmp_path / name).read_text().lower(), name
     assert "SYNTHETIC" in next(line for line in (tmp_path / "table_1.tex").read_text().splitlines() if line.startswith("Method"))
+
+
+def test_in_files_of_figures_alone_the_heading_says_what_the_figures_are_not(tmp_path):
+    pages.write(tmp_path, results(random_weights=True, shuffled="labels"), [{"seed": 0, "method": "prima"}], {})
+    for name in ("table_1.md", "table_1.csv", "table_1.tex"):
+        text = (tmp_path / name).read_text()
+        assert "Method (RANDOM WEIGHTS, labels SHUFFLED)" in text, name
+        assert "(published)" not in text  # nothing published has shuffled labels
 
 
 def test_device_memory_stands_beside_the_hosts_where_a_device_tells():
@@ -83,8 +92,10 @@ def test_device_memory_stands_beside_the_hosts_where_a_device_tells():
 def test_what_a_row_sees_is_told():
     found = results()
     found["methods"]["prima"]["sees"] = ["images", "metadata"]
-    found["methods"]["majority"]["sees"] = []
-    assert "- Seen at test: photographs and metadata: PRIMA." in pages.markdown(found)
+    found["methods"]["majority"]["sees"] = ["images"]
+    found["methods"]["other"] = {**found["methods"]["majority"], "title": "L_img, L_glo"}
+    told = "- Seen at test. Photographs and metadata: PRIMA. Photographs alone: Majority class & more; L_img, L_glo."
+    assert told in pages.markdown(found)
 
 
 def test_two_seeds_are_told_in_the_caption_as_the_cells_have_them():
@@ -105,8 +116,16 @@ def test_table_3_has_no_columns_for_classes():
 def test_latex_is_escaped_and_as_wide_as_its_rows():
     text = pages.latex(results())
     assert r"Majority class \& more" in text
-    assert r"\begin{tabular}{lrrrrrrrrrrr}" in text
-    assert all(line.count(" & ") == 11 for line in text.splitlines() if line.endswith(r"\\"))
+    assert r"\begin{tabular}{lrrrrrrrrrrrr}" in text
+    assert all(line.count(" & ") == 12 for line in text.splitlines() if line.endswith(r"\\"))
+
+
+def test_no_name_of_a_cohort_is_a_command_of_latex():
+    found = results(title="Two\nlines")
+    found["methods"]["majority"]["title"] = r"a^2 ~ $x$ {y} \z #1 100% b_c"
+    text = pages.latex(found)
+    assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in text
+    assert "% Two lines\n" in text
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
