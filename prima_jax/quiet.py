@@ -33,9 +33,11 @@ def quiet(with_jax: bool = True) -> None:
     share_device_memory(1)
     import jax
 
+    # Small programs are many: a run that goes on where it was stopped would compile them all again.
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def leave_device_memory() -> None:

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 import jax
 import pytest
 
-ENVIRONMENT = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none"}
-"""For a process of its own. XLA's other caches put the folder of the compilation cache into each program's key, so that
-nothing would be found in a copy of it; they are of use on a GPU alone."""
+ENVIRONMENT = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+}
+"""For a process of its own, which sees one device. XLA's other caches put the folder of the compilation cache into each
+program's key, so that nothing would be found in a copy of it; they are of use on a GPU alone."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -62,7 +62,7 @@ pytestmark = pytest.mark.slow
 
 def start(workdir: Path, preset: str = "demo", *more: str) -> subprocess.Popen:
     """The command line, on one device, compiled quickly, with a compilation cache of the workdir's own."""
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | quick.ENVIRONMENT
+    environment = os.environ | quick.ENVIRONMENT
     environment["XDG_CACHE_HOME"] = str(workdir.with_suffix(".cache"))
     flags = [f"--{key}={value}" for key, value in OVERRIDES.items()]
     command = [sys.executable, "-m", "prima_jax.main", f"--config=configs/aqua.py:{preset}", f"--workdir={workdir}", *flags]

@@ -22,19 +22,25 @@ def measure(name: str) -> dict[str, Any]:
     return {"differences": in_float32(name), "bfloat16": {side: e.tolist() for side, e in in_bfloat16(name).items()}}
 
 
-def in_float32(name: str, compiler_options: Mapping[str, Any] | None = None) -> dict[str, dict[str, float]]:
+def in_float32(
+    name: str, compiler_options: Mapping[str, Any] | None = None, *, double: bool = True
+) -> dict[str, dict[str, float]]:
     """As differences.compare, with random weights."""
     found = full_size(name)
-    return compare_built(build(found.architecture, found.config, SEED), found.inputs, SEED, compiler_options)
+    built = build(found.architecture, found.config, SEED)
+    return compare_built(built, found.inputs, SEED, compiler_options, double=double)
 
 
-def in_bfloat16(name: str, compiler_options: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
-    """{"ours", "torch"} -> errors [layers + 1], as bfloat16.our_errors, with random weights that bfloat16 can hold."""
+def in_bfloat16(name: str, compiler_options: Mapping[str, Any] | None = None, *, torch: bool = True) -> dict[str, np.ndarray]:
+    """{"ours", "torch"} -> errors [layers + 1], as bfloat16.our_errors, with random weights that bfloat16 can hold.
+
+    torch: whether its own errors are measured as well.
+    """
     found = full_size(name)
     built = build(found.architecture, found.config, SEED)
     with tempfile.TemporaryDirectory() as folder:
         built.save_pretrained(folder)
         module, variables = pretrained.from_pretrained(folder)
-    theirs = bfloat16_errors(built, found.inputs)
+    theirs = {"torch": bfloat16_errors(built, found.inputs)} if torch else {}
     del built
-    return {"ours": bfloat16.our_errors(module, variables, found.inputs, compiler_options), "torch": theirs}
+    return {"ours": bfloat16.our_errors(module, variables, found.inputs, compiler_options), **theirs}

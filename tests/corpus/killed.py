@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prima_jax.corpus.__main__ import main
+from tests import quick
 
 ROOT = Path(__file__).parents[2]
 HOOK = '''
@@ -85,7 +86,8 @@ class Command:
 
     def start(self, step: str, moment: Moment | None = None) -> subprocess.Popen:
         moment = moment or Moment()
-        environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {
+        environment = os.environ | quick.ENVIRONMENT
+        environment |= {
             "PYTHONPATH": str(self._hooks),
             "XDG_CACHE_HOME": str(self._cache),
             "KILL_FOLDER": str(self.folder),
