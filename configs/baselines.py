@@ -3,7 +3,8 @@
 Where the original repository has a number it stands here (which repository: see the file's docstring); what is ours is
 marked. Rows that are ours train for as long as the part of PRIMA that they stand for. So do all rows in runs without weights,
 for which no original's numbers are meant: what learns from photographs trains as the image-only row does, what ends in the
-LLM as stage 3 does.
+LLM as stage 3 does. Weight decay stays the original's, and two rows have a learning rate of their own (`small`): KnoBo, whose
+classifier of concepts is no network, with epochs of its own, and DeepIK, whose DenseNet is trained from scratch everywhere.
 """
 
 from ml_collections import ConfigDict

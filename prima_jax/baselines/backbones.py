@@ -88,7 +88,7 @@ def text_tokens(bench: Bench) -> TextTokens:
     return pipeline.record_texts(bench.context, pipeline.Encoders(text_encoder(bench), {}), bench.tokenizers)
 
 
-def sentence_vectors(texts: TextTokens, train: list[Case], *, pooling: str = "mean") -> np.ndarray:
+def sentence_vectors(texts: TextTokens, train: list[Case], *, pooling: str = "words") -> np.ndarray:
     """Each distinct sentence as a vector, standardised over what is known of the training cases: float32 [S + 1, d].
 
     Standardised, since embeddings that no label has trained differ little from one sentence to another.
@@ -99,7 +99,7 @@ def sentence_vectors(texts: TextTokens, train: list[Case], *, pooling: str = "me
 
 
 def pooled(texts: TextTokens, pooling: str) -> np.ndarray:
-    """Sentences by their "class" token, or as the "mean" over their words (zero for none): float32 [S + 1, d]."""
+    """Sentences by their "class" token, or as the mean over their "words" (zero for none): float32 [S + 1, d]."""
     if pooling == "class":
         return np.asarray(texts.tokens[:, 0], np.float32)
     found = np.zeros((len(texts.tokens), texts.tokens.shape[-1]), np.float32)

@@ -2,7 +2,8 @@
 
 A concept is a value that an attribute can take ("The lesion itches.", "The patient is ... in the band 60 to 70."). A record
 answers it yes or no, or, where the attribute is missing, not at all. Which concepts a photograph can answer is measured, on
-subjects of the training fold whose answers no classifier was fitted to, and the best are kept.
+subjects of the training fold whose answers no classifier was fitted to, and the best are kept, as many as are asked for: of a
+study with fewer all, also those that no photograph answers better than chance, whose weights the classifier has to learn.
 """
 
 import re

@@ -8,7 +8,8 @@ All that follows is our adaptation. The second head has the study's classes and 
 over its photographs. The first has the groups of classes that `deepik.groups` names (malignant or not); without groups the
 kinds of photograph, since a study of two classes has no coarser level; a study with neither has a first head of one class,
 whose loss is zero. Left out: the weights that the original starts from, an earlier model that is not in its repository
-(here DenseNet is trained from scratch), and its schedule, which falls tenfold per epoch from epoch 20.
+(here DenseNet is trained from scratch), its schedule, which falls tenfold per epoch from epoch 20, its weights of the causes,
+and its augmentation (squashed photographs, rotations, both flips), in whose place stands that of all rows.
 
 Batch normalisation uses the statistics of the whole batch, over all devices. There is no running average to carry along:
 after training the statistics are taken anew over the training photographs, unaugmented as those to be diagnosed, with the

@@ -6,7 +6,7 @@ case's sentence, all that is known, from the encoder that has not read the corpu
 which masked-language training has no use for): computed once, and standardised over the training cases, since embeddings that
 no label has trained differ little from one sentence to another. The image encoder is adapted
 by LoRA (trained whole without weights) together with the MLP, on photographs; a case is the mean over its photographs. There
-is no dropout, as nowhere in this project.
+is no dropout, as nowhere in this project, and no second run that holds the image encoder still.
 """
 
 from typing import NamedTuple

@@ -108,7 +108,7 @@ def test_a_sentence_is_the_mean_over_its_words_or_its_class_token():
     words = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)  # the last says nothing
     texts = TextTokens(tokens, words, np.array([[1, 0], [0, 0], [2, 2]]))
     expected = [tokens[0, 1:3].astype(np.float64).mean(axis=0), tokens[1, 1:].astype(np.float64).mean(axis=0), np.zeros(WIDTH)]
-    np.testing.assert_allclose(backbones.pooled(texts, "mean"), expected, atol=1e-6)
+    np.testing.assert_allclose(backbones.pooled(texts, "words"), expected, atol=1e-6)
     np.testing.assert_array_equal(backbones.pooled(texts, "class"), tokens[:, 0].astype(np.float32))
 
 
