@@ -54,6 +54,8 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
+    if " and " in (codes := results.get("versions", {}).get("prima_jax", "")):
+        said.append(f"SEVERAL CODES: what was finished before this package changed was kept as it was ({codes}).")
     if results.get("hidden_block"):
         said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
     return said

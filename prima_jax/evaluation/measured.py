@@ -1,15 +1,20 @@
 """What a run needed and with what: packages and memory, noted when a fold ends, since the next may run another day."""
 
+import hashlib
 import importlib.metadata
 import platform
 import resource
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
 
-__all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "versions"]
+import prima_jax
+
+__all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "sources", "versions"]
 
 _PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "transformers", "numpy", "scikit-learn",
@@ -30,15 +35,26 @@ def measured_in_all(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     packages = dict.fromkeys(name for fold in folds for name in fold["versions"])
     peaks = [fold["peak_device_memory_bytes"] for fold in folds if fold["peak_device_memory_bytes"] is not None]
     return {
-        "versions": {name: " and ".join(dict.fromkeys(fold["versions"][name] for fold in folds)) for name in packages},
+        "versions": {name: " and ".join(dict.fromkeys(f["versions"].get(name, "not noted") for f in folds)) for name in packages},
         "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in folds),
         "peak_device_memory_bytes": max(peaks, default=None),
     }
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that bear on the numbers."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+    """The versions of Python, of this package and of those that bear on the numbers."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), "prima_jax": f"{prima_jax.__version__} ({sources()})", **packages}
+
+
+@cache
+def sources() -> str:
+    """A hash of this package's files, since between two releases one version stands for many codes."""
+    digest, folder = hashlib.sha256(), Path(prima_jax.__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def peak_memory_bytes() -> int:

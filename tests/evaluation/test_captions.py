@@ -49,6 +49,7 @@ def test_title_says_synthetic_first():
         ({"straddling_subjects": 1}, "1 subject of 806 has records in several folds"),
         ({"hidden_block": "form"}, "block 'form'"),
         ({"shuffled": "images"}, "CONTROL: every unit was given the images of another one"),
+        ({"versions": {"prima_jax": "0.1.0 (a) and 0.1.0 (b)"}}, "SEVERAL CODES: what was finished before"),
         ({}, "RANDOM WEIGHTS"),
         ({}, "946 rows without a photograph were left out"),
         ({}, "2 groups of identical photographs"),
