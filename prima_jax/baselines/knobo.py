@@ -16,6 +16,8 @@ photographs that train W also taught the concepts, which are surer of them than 
 their own.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +28,7 @@ from prima_jax.baselines.backbones import case_mean, image_tokens, photographs
 from prima_jax.baselines.concepts import Concepts, ground, prior
 from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.statements import Statements
+from prima_jax.evaluation.report import write_whole
 from prima_jax.stages import knowledge
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases
@@ -33,7 +36,7 @@ from prima_jax.stages.context import Stage
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
 
-__all__ = ["METHOD", "Explanation", "State", "bottleneck_loss", "diagnose", "explain", "prior_loss"]
+__all__ = ["METHOD", "Explanation", "State", "bottleneck_loss", "diagnose", "explain", "prior_loss", "readable"]
 
 NAME = "knobo"
 
@@ -96,7 +99,26 @@ def fit(bench: Bench, train: list[Case]) -> State:
             batches=index_batches(stage, fold, len(train), read),
         )
 
-    return State(concepts, table, stage.run(prepare, initial))
+    state = State(concepts, table, stage.run(prepare, initial))
+    text = json.dumps(readable(state, study.class_names), indent=1, ensure_ascii=False)
+    write_whole(stage.folder / "concepts.json", f"{text}\n".encode())
+    return state
+
+
+def readable(state: State, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What concepts.json in the stage's folder says of each concept, the best answered first: its sentence, its accuracy on
+    subjects of the training fold (`Concepts.accuracy`), what the literature holds and what was learnt, class by class.
+    """
+    concepts, weights = state.concepts, np.asarray(state.classifier["weights"], np.float64)
+    return [
+        {
+            "concept": sentence,
+            "held_out_accuracy": round(float(concepts.accuracy[k]), 4),
+            "prior": dict(zip(classes, state.prior[k].astype(int).tolist(), strict=True)),
+            "weights": dict(zip(classes, weights[k].round(4).tolist(), strict=True)),
+        }
+        for k, sentence in enumerate(concepts.sentences)
+    ]
 
 
 def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """KnoBo: concepts that photographs can answer, a prior from the corpus, and a classifier that can be read and corrected."""
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -239,6 +240,13 @@ def test_a_diagnosis_can_be_read_and_corrected(study, tmp_path, monkeypatch):
     assert np.abs(state.prior).sum() > 0  # the synthetic study's corpus speaks of its attributes
     losses = tiny.losses(bench.context.place(bench.fold, "knobo"))
     assert losses[-1] < losses[0]
+
+    written = json.loads((bench.context.place(bench.fold, "knobo") / "concepts.json").read_text())
+    assert [one["concept"] for one in written] == list(state.concepts.sentences)
+    assert written[0]["held_out_accuracy"] == max(one["held_out_accuracy"] for one in written)
+    name = bench.context.prepared.study.class_names[1]
+    np.testing.assert_allclose([one["weights"][name] for one in written], state.classifier["weights"][:, 1], atol=1e-4)
+    assert [one["prior"][name] for one in written] == state.prior[:, 1].tolist()
 
     told = knobo.explain(bench, state, test[0])
     assert len(told.concepts) == len(told.probabilities) == len(told.weights) == len(state.concepts.names)
