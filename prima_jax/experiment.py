@@ -31,7 +31,7 @@ from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
 from prima_jax.studies.load import load_study
-from prima_jax.studies.manifest import Reading, read
+from prima_jax.studies.manifest import Reading, read, spellings
 from prima_jax.studies.study import Record
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
@@ -254,5 +254,8 @@ def report_reading(reading: Reading) -> None:
     if reading.missing_images:
         shown = ", ".join(reading.missing_images[:3])
         print(f"{len(reading.missing_images)} rows have no photograph and are left out ({shown}, ...).", file=sys.stderr)
+    for column, group in spellings(reading.study, reading.records):
+        alike = ", ".join(map(repr, group))
+        print(f"In column {column} these count as different values; correct them if they are not: {alike}.", file=sys.stderr)
     for group in reading.identical:
         print(f"Identical photographs, kept in one fold: {' = '.join(group)}.", file=sys.stderr)

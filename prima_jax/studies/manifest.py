@@ -12,7 +12,7 @@ from prima_jax.errors import UserError
 from prima_jax.studies.photographs import compare
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
-__all__ = ["Reading", "is_drawn", "parse_fields", "read"]
+__all__ = ["Reading", "is_drawn", "parse_fields", "read", "spellings"]
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DRAWN = ", drawn by a program"
@@ -83,6 +83,20 @@ def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[st
         if text.strip() not in study.missing:
             fields[name] = _value(attribute, text.strip(), where)
     return fields
+
+
+def spellings(study: Study, records: Sequence[Record]) -> list[tuple[str, tuple[str, ...]]]:
+    """Columns with values that differ in case and blanks alone, and these: a category whose values the study does not list
+    takes each for another one.
+    """
+    found = []
+    for attribute in study.attributes:
+        if attribute.kind == "category" and not attribute.values:
+            alike: dict[str, set[str]] = {}
+            for value in {str(r.fields[attribute.name]) for r in records if attribute.name in r.fields}:
+                alike.setdefault(" ".join(value.casefold().split()), set()).add(value)
+            found += [(attribute.column, tuple(sorted(group))) for group in alike.values() if len(group) > 1]
+    return sorted(found)
 
 
 def is_drawn(folder: Path) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from prima_jax.errors import UserError
-from prima_jax.studies.manifest import parse_fields, read
+from prima_jax.studies.manifest import parse_fields, read, spellings
 from prima_jax.studies.photographs import decode
 from prima_jax.studies.study import Attribute
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
@@ -28,6 +28,17 @@ def test_records_follow_the_file_and_leave_out_what_is_missing(tmp_path):
     assert "sex" not in fourth.fields and fourth.fields["biopsy"] is True
     assert set(fifth.fields) == {"sex", "size", "biopsy"}
     assert reading.missing_images == () and reading.identical == ()
+
+
+def test_spellings_of_an_open_category_that_differ_in_case_or_blanks_are_found(tmp_path):
+    records = read(STUDY, write_cohort(tmp_path)).records
+    sites = ("Back", "back", "the  arm", "the arm", "leg", "Leg ")
+    records = [replace(record, fields={"site": site, "sex": site}) for record, site in zip(records, sites, strict=False)]
+    closed = Attribute("sex", "sex", "category", "A {value}.", values={"F": "woman", "M": "man"})
+    study = replace(STUDY, attributes=(Attribute("site", "place", "category", "On {value}."), closed))
+    expected = [("place", ("Back", "back")), ("place", ("Leg ", "leg")), ("place", ("the  arm", "the arm"))]
+    assert spellings(study, records) == expected
+    assert spellings(STUDY, read(STUDY, tmp_path).records) == []
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
