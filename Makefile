@@ -3,7 +3,7 @@
 # make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
 # make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch; half of it was compiling, of which an older
-# part of XLA does less (the fast tests run what users run).   make benchmark: speed beside those.
+# part of XLA does less.   make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test

@@ -200,7 +200,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     probabilities |= plain_references(context, train, test)
     probabilities["image_only"] = image_only(context, fold, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
-    write_done(fold.folder, **measured())
+    write_done(fold.folder, **measured(context.codes.values()))
     drop_image_tokens(context.place(fold, "features"))
     return probabilities
 

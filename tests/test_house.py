@@ -11,6 +11,7 @@ FLOORS = {
     "errors": 0,
     "freed_memory": 0,
     "progress": 0,
+    "sources": 0,
     "losses": 1,
     "quiet": 1,
     "models": 1,

@@ -30,9 +30,8 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.query_former import Bridge, Bridged
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, Sitting, all_cases, gather, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, training_sitting, whole_sittings
 from prima_jax.stages.context import Adapted, Context, Stage, adapt, join
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.pipeline import record_sentences
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
@@ -48,9 +47,10 @@ class Inputs(NamedTuple):
     """What the frozen encoders say of every record, and its sentences in the LLM's tokens."""
 
     images: np.ndarray
-    texts: TextTokens
+    sentences: np.ndarray
+    """[R, V]: which of the distinct sentences each record has."""
     vectors: np.ndarray
-    """[S + 1, d]: the distinct sentences', as backbones.sentence_vectors has them."""
+    """[S + 1, d]: of these, by backbones.sentence_vectors."""
     prompts: Prompts
 
 
@@ -59,7 +59,7 @@ def frozen_inputs(bench: Bench, train: list[Case]) -> Inputs:
     context = bench.context
     prompts = prompt_tokens(bench.tokenizers.llm, record_sentences(context), QUESTION, context.config.text.max_length)
     texts = backbones.text_tokens(bench)
-    return Inputs(backbones.image_tokens(bench), texts, backbones.sentence_vectors(texts, train), prompts)
+    return Inputs(backbones.image_tokens(bench), texts.index, backbones.sentence_vectors(texts, train), prompts)
 
 
 def fit(bench: Bench, train: list[Case]) -> Any:
@@ -79,7 +79,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
         return {"bridge": parameters, **({"llm": adapted.trainable} if adapted.trainable else {})}
 
     def prepare() -> Objective:
-        views = inputs.images.shape[1], inputs.texts.index.shape[1]
+        views = inputs.images.shape[1], inputs.sentences.shape[1]
         dropout = context.config.diagnose.scan_dropout
 
         def training_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -127,13 +127,13 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
 
 def read(inputs: Inputs, sittings: Sequence[Sitting]) -> dict[str, np.ndarray]:
     """The inputs of B sittings: Features' "image_tokens" and "scan_mask", "text" [B, d], "ids" and "mask" [B, L]."""
-    features = gather(inputs.images, inputs.texts, sittings)
+    tokens, present = gather_images(inputs.images, sittings)
     rows = [s.row for s in sittings], [s.text_view for s in sittings]
     prompts = inputs.prompts.index[rows]
     return {
-        "image_tokens": np.asarray(features.image_tokens),
-        "scan_mask": np.asarray(features.scan_mask),
-        "text": inputs.vectors[inputs.texts.index[rows]],
+        "image_tokens": tokens,
+        "scan_mask": present,
+        "text": inputs.vectors[inputs.sentences[rows]],
         "ids": inputs.prompts.ids[prompts],
         "mask": inputs.prompts.mask[prompts],
     }

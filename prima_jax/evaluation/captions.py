@@ -45,7 +45,7 @@ def facts(results: Mapping[str, Any]) -> list[str]:
 
 
 def conditions(results: Mapping[str, Any]) -> list[str]:
-    """Under which no figure says what it seems to: a control, untrained weights, fields that were hidden."""
+    """Under which no figure says what it seems to: a control, untrained weights, several codes, fields that were hidden."""
     said = []
     if results.get("shuffled"):
         said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")

@@ -1,30 +1,32 @@
 """What a run needed and with what: packages and memory, noted when a fold ends, since the next may run another day."""
 
-import hashlib
 import importlib.metadata
 import platform
 import resource
 import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 
-import prima_jax
+from prima_jax.sources import CODE
 
-__all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "sources", "versions"]
+__all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "versions"]
 
 _PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "transformers", "numpy", "scikit-learn",
 )  # fmt: skip
 
 
-def measured() -> dict[str, Any]:
-    """{"versions", "peak_memory_bytes", "peak_device_memory_bytes"} of this process so far."""
+_AND = " and "
+
+
+def measured(codes: Iterable[str] = ()) -> dict[str, Any]:
+    """{"versions", "peak_memory_bytes", "peak_device_memory_bytes"} of this process so far; codes: sources.CODE of what it has
+    read back.
+    """
     return {
-        "versions": versions(),
+        "versions": {**versions(), "prima_jax": _AND.join(dict.fromkeys([*codes, CODE]))},
         "peak_memory_bytes": peak_memory_bytes(),
         "peak_device_memory_bytes": peak_device_memory_bytes(),
     }
@@ -35,7 +37,7 @@ def measured_in_all(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     packages = dict.fromkeys(name for fold in folds for name in fold["versions"])
     peaks = [fold["peak_device_memory_bytes"] for fold in folds if fold["peak_device_memory_bytes"] is not None]
     return {
-        "versions": {name: " and ".join(dict.fromkeys(f["versions"].get(name, "not noted") for f in folds)) for name in packages},
+        "versions": {name: _of_all(folds, name) for name in packages},
         "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in folds),
         "peak_device_memory_bytes": max(peaks, default=None),
     }
@@ -44,17 +46,12 @@ def measured_in_all(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """The versions of Python, of this package and of those that bear on the numbers."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), "prima_jax": f"{prima_jax.__version__} ({sources()})", **packages}
+    return {"python": platform.python_version(), "prima_jax": CODE, **packages}
 
 
-@cache
-def sources() -> str:
-    """A hash of this package's files, since between two releases one version stands for many codes."""
-    digest, folder = hashlib.sha256(), Path(prima_jax.__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+def _of_all(folds: Sequence[Mapping[str, Any]], name: str) -> str:
+    found = [fold["versions"].get(name, "not noted").split(_AND) for fold in folds]
+    return _AND.join(dict.fromkeys(version for versions in found for version in versions))
 
 
 def peak_memory_bytes() -> int:

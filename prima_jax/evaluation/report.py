@@ -45,7 +45,7 @@ def write_results(workdir: Path, results: Mapping[str, Any]) -> None:
 
     Raises UserError if the file cannot be written.
     """
-    published = as_json(results["study"], synthetic=results["synthetic"])
+    published = as_json(results["study"], synthetic=results["synthetic"] or bool(results.get("shuffled")))
     whole = {**results, "published": published}
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
     write_whole(workdir / "results.json", f"{text}\n".encode())

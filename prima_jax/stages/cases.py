@@ -80,9 +80,13 @@ def training_sitting(case: Case, draw: int, views: int, text_views: int, scan_dr
 
 def gather(images: np.ndarray, texts: TextTokens, sittings: Sequence[Sitting]) -> Features:
     """Reads the features of B sittings from images [R, V, 1 + K, d] and from texts with an index [R, V']."""
+    sentences = texts.index[[s.row for s in sittings], [s.text_view for s in sittings]]
+    return Features(*gather_images(images, sittings), texts.tokens[sentences], texts.words[sentences])
+
+
+def gather_images(images: np.ndarray, sittings: Sequence[Sitting]) -> tuple[np.ndarray, np.ndarray]:
+    """Their photographs' tokens [B, S, 1 + K, d], zero where there is none, and which there are [B, S]."""
     scans = np.array([s.scans for s in sittings])
     present = scans >= 0
     tokens = images[np.maximum(scans, 0), np.array([s.views for s in sittings])]
-    tokens = np.where(present[..., None, None], tokens, 0).astype(images.dtype)
-    sentences = texts.index[[s.row for s in sittings], [s.text_view for s in sittings]]
-    return Features(tokens, present, texts.tokens[sentences], texts.words[sentences])
+    return np.where(present[..., None, None], tokens, 0).astype(images.dtype), present

@@ -20,6 +20,7 @@ from prima_jax.data.folders import waiting_lock
 from prima_jax.data.images import Augmentation
 from prima_jax.data.prepare import Prepared
 from prima_jax.models import lora, pretrained
+from prima_jax.sources import CODE
 from prima_jax.stages.places import stage_key
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import Objective, Trained, make_step, train
@@ -73,6 +74,8 @@ class Context:
     """Stage -> the seconds that it would have taken here, had nobody done it before, less those spent waiting for it."""
     parameters: dict[str, int] = field(default_factory=dict)
     """Stage -> the number of parameters that it trains, of all that were run or read back so far."""
+    codes: dict[str, str] = field(default_factory=dict)
+    """Stage -> the code that trained it (sources.CODE), of all that were run or read back so far."""
     shared: Path | None = None
     """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
@@ -188,11 +191,12 @@ class Stage:
                 if done is None:
                     trained = self._train(prepare())
                     save_tree(result, trained.tree)
-                    write_done(self.folder, seconds=trained.seconds)
+                    write_done(self.folder, seconds=trained.seconds, code=CODE)
         self.context.used[self.name] = trained.seconds if done is None else done["seconds"]
         self.context.spared.setdefault(self.name, (0.0 if done is None else done["seconds"]) - waited)  # once, if read again
         tree = trained.tree if done is None else jax.device_get(load_tree(result, template()))
-        self.context.parameters[self.name] = sum(leaf.size for leaf in jax.tree.leaves(tree))
+        self.context.parameters[self.name] = sum(leaf.size for leaf in jax.tree.leaves(tree)) if self.settings.epochs else 0
+        self.context.codes[self.name] = CODE if done is None else done.get("code", "not noted")
         return tree
 
     def optimizer(self, steps: int) -> Any:

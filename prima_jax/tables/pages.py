@@ -114,7 +114,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     said += _seen(results)
     said.append(
         "Trained: millions of parameters, the most in any fold, of all stages that the row needs; what two stages train counts "
-        "twice; rows of scikit-learn are not counted."
+        "twice; what scikit-learn fits is not counted."
     )
     said.append(
         "Minutes: all folds of one seed as if the row stood alone, though stages that rows share were trained once; without the "
@@ -147,7 +147,7 @@ def _device_memory(results: Mapping[str, Any]) -> bool:
 
 
 def _millions(counts: Sequence[int]) -> str:
-    return f"{max(counts) / 1e6:.2f}" if any(counts) else "-"
+    return f"{max(counts) / 1e6:.3g}" if any(counts) else "-"
 
 
 def _gib(peaks: Sequence[int | None]) -> str:

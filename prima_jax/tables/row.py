@@ -65,13 +65,15 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     train, test = experiment.split_cases(context, fold)
     context.used.clear()
     context.parameters.clear()
+    context.codes.clear()
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
     np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
     seconds = time.monotonic() - started + sum(context.spared.values())
-    write_done(fold.folder, seconds=seconds, stages=dict(context.used), parameters=dict(context.parameters), **measured())
+    needed = {"stages": dict(context.used), "parameters": dict(context.parameters)}
+    write_done(fold.folder, seconds=seconds, **needed, **measured(context.codes.values()))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:

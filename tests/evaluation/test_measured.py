@@ -3,6 +3,7 @@
 import numpy as np
 
 from prima_jax.evaluation import measured
+from prima_jax.sources import CODE
 
 
 def test_versions_name_what_bears_on_the_numbers():
@@ -11,16 +12,9 @@ def test_versions_name_what_bears_on_the_numbers():
     assert found["numpy"] == np.__version__
 
 
-def test_this_packages_own_version_changes_with_its_files(tmp_path, monkeypatch):
-    (tmp_path / "below").mkdir()
-    for name in ("__init__.py", "below/a.py"):
-        (tmp_path / name).write_text("1")
-    monkeypatch.setattr(measured.prima_jax, "__file__", str(tmp_path / "__init__.py"))
-    first = measured.sources.__wrapped__()
-    (tmp_path / "below/a.py").write_text("2")
-    assert measured.sources.__wrapped__() != first
-    (tmp_path / "below/a.py").write_text("1")
-    assert measured.sources.__wrapped__() == first
+def test_what_was_read_back_from_other_code_is_named():
+    assert measured.measured()["versions"]["prima_jax"] == CODE
+    assert measured.measured(["older", CODE, "older"])["versions"]["prima_jax"] == f"older and {CODE}"
 
 
 def test_peak_memory_is_in_bytes():
@@ -45,3 +39,5 @@ def test_a_run_has_the_largest_peak_and_every_version_of_its_folds():
     older = fold("1", 5, None)
     del older["versions"]["jax"]
     assert measured.measured_in_all([older, fold("2", 5, None)])["versions"]["jax"] == "not noted and 2"
+    both = [fold("1 and 2", 5, None), fold("2", 5, None)]
+    assert measured.measured_in_all(both)["versions"]["jax"] == "1 and 2"

@@ -35,6 +35,15 @@ def test_a_stage_that_is_read_several_times_counts_once(finished):
     assert 99 < finished.context.spared["refine"] <= 100
 
 
+def test_what_was_read_back_is_counted_and_its_code_named(finished):
+    read(finished)
+    assert finished.context.parameters == {"refine": 3}
+    assert finished.context.codes == {"refine": "not noted"}  # an older one
+    write_done(finished.folder, seconds=100.0, code="0.0.1 (a)")
+    read(finished)
+    assert finished.context.codes == {"refine": "0.0.1 (a)"}
+
+
 def test_waiting_for_it_is_taken_off(finished):
     held, seconds = threading.Event(), 1.5
     (finished.folder / "done.json").unlink()
