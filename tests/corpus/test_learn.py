@@ -2,17 +2,15 @@
 
 import json
 
-import jax
 import pytest
 
 from configs.corpus import get_config
 from prima_jax import experiment
-from prima_jax.corpus import base_encoder, check, learn, publish, retrieve, search, synthesise
+from prima_jax.corpus import check, learn, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.base_encoder import prose
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
-from prima_jax.training.parallel import Parallel
 from scripts.scripted_review import decide
 from tests.corpus.labelled import SHARED
 
@@ -68,9 +66,7 @@ def test_a_checkpoint_without_the_head_that_stage_1_trains_is_told(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real texts (shared/data/pubmed) are not here")
-def test_adapters_know_more_of_held_out_claims_than_the_base(tmp_path, monkeypatch):
-    for module in (learn, base_encoder):  # eight virtual devices on two cores take their time
-        monkeypatch.setattr(module, "Parallel", lambda kind: Parallel(kind, jax.devices()[:1]))
+def test_adapters_know_more_of_held_out_claims_than_the_base(tmp_path):
     config = get_config("demo")
     config.search.source = str(SHARED)
     folder = CorpusFolder(tmp_path)
