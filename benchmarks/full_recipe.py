@@ -6,7 +6,8 @@ Everything is the run's own: weights, photographs, batches, programs. Only the s
 the first five do not count. Each step is waited for, which a run does not do, so that what the devices need can be told from
 what the next batch needs. The memory of a program is XLA's own account, for one device: what it is given, its weights among
 it, and what it holds beside that. Operations are counted in the program as written, with what it computes twice to save
-memory. The workdir is for this alone. A call that is stopped tells what it has measured so far.
+memory. The workdir is for this alone; a run there is refused, since these steps are not its own. A call that is stopped tells what
+it has measured so far.
 
 Photographs of a study drawn by a program (`--config.study.synthetic.units=160 --config.study.synthetic.image_size=256`) and
 random weights of the published sizes (benchmarks/random_weights.py) need as much time and memory as real ones; the number of
@@ -34,6 +35,7 @@ from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences
 from prima_jax.training.parallel import Parallel
+from prima_jax.workdir import claim, open_workdir
 
 STEPS, LEFT_OUT = 25, 5
 HEADER = (
@@ -116,11 +118,13 @@ def measure(config: ConfigDict, workdir: Path) -> str:
         for name in steps:
             config[name].epochs *= STEPS / steps[name]
     context = dataclasses.replace(context, parallel=TimedParallel(config.parallel))
-    try:
-        experiment.run_fold(context, folds[0])
-    except BaseException:
-        print(table(context, steps), file=sys.stderr)
-        raise
+    with open_workdir(workdir, config):  # a run in this folder is refused: its config has more epochs
+        claim(workdir, config, experiment.data_fingerprint(context, reading))
+        try:
+            experiment.run_fold(context, folds[0])
+        except BaseException:
+            print(table(context, steps), file=sys.stderr)
+            raise
     return table(context, steps)
 
 
