@@ -6,8 +6,8 @@ Everything is the run's own: weights, photographs, batches, programs. Only the s
 the first five do not count. Each step is waited for, which a run does not do, so that what the devices need can be told from
 what the next batch needs. The memory of a program is XLA's own account, for one device: what it is given, its weights among
 it, and what it holds beside that. Operations are counted in the program as written, with what it computes twice to save
-memory. The workdir is for this alone; a run there is refused, since these steps are not its own. A call that is stopped tells what
-it has measured so far.
+memory. The workdir is for this alone; a run there is refused, since these steps are not its own. A call that is
+stopped tells what it has measured so far.
 
 Photographs of a study drawn by a program (`--config.study.synthetic.units=160 --config.study.synthetic.image_size=256`) and
 random weights of the published sizes (benchmarks/random_weights.py) need as much time and memory as real ones; the number of
