@@ -20,7 +20,7 @@ from tests.test_house import FLOORS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
 NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
