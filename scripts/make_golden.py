@@ -1,13 +1,13 @@
 """Writes tests/models/golden: tiny random checkpoints saved by transformers, and what transformers + torch answer.
 
-    python scripts/make_golden.py [folder]
+    python scripts/make_golden.py [folder [case ...]]
 
 The tests of prima_jax.models compare with these files where torch is not installed, and with live models, built by the
 functions below, where it is. Versions of torch and transformers stand in the metadata of each expected.safetensors.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,21 @@ __all__ = ["BUILDERS", "CASES", "expected", "inputs", "model", "randomize", "wri
 GOLDEN = Path(__file__).parents[1] / "tests" / "models" / "golden"
 
 VISION = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24, "patch_size": 4}
+DINOV2 = {**{name: value for name, value in VISION.items() if name != "intermediate_size"}, "image_size": 20, "mlp_ratio": 2}
 TEXT = {"vocab_size": 40, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "pad_token_id": 0}
 DECODER = {"num_hidden_layers": 2, "num_key_value_heads": 2, "head_dim": 8}
 
 
 def _dinov3(**options: Any) -> torch.nn.Module:
     return transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**{**VISION, **options}))
+
+
+def _dinov2(**options: Any) -> torch.nn.Module:
+    return transformers.Dinov2Model(transformers.Dinov2Config(**{**DINOV2, **options}))
+
+
+def _dinov2_with_registers(**options: Any) -> torch.nn.Module:
+    return transformers.Dinov2WithRegistersModel(transformers.Dinov2WithRegistersConfig(**{**DINOV2, **options}))
 
 
 def _modernbert(**options: Any) -> torch.nn.Module:
@@ -46,10 +55,20 @@ def _qwen3(**options: Any) -> torch.nn.Module:
     return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**{**TEXT, **DECODER, "num_attention_heads": 4, **options}))
 
 
-BUILDERS = {"dinov3": _dinov3, "modernbert": _modernbert, "bert": _bert, "qwen3": _qwen3}
+BUILDERS = {
+    "dinov2": _dinov2,
+    "dinov2_with_registers": _dinov2_with_registers,
+    "dinov3": _dinov3,
+    "modernbert": _modernbert,
+    "bert": _bert,
+    "qwen3": _qwen3,
+}
 """Architecture -> a tiny model of it, with any field of its config set otherwise."""
 
 CASES: dict[str, Callable[[], torch.nn.Module]] = {
+    "dinov2_plain": _dinov2,
+    "dinov2_swiglu": lambda: _dinov2(use_swiglu_ffn=True, use_mask_token=False, qkv_bias=False, layer_norm_eps=1e-3),
+    "dinov2_with_registers": lambda: _dinov2_with_registers(hidden_act="silu", layerscale_value=0.5),
     "dinov3_plain": lambda: _dinov3(num_register_tokens=4),
     "dinov3_gated": lambda: _dinov3(
         use_gated_mlp=True, hidden_act="silu", query_bias=False, value_bias=False, key_bias=True, layerscale_value=0.5
@@ -86,7 +105,7 @@ def randomize(built: torch.nn.Module, seed: int) -> torch.nn.Module:
 def inputs(case: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Images that are not square, or texts of different lengths padded on the right."""
     rng = np.random.default_rng(seed)
-    if case.startswith("dinov3"):
+    if case.startswith("dino"):
         return {"pixel_values": rng.standard_normal((2, 12, 8, 3)).astype(np.float32)}
     attention_mask = np.arange(13) < np.array([[13], [9]])
     found = {
@@ -114,10 +133,10 @@ def expected(built: torch.nn.Module, given: dict[str, np.ndarray]) -> dict[str, 
     return answer | ({"logits": output.logits} if "logits" in output else {})
 
 
-def write(folder: Path) -> None:
-    """Writes every case below `folder`."""
+def write(folder: Path, cases: Iterable[str] = tuple(CASES)) -> None:
+    """Writes cases below `folder`."""
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
-    for case in CASES:
+    for case in cases:
         built, given = model(case), inputs(case)
         built.save_pretrained(folder / case)
         with torch.no_grad():
@@ -132,4 +151,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN)
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN, sys.argv[2:] or CASES)

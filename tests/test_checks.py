@@ -208,7 +208,7 @@ def test_targets_are_compared_with_the_checkpoints_own_architecture(checkpoints:
     [
         ("{", "damaged"),
         ("[]", "not an object"),
-        ('{"model_type": "qwen3"}', "where dinov3_vit is expected"),
+        ('{"model_type": "qwen3"}', "or dinov3_vit is expected"),
         ('{"model_type": "dinov3_vit", "patch_size": "16"}', "patch_size = '16'"),
         (b"\xff\xfe\xfa", "damaged"),
     ],

@@ -6,20 +6,28 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from prima_jax.errors import UserError
 
-__all__ = ["PICKLES", "Tensors", "read_json", "weight_files", "write_whole"]
+__all__ = ["PICKLES", "Part", "Tensors", "read_json", "weight_files", "write_whole"]
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 FLOATS = ("F64", "F32", "F16", "BF16")
 """What a weight may be stored as; numbers of 8 bits mean nothing without the scales that stand beside them."""
 PIECE = 2**22
 """Numbers compared at once."""
+
+
+class Part(NamedTuple):
+    """Where a file holds a tensor: whole, or as the part `number` `of` several equal ones along the first axis."""
+
+    name: str
+    number: int = 0
+    of: int = 1
 
 
 class Tensors:
@@ -51,10 +59,11 @@ class Tensors:
     def shape(self, name: str) -> tuple[int, ...]:
         return self._stored[name][0]
 
-    def read(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
-        """The tensor in `dtype`; None, and a line in `problems`, where it is not of `shape`, not real or not finite."""
-        if self.shape(name) != shape:
-            self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(shape)})")
+    def read(self, part: Part, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
+        """The part in `dtype`; None, and a line in `problems`, where it is not of `shape`, not real or not finite."""
+        name, whole = part.name, (shape[0] * part.of, *shape[1:]) if part.of > 1 else shape
+        if self.shape(name) != whole:
+            self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(whole)})")
             return None
         if self._stored[name][1] not in FLOATS:
             self.problems.append(f"{name} holds {self._stored[name][1]} (expected one of {', '.join(FLOATS)})")
@@ -62,9 +71,9 @@ class Tensors:
         # Piece by piece into its final place; and a file that stays open keeps in memory whatever was read of it.
         array = _aligned(shape, dtype)
         with safe_open(self._paths[name], framework="np") as file:
-            stored = file.get_slice(name)
+            stored, start = file.get_slice(name), part.number * shape[0] if part.number else 0
             for piece in _pieces(shape):
-                array[piece] = stored[piece].astype(dtype, copy=False)
+                array[piece] = stored[start + piece.start : start + piece.stop].astype(dtype, copy=False)
         if not _all_finite(array):
             self.problems.append(f"{name} holds numbers that are not finite in {np.dtype(dtype).name}")
             return None

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BERT", "DINOV3", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
+from prima_jax.models.checkpoint_files import Part
+
+__all__ = ["BERT", "DINOV2", "DINOV3", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
 
 Path = tuple[str, ...]
 Layout = Callable[[np.ndarray], np.ndarray]
@@ -61,6 +63,8 @@ class KeyMap:
     """Tensors that some files hold twice, name -> name of the one it must equal, since the two are tied."""
     unused: tuple[str, ...] = ()
     """Patterns of tensors that belong to what is deliberately not part of our models."""
+    fused: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(module, modules): what files hold as one, and the names in `rows` of its equal parts, in their order."""
     empty: tuple[str, ...] = ()
     """Tensors that files hold even where they have no element, and which are no parameter of ours then."""
 
@@ -81,11 +85,23 @@ class KeyMap:
         return found
 
     def spellings(self, name: str) -> list[str]:
-        """`name` and every other spelling of it."""
+        """`name` and every other spelling of it, in models and in files."""
         names = [name]
         for pattern, replacement in (*([self.bare] if self.bare else []), *self.respelled):
             names += [re.sub(pattern, replacement, n) for n in names if re.search(pattern, n)]
         return names
+
+    def saved(self, name: str) -> Part:
+        """Where files hold the tensor `name` of `rows`."""
+        for whole, parts in self.fused:
+            for number, part in enumerate(parts):
+                if f".{part}." in name:
+                    return Part(name.replace(f".{part}.", f".{whole}."), number, len(parts))
+        return Part(name)
+
+    def places(self, name: str) -> list[Part]:
+        """Everywhere that a file may hold the tensor `name` of `rows`."""
+        return list(dict.fromkeys([self.saved(name), *map(Part, self.spellings(name))]))
 
 
 DINOV3 = KeyMap(
@@ -110,6 +126,40 @@ DINOV3 = KeyMap(
     bare=(r"^layer\.", "model.layer."),
     empty=("embeddings.register_tokens",),
 )
+
+DINOV2 = KeyMap(
+    rows=(
+        ("array", "cls_token", "embeddings.cls_token"),
+        ("array", "mask_token", "embeddings.mask_token"),
+        ("array", "position_embeddings", "embeddings.position_embeddings"),
+        ("array", "register_tokens", "embeddings.register_tokens"),
+        ("convolution", "patch_embeddings", "embeddings.patch_embeddings.projection"),
+        ("norm", "layers_{i}/norm1", "encoder.layer.{i}.norm1"),
+        ("linear", "layers_{i}/attention/q_proj", "encoder.layer.{i}.attention.attention.query"),
+        ("linear", "layers_{i}/attention/k_proj", "encoder.layer.{i}.attention.attention.key"),
+        ("linear", "layers_{i}/attention/v_proj", "encoder.layer.{i}.attention.attention.value"),
+        ("linear", "layers_{i}/attention/o_proj", "encoder.layer.{i}.attention.output.dense"),
+        ("array", "layers_{i}/layer_scale1", "encoder.layer.{i}.layer_scale1.lambda1"),
+        ("norm", "layers_{i}/norm2", "encoder.layer.{i}.norm2"),
+        ("linear", "layers_{i}/mlp/up_proj", "encoder.layer.{i}.mlp.fc1"),
+        ("linear", "layers_{i}/mlp/down_proj", "encoder.layer.{i}.mlp.fc2"),
+        ("linear", "layers_{i}/swiglu/gate_proj", "encoder.layer.{i}.mlp.gate_proj"),
+        ("linear", "layers_{i}/swiglu/up_proj", "encoder.layer.{i}.mlp.up_proj"),
+        ("linear", "layers_{i}/swiglu/down_proj", "encoder.layer.{i}.mlp.weights_out"),
+        ("array", "layers_{i}/layer_scale2", "encoder.layer.{i}.layer_scale2.lambda1"),
+        ("norm", "norm", "layernorm"),
+    ),
+    # how transformers 5 calls them in a loaded model
+    respelled=(
+        (r"attention\.attention\.query", "attention.q_proj"),
+        (r"attention\.attention\.key", "attention.k_proj"),
+        (r"attention\.attention\.value", "attention.v_proj"),
+        (r"attention\.output\.dense", "attention.o_proj"),
+        (r"mlp\.weights_out", "mlp.down_proj"),
+    ),
+    fused=(("mlp.weights_in", ("mlp.gate_proj", "mlp.up_proj")),),
+)
+"""Without and with registers; where there are none, files of the kind that could have some hold an empty tensor."""
 
 MODERNBERT = KeyMap(
     rows=(

@@ -17,6 +17,7 @@ from prima_jax.errors import UserError
 __all__ = [
     "BERT_TARGETS",
     "DEFAULT_TARGETS",
+    "DINOV2_TARGETS",
     "DINOV3_TARGETS",
     "MODERNBERT_TARGETS",
     "QWEN3_TARGETS",
@@ -29,6 +30,8 @@ __all__ = [
 
 DINOV3_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 """All linears of a layer; checkpoints with a gated MLP have "gate_proj" too."""
+DINOV2_TARGETS = DINOV3_TARGETS
+"""The same names, which are ours; transformers calls the last two "fc1" and "fc2"."""
 MODERNBERT_TARGETS = ("Wqkv", "Wo", "Wi")
 """All four linears of a layer: "Wo" is attention's and the MLP's."""
 BERT_TARGETS = ("query", "key", "value", "output", "intermediate")
@@ -36,6 +39,8 @@ BERT_TARGETS = ("query", "key", "value", "output", "intermediate")
 QWEN3_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """All seven linears of a layer."""
 DEFAULT_TARGETS = {
+    "dinov2": DINOV2_TARGETS,
+    "dinov2_with_registers": DINOV2_TARGETS,
     "dinov3_vit": DINOV3_TARGETS,
     "modernbert": MODERNBERT_TARGETS,
     "bert": BERT_TARGETS,
@@ -62,18 +67,20 @@ def all_linears(config: Any) -> tuple[str, ...]:
 
 
 def init_adapters(
-    rng: jax.Array, params: Mapping[str, Any], *, rank: int, alpha: float, targets: tuple[str, ...]
+    rng: jax.Array, params: Mapping[str, Any], *, rank: int, alpha: float, targets: tuple[str, ...], last_blocks: int = 0
 ) -> dict[str, Any]:
     """Returns {"lora": ..., "lora_scale": ...} for every Dense of `params` that `targets` names.
 
     A target is the last part of a module's dotted path, one name or several ("q_proj", "attn.Wo"), as PEFT's
     `target_modules`. A is drawn as PEFT draws it, Kaiming-uniform with a = sqrt(5), which is uniform within
     1 / sqrt(in); B is zero, so that a fresh adapter changes nothing. Both are float32.
-    Raises UserError where a target names no module, or the rank is not positive.
+    `last_blocks` restricts them to that many of the last layers; 0 is all there is, what is outside of layers too.
+    Raises UserError where a target names no module, the rank is not positive, or there are fewer layers.
     """
     if rank < 1:
         raise UserError(f"A LoRA rank of {rank} was asked for; choose 1 or more.")
     kernels = {path[:-1]: leaf for path, leaf in flatten_dict(params).items() if path[-1] == "kernel" and leaf.ndim == 2}
+    kernels = _of_last_blocks(kernels, last_blocks)
     for target in targets:
         if not any(_matches(path, target) for path in kernels):
             known = ", ".join(sorted({path[-1] for path in kernels}))
@@ -112,6 +119,19 @@ def count(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> Share:
     """The share of the model that `adapters["lora"]` trains; abstract values (jax.eval_shape) will do."""
     trainable = sum(leaf.size for leaf in jax.tree.leaves(adapters["lora"]))
     return Share(trainable, trainable + sum(leaf.size for leaf in jax.tree.leaves(params)))
+
+
+def _of_last_blocks(kernels: Mapping[tuple[str, ...], Any], last_blocks: int) -> dict[tuple[str, ...], Any]:
+    """Those below `layers_i` where i is one of the `last_blocks` highest; all, for 0."""
+    if not last_blocks:
+        return dict(kernels)
+    numbers = {path: int(path[0].removeprefix("layers_")) for path in kernels if path[0].startswith("layers_")}
+    depth = 1 + max(numbers.values(), default=-1)
+    if not 0 < last_blocks <= depth:
+        raise UserError(
+            f"Adapters on the last {last_blocks} blocks were asked for of a model that has {depth}; choose 0 to {depth}."
+        )
+    return {path: kernels[path] for path, number in numbers.items() if number >= depth - last_blocks}
 
 
 def _matches(path: tuple[str, ...], target: str) -> bool:

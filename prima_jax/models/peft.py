@@ -19,7 +19,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
-from prima_jax.models.checkpoint_files import Tensors, read_json, write_whole
+from prima_jax.models.checkpoint_files import Part, Tensors, read_json, write_whole
 from prima_jax.models.config import require
 from prima_jax.models.pretrained import architecture_of, has_head, parameter_shapes
 
@@ -113,7 +113,7 @@ def load_adapters(folder: str | Path, module: nn.Module) -> dict[str, Any]:
         for part, tensor, shape in zip("AB", _tensor_names(held[0]), ((rank, inputs), (outputs, rank)), strict=True):
             if tensor not in tensors:
                 problems.append(f"{tensor} is missing")
-            elif (array := tensors.read(tensor, shape, np.float32)) is not None:
+            elif (array := tensors.read(Part(tensor), shape, np.float32)) is not None:
                 lora[(*path, part)] = jnp.asarray(array.T)
         scale[(*path, "scale")] = jnp.float32(alpha / (math.sqrt(rank) if config.get("use_rslora") else rank))
     problems += [f"{name} is not the adapter of a layer of this model" for name in sorted(tensors.names - used)]

@@ -6,7 +6,7 @@ Reading is strict: every tensor is used, every parameter is filled, or one error
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from safetensors.numpy import save_file
 from prima_jax.errors import UserError
 from prima_jax.models import key_maps
 from prima_jax.models.bert import Bert, BertConfig
-from prima_jax.models.checkpoint_files import Tensors, read_json, weight_files, write_whole
+from prima_jax.models.checkpoint_files import Part, Tensors, read_json, weight_files, write_whole
+from prima_jax.models.dinov2 import DinoV2, DinoV2Config, DinoV2WithRegisters, DinoV2WithRegistersConfig
 from prima_jax.models.dinov3 import DinoV3, DinoV3Config
 from prima_jax.models.key_maps import KeyMap
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
+from prima_jax.models.vision_transformer import VisionTransformer
 
 __all__ = ["architecture_of", "build", "from_pretrained", "has_head", "init_random", "parameter_shapes", "save_pretrained"]
 
@@ -41,6 +43,10 @@ class Architecture:
 
 
 ARCHITECTURES = {
+    "dinov2": Architecture(DinoV2Config, DinoV2, key_maps.DINOV2),
+    "dinov2_with_registers": Architecture(
+        DinoV2WithRegistersConfig, DinoV2WithRegisters, replace(key_maps.DINOV2, empty=("embeddings.register_tokens",))
+    ),
     "dinov3_vit": Architecture(DinoV3Config, DinoV3, key_maps.DINOV3),
     "modernbert": Architecture(ModernBertConfig, ModernBert, key_maps.MODERNBERT),
     "bert": Architecture(BertConfig, Bert, key_maps.BERT),
@@ -90,9 +96,13 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     architecture = architecture_of(module)
     parameters = flatten_dict(variables["params"])
+    parts: dict[str, list[tuple[Part, np.ndarray]]] = {}
+    for link in architecture.key_map.links(module.config.num_hidden_layers, parameters):
+        part = architecture.key_map.saved(link.name)
+        parts.setdefault(part.name, []).append((part, link.to_theirs(np.asarray(parameters[link.path]))))
     tensors = {
-        link.name: np.ascontiguousarray(link.to_theirs(np.asarray(parameters[link.path])))
-        for link in architecture.key_map.links(module.config.num_hidden_layers, parameters)
+        name: np.ascontiguousarray(_joined([array for _, array in sorted(found, key=lambda pair: pair[0])]))
+        for name, found in parts.items()
     }
     for name in set(architecture.key_map.empty) - set(tensors):
         tensors[name] = np.zeros((1, 0, module.config.hidden_size), np.float32)
@@ -100,6 +110,10 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
     config = module.config.to_dict(**head) | {"dtype": next(iter(tensors.values())).dtype.name}
     write_whole(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
     write_whole(folder / "config.json", lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _architecture(model_type: Any) -> Architecture:
@@ -127,7 +141,7 @@ def parameter_shapes(module: nn.Module) -> dict[tuple[str, ...], tuple[int, ...]
 
 def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
     """The smallest input of a module."""
-    if isinstance(module, DinoV3):
+    if isinstance(module, VisionTransformer):
         size = module.config.patch_size
         return jax.ShapeDtypeStruct((1, size, size, module.config.num_channels), jnp.float32)
     return jax.ShapeDtypeStruct((1, 1), jnp.int32)
@@ -142,19 +156,21 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
     parameters, problems = {}, tensors.problems
     found = {}
     for link in links:
-        names = [name for name in key_map.spellings(link.name) if name in tensors]
-        found[link.name] = names
-        if len(names) != 1:
-            problems.append(f"{' and '.join(names)} are one tensor given twice" if names else f"{link.name} is missing")
+        parts = [part for part in key_map.places(link.name) if part.name in tensors]
+        names = found[link.name] = [part.name for part in parts]
+        if len(parts) != 1:
+            missing = f"{key_map.saved(link.name).name} is missing"
+            problems.append(f"{' and '.join(names)} are one tensor given twice" if names else missing)
             continue
         shape = link.to_theirs(np.broadcast_to(np.float32(0), expected[link.path])).shape
-        array = tensors.read(names[0], shape, dtype)
+        array = tensors.read(parts[0], shape, dtype)
         if array is not None:
             parameters[link.path] = jax.device_put(link.to_ours(array))
     left = sorted(tensors.names - {name for names in found.values() for name in names})
     problems += [problem for name in left if (problem := _left_over(name, key_map, found, tensors))]
     if problems:
-        raise UserError(f"{folder} does not fit its config.json: {'; '.join(problems)}; use an intact checkpoint.")
+        told = "; ".join(dict.fromkeys(problems))
+        raise UserError(f"{folder} does not fit its config.json: {told}; use an intact checkpoint.")
     return unflatten_dict(parameters)
 
 

@@ -15,8 +15,8 @@ def model(golden):
     return golden("modernbert")
 
 
-def adapters(params, *, rank=4, alpha=8.0, targets=lora.MODERNBERT_TARGETS):
-    return lora.init_adapters(jax.random.key(1), params, rank=rank, alpha=alpha, targets=targets)
+def adapters(params, *, rank=4, alpha=8.0, targets=lora.MODERNBERT_TARGETS, last_blocks=0):
+    return lora.init_adapters(jax.random.key(1), params, rank=rank, alpha=alpha, targets=targets, last_blocks=last_blocks)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,27 @@ def test_a_target_that_names_nothing(target, model):
         adapters(model.variables["params"], targets=("Wo", target))
 
 
+def test_the_last_blocks_alone(model):
+    found = adapters(model.variables["params"], last_blocks=1)
+    everywhere = adapters(model.variables["params"])
+    for collection in ("lora", "lora_scale"):
+        assert set(everywhere[collection]) == {f"layers_{i}" for i in range(4)}
+        assert set(found[collection]) == {"layers_3"}
+    jax.tree.map(np.testing.assert_array_equal, found["lora"]["layers_3"], everywhere["lora"]["layers_3"])
+    jax.tree.map(np.testing.assert_array_equal, adapters(model.variables["params"], last_blocks=4), everywhere)
+
+
+def test_a_target_outside_of_the_last_blocks(model):
+    with pytest.raises(UserError, match="'head_dense' names no linear layer"):
+        adapters(model.variables["params"], targets=("Wo", "head_dense"), last_blocks=2)
+
+
+@pytest.mark.parametrize("last_blocks", (5, -1))
+def test_more_last_blocks_than_there_are(last_blocks, model):
+    with pytest.raises(UserError, match=f"last {last_blocks} blocks .* has 4; choose 0 to 4"):
+        adapters(model.variables["params"], last_blocks=last_blocks)
+
+
 def test_a_rank_of_zero(model):
     with pytest.raises(UserError, match="rank of 0"):
         adapters(model.variables["params"], rank=0)
@@ -131,7 +152,9 @@ def test_an_adapter_of_another_model(model, trained):
         lora.merge(params, adapters(model.variables["params"], targets=("attn.Wo",)))
 
 
-@pytest.mark.parametrize(("model_type", "linears"), [("dinov3_vit", 6), ("modernbert", 4), ("bert", 6), ("qwen3", 7)])
+@pytest.mark.parametrize(
+    ("model_type", "linears"), [("dinov2", 6), ("dinov3_vit", 6), ("modernbert", 4), ("bert", 6), ("qwen3", 7)]
+)
 def test_default_targets_are_all_linears_of_a_layer(model_type, linears):
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 1}
     module = build({"model_type": model_type, "vocab_size": 9, "intermediate_size": 8, **sizes})

@@ -12,7 +12,8 @@ from flax.traverse_util import flatten_dict
 
 from prima_jax.models import pretrained
 
-CASES = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+VISION = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "dinov3_plain", "dinov3_gated")
+CASES = (*VISION, "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
 TOLERANCE = 1e-5
 
 
@@ -30,7 +31,7 @@ def live(reference, new_case, built, given, folder):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("case", ("dinov3_gated", "modernbert", "bert", "qwen3_tied"))
+@pytest.mark.parametrize("case", ("dinov2_swiglu", "dinov2_with_registers", "dinov3_gated", "modernbert", "bert", "qwen3_tied"))
 def test_gradients_of_every_parameter_and_of_the_image(case, reference, new_case, tmp_path):
     """A random linear functional of all that a model answers has the same gradient in both."""
     built, given = reference.model(case, seed=1), reference.inputs(case, seed=1)
@@ -69,6 +70,14 @@ def test_gradients_of_every_parameter_and_of_the_image(case, reference, new_case
 
 
 SWEEP = {
+    "dinov2": [
+        {"image_size": 8, "hidden_act": "silu"},
+        {"hidden_size": 48, "num_attention_heads": 4, "num_hidden_layers": 5, "use_swiglu_ffn": True},
+    ],
+    "dinov2_with_registers": [
+        {"num_register_tokens": 0, "qkv_bias": False},
+        {"num_register_tokens": 1, "image_size": 40, "use_swiglu_ffn": True, "layer_norm_eps": 1e-3},
+    ],
     "dinov3": [
         {"num_register_tokens": 1, "mlp_bias": False, "proj_bias": False},
         {"hidden_size": 48, "num_attention_heads": 4, "num_hidden_layers": 5, "rope_theta": 50.0},

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from prima_jax.errors import UserError
 from prima_jax.models import lora, peft
 
-CASES = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+VISION = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "dinov3_plain", "dinov3_gated")
+CASES = (*VISION, "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
 BARE = ("modernbert", "modernbert_biases", "bert")
 """Those that are also published without their head."""
 TOLERANCE = 1e-5
@@ -175,7 +176,9 @@ def test_an_adapter_trained_by_peft(case, reference, golden, tmp_path):
     torch_peft = pytest.importorskip("peft")
     torch, compared = reference.torch, golden(case)
     torch.manual_seed(0)
-    targets = {"bert": ["query", "value", "intermediate.dense"]}.get(case, list(lora.all_linears(compared.module.config)))
+    plain = [*lora.DINOV2_TARGETS[:4], "fc1", "fc2"]
+    named = {"bert": ["query", "value", "intermediate.dense"], "dinov2_plain": plain, "dinov2_with_registers": plain}
+    targets = named.get(case, list(lora.all_linears(compared.module.config)))
     options = torch_peft.LoraConfig(r=4, lora_alpha=6, target_modules=targets, lora_dropout=0.1)
     adapted = torch_peft.get_peft_model(reference.model(case), options)
     optimizer = torch.optim.Adam([p for p in adapted.parameters() if p.requires_grad], lr=0.05)
@@ -191,7 +194,7 @@ def test_an_adapter_trained_by_peft(case, reference, golden, tmp_path):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("case", ("dinov3_plain", "modernbert", "bert", "qwen3_tied"))
+@pytest.mark.parametrize("case", ("dinov2_swiglu", "dinov3_plain", "modernbert", "bert", "qwen3_tied"))
 def test_merged_weights_answer_as_the_adapter_does(case, reference, golden, tmp_path):
     """For export: lora.merge, and PEFT's own merge_and_unload, give the same model."""
     torch_peft = pytest.importorskip("peft")

@@ -10,7 +10,7 @@ from scripts.comparison import bfloat16
 from scripts.comparison.ours import QUICK
 from tests.models.programs import operations
 
-CASES = ("dinov3_gated", "modernbert_biases", "bert", "qwen3_untied")
+CASES = ("dinov2_swiglu", "dinov2_with_registers", "dinov3_gated", "modernbert_biases", "bert", "qwen3_untied")
 ROTATION = {"cos", "sin"}
 STATISTICS = {"exp", "reduce_sum", "reduce_max", "rsqrt"}
 """Softmax and norms: nothing else in a forward pass exponentiates, sums or takes a root."""
@@ -34,8 +34,10 @@ def test_norms_softmax_rotation_and_logits_of_a_bfloat16_model_are_float32(case,
         if operation.name in STATISTICS | ROTATION:
             assert set(operation.inputs + operation.outputs) == {"float32"}, operation
     products = [o for o in found if o.name == "dot_general"]
-    assert all(set(o.inputs) == {"bfloat16"} for o in products)  # none was made float32 by accident
-    assert sum(o.outputs == ("float32",) for o in products) == layers + has_logits  # scores of attention, and logits
+    interpolations = 2 if case.startswith("dinov2") else 0  # of learnt positions, along rows and along columns
+    assert sum(set(o.inputs) != {"bfloat16"} for o in products) == interpolations  # none was made float32 by accident
+    scores = layers + has_logits  # of attention, and logits
+    assert sum(o.outputs == ("float32",) for o in products) == scores + interpolations
 
 
 @pytest.mark.parametrize("case", CASES)
