@@ -75,7 +75,7 @@ _MOST = {
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
 _TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}
 """Stage -> the model that it adapts, or trains whole at rank 0."""
-_KINDS = {"image": ("dinov3_vit",), "text": ("modernbert", "bert"), "llm": ("qwen3",)}
+_KINDS = {"image": ("dinov3_vit",), "text": ("modernbert", "bert"), "llm": ("qwen3", "llama")}
 
 
 def check(config: ConfigDict) -> None:

@@ -6,12 +6,12 @@ has and how they are laid out; rows are read in both directions, to load and to 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BERT", "DINOV3", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
+__all__ = ["BERT", "DINOV3", "LLAMA", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
 
 Path = tuple[str, ...]
 Layout = Callable[[np.ndarray], np.ndarray]
@@ -185,3 +185,6 @@ QWEN3 = KeyMap(
     bare=(r"^model\.", ""),
     copies={"lm_head.weight": "model.embed_tokens.weight"},
 )
+
+LLAMA = replace(QWEN3, unused=(r"\.rotary_emb\.inv_freq$",))
+"""Without the norms of queries and keys, of which Llama has none; old files hold the rotary frequencies."""

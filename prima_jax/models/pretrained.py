@@ -21,8 +21,10 @@ from prima_jax.errors import UserError
 from prima_jax.models import key_maps
 from prima_jax.models.bert import Bert, BertConfig
 from prima_jax.models.checkpoint_files import Tensors, read_json, weight_files, write_whole
+from prima_jax.models.decoder import Decoder
 from prima_jax.models.dinov3 import DinoV3, DinoV3Config
 from prima_jax.models.key_maps import KeyMap
+from prima_jax.models.llama import Llama, LlamaConfig
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
 
@@ -45,6 +47,7 @@ ARCHITECTURES = {
     "modernbert": Architecture(ModernBertConfig, ModernBert, key_maps.MODERNBERT),
     "bert": Architecture(BertConfig, Bert, key_maps.BERT),
     "qwen3": Architecture(Qwen3Config, Qwen3, key_maps.QWEN3),
+    "llama": Architecture(LlamaConfig, Llama, key_maps.LLAMA),
 }
 
 
@@ -116,7 +119,7 @@ def architecture_of(module: nn.Module) -> Architecture:
 
 def has_head(module: nn.Module) -> bool:
     """Whether a module gives logits."""
-    return getattr(module, "with_head", isinstance(module, Qwen3))
+    return getattr(module, "with_head", isinstance(module, Decoder))
 
 
 def parameter_shapes(module: nn.Module) -> dict[tuple[str, ...], tuple[int, ...]]:
