@@ -31,26 +31,26 @@ __all__ = ["Decoder", "DecoderConfig"]
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The fields that every decoder has; which values they have by default, each architecture says."""
+    """The fields that every decoder has, and their defaults; Qwen3 has two others."""
 
     model_type: ClassVar[str]
     normed_heads: ClassVar[bool]
     """Whether each head's queries and keys are normed before they are turned."""
 
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int
-    head_dim: int
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 32
+    head_dim: int = 128
     """Heads times this need not be `hidden_size`."""
-    rms_norm_eps: float
-    rope_theta: float
-    attention_bias: bool
-    tie_word_embeddings: bool
-    initializer_range: float
-    pad_token_id: int | None
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10_000.0
+    attention_bias: bool = False
+    tie_word_embeddings: bool = False
+    initializer_range: float = 0.02
+    pad_token_id: int | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, Any], problems: list[str]) -> Self:

@@ -87,6 +87,10 @@ class KeyMap:
             names += [re.sub(pattern, replacement, n) for n in names if re.search(pattern, n)]
         return names
 
+    def saved(self, name: str, *, bare: bool) -> str:
+        """How `name` is spelt in a file that we write; `bare`: of a text encoder without its head."""
+        return re.sub(*self.bare, name) if bare and self.bare else name
+
 
 DINOV3 = KeyMap(
     rows=(

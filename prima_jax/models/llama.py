@@ -12,25 +12,14 @@ __all__ = ["Llama", "LlamaConfig"]
 
 @dataclass(frozen=True)
 class LlamaConfig(DecoderConfig):
-    """Field names and defaults of the checkpoints' config.json (`model_type` "llama"). Dropout is not applied."""
+    """Field names and defaults of the checkpoints' config.json (`model_type` "llama"). Dropout is not applied.
+
+    Where a config.json does not give `head_dim`, it is `hidden_size` over the heads.
+    """
 
     model_type: ClassVar[str] = "llama"
     normed_heads: ClassVar[bool] = False
 
-    vocab_size: int = 32000
-    hidden_size: int = 4096
-    intermediate_size: int = 11008
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 32
-    head_dim: int = 128
-    """Where a config.json does not give it, `hidden_size` over the heads."""
-    rms_norm_eps: float = 1e-6
-    rope_theta: float = 10_000.0
-    attention_bias: bool = False
-    tie_word_embeddings: bool = False
-    initializer_range: float = 0.02
-    pad_token_id: int | None = None
     mlp_bias: bool = False
 
     @classmethod

@@ -93,8 +93,9 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     architecture = architecture_of(module)
     parameters = flatten_dict(variables["params"])
+    bare = getattr(module, "with_head", True) is False
     tensors = {
-        link.name: np.ascontiguousarray(link.to_theirs(np.asarray(parameters[link.path])))
+        architecture.key_map.saved(link.name, bare=bare): np.ascontiguousarray(link.to_theirs(np.asarray(parameters[link.path])))
         for link in architecture.key_map.links(module.config.num_hidden_layers, parameters)
     }
     for name in set(architecture.key_map.empty) - set(tensors):

@@ -18,18 +18,7 @@ class Qwen3Config(DecoderConfig):
     normed_heads: ClassVar[bool] = True
 
     vocab_size: int = 151936
-    hidden_size: int = 4096
     intermediate_size: int = 22016
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 32
-    head_dim: int = 128
-    rms_norm_eps: float = 1e-6
-    rope_theta: float = 10_000.0
-    attention_bias: bool = False
-    tie_word_embeddings: bool = False
-    initializer_range: float = 0.02
-    pad_token_id: int | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Qwen3Config":

@@ -12,7 +12,10 @@ import pytest
 from prima_jax.models import dinov3, layers, pretrained
 from scripts.comparison.ours import QUICK, ours, probe
 
-CASES = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+CASES = (
+    *("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied"),
+    *("qwen3_untied", "llama_tied", "llama_untied"),
+)
 LIMIT = 1e-13
 """Relative to the largest value; measured: at most 4e-15, some fifteen roundings of float64."""
 ANGLES = 6e-7

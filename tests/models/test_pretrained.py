@@ -14,6 +14,7 @@ from prima_jax.errors import UserError
 from prima_jax.models import checkpoint_files, pretrained
 from prima_jax.models.bert import Bert
 from prima_jax.models.dinov3 import DinoV3
+from prima_jax.models.llama import Llama
 from prima_jax.models.modernbert import ModernBert
 from prima_jax.models.qwen3 import Qwen3
 
@@ -218,7 +219,9 @@ def test_bfloat16_files_and_dtypes(checkpoint, golden):
     assert same(pretrained.from_pretrained(folder / "again", dtype=jnp.bfloat16)[1], variables)
 
 
-@pytest.mark.parametrize("case", ("dinov3_plain", "dinov3_gated", "modernbert", "bert", "qwen3_tied", "qwen3_untied"))
+@pytest.mark.parametrize(
+    "case", ("dinov3_plain", "dinov3_gated", "modernbert", "bert", "qwen3_tied", "qwen3_untied", "llama_tied", "llama_untied")
+)
 def test_saved_and_read_again(case, golden, golden_folder, tmp_path):
     """The same parameters, and the very tensors of the file that transformers wrote."""
     module, variables = golden(case)[:2]
@@ -231,7 +234,8 @@ def test_saved_and_read_again(case, golden, golden_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model_type", "kind"), [("dinov3_vit", DinoV3), ("modernbert", ModernBert), ("bert", Bert), ("qwen3", Qwen3)]
+    ("model_type", "kind"),
+    [("dinov3_vit", DinoV3), ("modernbert", ModernBert), ("bert", Bert), ("qwen3", Qwen3), ("llama", Llama)],
 )
 def test_built_and_random(model_type, kind):
     """Small sizes in place of the defaults, the same numbers for the same seed, others for another."""
