@@ -28,7 +28,16 @@ from prima_jax.models.llama import Llama, LlamaConfig
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
 
-__all__ = ["architecture_of", "build", "from_pretrained", "has_head", "init_random", "parameter_shapes", "save_pretrained"]
+__all__ = [
+    "architecture_of",
+    "build",
+    "from_pretrained",
+    "has_head",
+    "init_head",
+    "init_random",
+    "parameter_shapes",
+    "save_pretrained",
+]
 
 Variables = dict[str, Any]
 
@@ -85,6 +94,16 @@ def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = 
 def init_random(module: nn.Module, seed: int) -> Variables:
     """{"params": ...} in float32, drawn as the reference implementations draw them, for runs without weights."""
     return dict(module.lazy_init(jax.random.key(seed), _example(module)))
+
+
+def init_head(module: nn.Module, params: Mapping[str, Any], key: jax.Array) -> Variables:
+    """The float32 parameters of `module`'s masked-language head that `params` lacks: those of a bare encoder's fresh head.
+
+    The kernel is drawn as the encoder's own are, norms are one, biases zero; the decoder is the table of embeddings.
+    """
+    hidden = jnp.zeros((1, module.config.hidden_size))
+    drawn = jax.jit(lambda: module.init(key, hidden, method="head")["params"])()
+    return {name: leaves for name, leaves in drawn.items() if name not in params}
 
 
 def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[str, Any]) -> None:

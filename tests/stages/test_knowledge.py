@@ -19,9 +19,11 @@ VOCABULARY, LENGTH = 11, 6
 class Embedding:
     """The least that is a masked-language model."""
 
-    def apply(self, variables, ids, mask):
-        del mask
-        return SimpleNamespace(logits=variables["params"]["table"][ids] * variables["scale"]["by"])
+    def apply(self, variables, ids, mask=None, *, output_logits=True, method=None):
+        if method == "head":
+            return ids * variables["scale"]["by"]
+        assert mask is not None and not output_logits
+        return SimpleNamespace(last_hidden_state=variables["params"]["table"][ids])
 
 
 def batch(masked: list[int]) -> dict[str, np.ndarray]:
@@ -87,8 +89,9 @@ def test_a_batch_without_a_masked_token_is_zero_and_never_nan():
 
 def test_half_precision_logits_are_summed_in_float32():
     class Half(Embedding):
-        def apply(self, variables, ids, mask):
-            return SimpleNamespace(logits=super().apply(variables, ids, mask).logits.astype(jnp.bfloat16))
+        def apply(self, variables, *inputs, method=None, **options):
+            found = super().apply(variables, *inputs, method=method, **options)
+            return found.astype(jnp.bfloat16) if method == "head" else found
 
     b = batch([6] * 8)
     table = np.random.default_rng(0).standard_normal((VOCABULARY, VOCABULARY)).astype(np.float32)
