@@ -75,7 +75,11 @@ _MOST = {
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
 _TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}
 """Stage -> the model that it adapts, or trains whole at rank 0."""
-_KINDS = {"image": ("dinov2", "dinov2_with_registers", "dinov3_vit"), "text": ("modernbert", "bert"), "llm": ("qwen3",)}
+_KINDS = {
+    "image": ("dinov2", "dinov2_with_registers", "dinov3_vit"),
+    "text": ("modernbert", "bert"),
+    "llm": ("qwen3", "llama"),
+}
 
 
 def check(config: ConfigDict) -> None:
@@ -91,7 +95,6 @@ def check(config: ConfigDict) -> None:
     for stage, name in _TRAINED.items():
         _check_adapters(stage, config, name, modules[name])
     _check_sizes(config.image.size, modules["image"].config.patch_size, config.data.size)
-    _check_head(config, modules["text"])
     _check_vocabulary(config, modules)
     _check_devices(config)
 
@@ -260,18 +263,6 @@ def _check_sizes(size: int, patch: int, stored: int) -> None:
             f"image.size is {size}, and photographs are stored with a shorter side of data.size {stored} pixels, so that they "
             f"would be enlarged: set --config.data.size={size} or more."
         )
-
-
-def _check_head(config: ConfigDict, module: Any) -> None:
-    settings = config.knowledge
-    if pretrained.has_head(module) or not (settings.epochs and (settings.corpus or settings.include_sentences)):
-        return
-    weights, name = config.models.text.weights, type(module).__name__
-    where = f"architectures in {Path(weights) / 'config.json'}" if weights else "models.text.architecture.architectures"
-    raise UserError(
-        f"{where} names the bare {name}Model, where stage 1 needs the masked-language head of a {name}ForMaskedLM: set "
-        "--config.models.text.weights to a checkpoint that has one, or --config.knowledge.epochs=0."
-    )
 
 
 def _check_vocabulary(config: ConfigDict, modules: dict[str, Any]) -> None:

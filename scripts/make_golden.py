@@ -55,6 +55,10 @@ def _qwen3(**options: Any) -> torch.nn.Module:
     return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**{**TEXT, **DECODER, "num_attention_heads": 4, **options}))
 
 
+def _llama(**options: Any) -> torch.nn.Module:
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**TEXT, **DECODER, "num_attention_heads": 4, **options}))
+
+
 BUILDERS = {
     "dinov2": _dinov2,
     "dinov2_with_registers": _dinov2_with_registers,
@@ -62,6 +66,7 @@ BUILDERS = {
     "modernbert": _modernbert,
     "bert": _bert,
     "qwen3": _qwen3,
+    "llama": _llama,
 }
 """Architecture -> a tiny model of it, with any field of its config set otherwise."""
 
@@ -80,6 +85,8 @@ CASES: dict[str, Callable[[], torch.nn.Module]] = {
     "bert": _bert,
     "qwen3_tied": lambda: _qwen3(tie_word_embeddings=True),
     "qwen3_untied": lambda: _qwen3(tie_word_embeddings=False, attention_bias=True, num_key_value_heads=1),
+    "llama_tied": lambda: _llama(tie_word_embeddings=True, head_dim=None),
+    "llama_untied": lambda: _llama(tie_word_embeddings=False, attention_bias=True, mlp_bias=True, num_key_value_heads=1),
 }
 
 

@@ -18,12 +18,13 @@ from prima_jax.corpus.publish import published_corpora
 from prima_jax.corpus.topics import find_terms, study_topics, text_words
 from prima_jax.data.corpus_file import content_hash, read_corpus
 from prima_jax.data.prepare import Prepared
-from prima_jax.data.text import load_tokenizer, tokenize
+from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
 from prima_jax.models import lora, peft, pretrained
-from prima_jax.models.checkpoint_files import read_json, write_whole
+from prima_jax.models.checkpoint_files import write_whole
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.pipeline import fitting_tokenizer
 from prima_jax.studies.study import Study
 from prima_jax.training.parallel import Parallel
 
@@ -53,11 +54,11 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     weights, base = _weights(config, folder, rows, hidden)
     place = folder.learned / f"{corpus.stem}-{_key(config, weights, texts)}"
     context = _context(config, study, place, weights, corpus)
-    tokenizer = load_tokenizer(weights)
+    tokenizer = fitting_tokenizer(context, "text", weights)
     nobody = np.zeros(0, int)
-    after = knowledge.run(context, Fold(0, nobody, nobody, place), tokenizer, texts)
+    learned = knowledge.learn(context, Fold(0, nobody, nobody, place), tokenizer, texts)
     encoder = context.text_encoder
-    adapters: dict[str, Any] = {name: after[name] for name in ("lora", "lora_scale")}
+    adapters: dict[str, Any] = {name: learned.after[name] for name in ("lora", "lora_scale")}
     peft.save_adapters(place / "adapter", encoder.module, adapters, base_model=str(weights))
     report = {
         "corpus": corpus.stem,
@@ -69,10 +70,11 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         "rank": config.knowledge.rank,
         "trained_share": lora.count(encoder.variables["params"], adapters).fraction,
         "epochs": config.knowledge.epochs,
+        "fresh_head": not pretrained.has_head(encoder.module),
     }
-    for when, variables in (("before", encoder.variables), ("after", after)):
+    for when, variables in (("before", learned.before), ("after", learned.after)):
         length = config.knowledge.max_length
-        report[when] = _measure(encoder.module, variables, tokenizer, study, rows, held_out, length)
+        report[when] = _measure(learned.module, variables, tokenizer, study, rows, held_out, length)
     told = json.dumps(report, indent=1, sort_keys=True) + "\n"
     write_whole(place / "report.json", lambda path: path.write_text(told, encoding="utf-8"))
     write_whole(place / "report.md", lambda path: path.write_text(report_text(report), encoding="utf-8"))
@@ -108,12 +110,6 @@ def _check(config: ConfigDict) -> None:
         raise UserError("knowledge.rank is 0, which trains no adapters: set --config.knowledge.rank=8.")
     if not 0 < config.learn.held_out < 1:
         raise UserError(f"learn.held_out should be a share between 0 and 1, not {config.learn.held_out}.")
-    weights = config.models.text.weights
-    if weights and not pretrained.has_head(pretrained.build(read_json(Path(weights) / "config.json"))):
-        raise UserError(
-            f"architectures in {Path(weights) / 'config.json'} names a bare model, where stage 1 needs a masked-language head: "
-            "set --config.models.text.weights to a checkpoint that has one."
-        )
 
 
 def _key(config: ConfigDict, weights: Path, texts: Sequence[str]) -> str:

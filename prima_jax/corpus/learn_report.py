@@ -6,6 +6,13 @@ from typing import Any
 __all__ = ["report_text", "summary"]
 
 
+_FRESH_HEAD = (
+    "The base has no masked-language head. A fresh one was trained beside the adapters, so that before it nothing but the",
+    "cosines tells what the base knew; the adapters are saved without it.",
+    "",
+)
+
+
 def report_text(report: Mapping[str, Any]) -> str:
     """The report as Markdown."""
     base = report["base"]
@@ -29,6 +36,7 @@ def report_text(report: Mapping[str, Any]) -> str:
             "|---|--:|--:|",
             *(f"| {what} | {before} | {after} |" for what, before, after in _lines(report["before"], report["after"])),
             "",
+            *(_FRESH_HEAD if report.get("fresh_head") else ()),
             "Pseudo-perplexity: exp of the mean loss of each token when it alone is masked (Salazar et al. 2020). A masked",
             "term is masked whole; ranks are over the whole vocabulary. Cosines are between mean-pooled names of factors:",
             "related ones are those that the corpus names for one disease.",

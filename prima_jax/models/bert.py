@@ -102,9 +102,11 @@ class Bert(nn.Module):
         *,
         token_type_ids: jax.Array | None = None,
         output_hidden_states: bool = False,
+        output_logits: bool = True,
     ) -> EncoderOutput:
         """attention_mask [B, L] is True for tokens, False for padding; None: all are tokens, and all of type 0.
 
+        Without `output_logits` the head, if there is one, is left for `head` to apply where it is wanted.
         Raises UserError where a text is longer than the model has positions.
         """
         length = input_ids.shape[1]
@@ -121,7 +123,7 @@ class Bert(nn.Module):
         for layer in self.layers:
             x = layer(x, seen[:, None, None])
             states.append(x)
-        logits = self.head(x) if self.with_head else None
+        logits = self.head(x) if self.with_head and output_logits else None
         return EncoderOutput(x, tuple(states) if output_hidden_states else None, logits)
 
     def head(self, hidden: jax.Array) -> jax.Array:

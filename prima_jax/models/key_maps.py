@@ -6,14 +6,14 @@ has and how they are laid out; rows are read in both directions, to load and to 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from prima_jax.models.checkpoint_files import Part
 
-__all__ = ["BERT", "DINOV2", "DINOV3", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
+__all__ = ["BERT", "DINOV2", "DINOV3", "LLAMA", "MODERNBERT", "QWEN3", "KeyMap", "Link"]
 
 Path = tuple[str, ...]
 Layout = Callable[[np.ndarray], np.ndarray]
@@ -91,8 +91,10 @@ class KeyMap:
             names += [re.sub(pattern, replacement, n) for n in names if re.search(pattern, n)]
         return names
 
-    def saved(self, name: str) -> Part:
-        """Where files hold the tensor `name` of `rows`."""
+    def saved(self, name: str, *, bare: bool = False) -> Part:
+        """Where a file that we write holds the tensor `name` of `rows`; `bare`: of a text encoder without its head."""
+        if bare and self.bare:
+            return Part(re.sub(*self.bare, name))
         for whole, parts in self.fused:
             for number, part in enumerate(parts):
                 if f".{part}." in name:
@@ -235,3 +237,6 @@ QWEN3 = KeyMap(
     bare=(r"^model\.", ""),
     copies={"lm_head.weight": "model.embed_tokens.weight"},
 )
+
+LLAMA = replace(QWEN3, unused=(r"\.rotary_emb\.inv_freq$",))
+"""Without the norms of queries and keys, of which Llama has none; old files hold the rotary frequencies."""

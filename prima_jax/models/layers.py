@@ -34,7 +34,7 @@ class EncoderOutput:
     """[B, T, d], after the final norm."""
     hidden_states: tuple[jax.Array, ...] | None = None
     """The input of the first layer and the output of each, [B, T, d]; which norm the last one has passed is the
-    convention of transformers: the final one in ModernBERT and Qwen3, none in DINOv3."""
+    convention of transformers: the final one in ModernBERT and the decoders, none in DINOv3."""
     logits: jax.Array | None = None
     """[B, T, vocabulary], float32 (float64 in a float64 model)."""
 

@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_TARGETS",
     "DINOV2_TARGETS",
     "DINOV3_TARGETS",
+    "LLAMA_TARGETS",
     "MODERNBERT_TARGETS",
     "QWEN3_TARGETS",
     "Share",
@@ -38,6 +39,7 @@ BERT_TARGETS = ("query", "key", "value", "output", "intermediate")
 """All six linears of a layer: "output" is attention's and the MLP's."""
 QWEN3_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """All seven linears of a layer."""
+LLAMA_TARGETS = QWEN3_TARGETS
 DEFAULT_TARGETS = {
     "dinov2": DINOV2_TARGETS,
     "dinov2_with_registers": DINOV2_TARGETS,
@@ -45,6 +47,7 @@ DEFAULT_TARGETS = {
     "modernbert": MODERNBERT_TARGETS,
     "bert": BERT_TARGETS,
     "qwen3": QWEN3_TARGETS,
+    "llama": LLAMA_TARGETS,
 }
 """By `model_type`."""
 

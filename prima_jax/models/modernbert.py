@@ -136,9 +136,17 @@ class ModernBert(nn.Module):
                 self.decoder_bias = self.param("decoder_bias", nn.initializers.zeros, (config.vocab_size,))
 
     def __call__(
-        self, input_ids: jax.Array, attention_mask: jax.Array | None = None, *, output_hidden_states: bool = False
+        self,
+        input_ids: jax.Array,
+        attention_mask: jax.Array | None = None,
+        *,
+        output_hidden_states: bool = False,
+        output_logits: bool = True,
     ) -> EncoderOutput:
-        """attention_mask [B, L] is True for tokens, False for padding; None: all are tokens."""
+        """attention_mask [B, L] is True for tokens, False for padding; None: all are tokens.
+
+        Without `output_logits` the head, if there is one, is left for `head` to apply where it is wanted.
+        """
         config, length = self.config, input_ids.shape[1]
         seen = jnp.ones(input_ids.shape, bool) if attention_mask is None else attention_mask.astype(bool)
         positions = np.arange(length)
@@ -154,7 +162,7 @@ class ModernBert(nn.Module):
             x = layer(x, masks[kind], rotations[kind])
             states.append(x)
         last = self.final_norm(x)
-        logits = self.head(last) if self.with_head else None
+        logits = self.head(last) if self.with_head and output_logits else None
         return EncoderOutput(last, (*states[:-1], last) if output_hidden_states else None, logits)
 
     def head(self, hidden: jax.Array) -> jax.Array:

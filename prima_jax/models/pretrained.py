@@ -21,14 +21,25 @@ from prima_jax.errors import UserError
 from prima_jax.models import key_maps
 from prima_jax.models.bert import Bert, BertConfig
 from prima_jax.models.checkpoint_files import Part, Tensors, read_json, weight_files, write_whole
+from prima_jax.models.decoder import Decoder
 from prima_jax.models.dinov2 import DinoV2, DinoV2Config, DinoV2WithRegisters, DinoV2WithRegistersConfig
 from prima_jax.models.dinov3 import DinoV3, DinoV3Config
 from prima_jax.models.key_maps import KeyMap
+from prima_jax.models.llama import Llama, LlamaConfig
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
 from prima_jax.models.vision_transformer import VisionTransformer
 
-__all__ = ["architecture_of", "build", "from_pretrained", "has_head", "init_random", "parameter_shapes", "save_pretrained"]
+__all__ = [
+    "architecture_of",
+    "build",
+    "from_pretrained",
+    "has_head",
+    "init_head",
+    "init_random",
+    "parameter_shapes",
+    "save_pretrained",
+]
 
 Variables = dict[str, Any]
 
@@ -51,6 +62,7 @@ ARCHITECTURES = {
     "modernbert": Architecture(ModernBertConfig, ModernBert, key_maps.MODERNBERT),
     "bert": Architecture(BertConfig, Bert, key_maps.BERT),
     "qwen3": Architecture(Qwen3Config, Qwen3, key_maps.QWEN3),
+    "llama": Architecture(LlamaConfig, Llama, key_maps.LLAMA),
 }
 
 
@@ -90,15 +102,26 @@ def init_random(module: nn.Module, seed: int) -> Variables:
     return dict(module.lazy_init(jax.random.key(seed), _example(module)))
 
 
+def init_head(module: nn.Module, params: Mapping[str, Any], key: jax.Array) -> Variables:
+    """The float32 parameters of `module`'s masked-language head that `params` lacks: those of a bare encoder's fresh head.
+
+    The kernel is drawn as the encoder's own are, norms are one, biases zero; the decoder is the table of embeddings.
+    """
+    hidden = jnp.zeros((1, module.config.hidden_size))
+    drawn = jax.jit(lambda: module.init(key, hidden, method="head")["params"])()
+    return {name: leaves for name, leaves in drawn.items() if name not in params}
+
+
 def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[str, Any]) -> None:
     """Writes config.json and model.safetensors, which transformers reads; for adapters see peft.py and lora.merge."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     architecture = architecture_of(module)
     parameters = flatten_dict(variables["params"])
+    bare = getattr(module, "with_head", True) is False
     parts: dict[str, list[tuple[Part, np.ndarray]]] = {}
     for link in architecture.key_map.links(module.config.num_hidden_layers, parameters):
-        part = architecture.key_map.saved(link.name)
+        part = architecture.key_map.saved(link.name, bare=bare)
         parts.setdefault(part.name, []).append((part, link.to_theirs(np.asarray(parameters[link.path]))))
     tensors = {
         name: np.ascontiguousarray(_joined([array for _, array in sorted(found, key=lambda pair: pair[0])]))
@@ -130,7 +153,7 @@ def architecture_of(module: nn.Module) -> Architecture:
 
 def has_head(module: nn.Module) -> bool:
     """Whether a module gives logits."""
-    return getattr(module, "with_head", isinstance(module, Qwen3))
+    return getattr(module, "with_head", isinstance(module, Decoder))
 
 
 def parameter_shapes(module: nn.Module) -> dict[tuple[str, ...], tuple[int, ...]]:

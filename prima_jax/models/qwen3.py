@@ -1,175 +1,39 @@
-"""Qwen3 (Yang et al. 2025, arXiv 2505.09388): causal decoder, grouped-query attention, RMS norm on queries and keys."""
+"""Qwen3 (Yang et al. 2025, arXiv 2505.09388): the decoder of decoder.py with RMS norm on queries and keys."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import linen as nn
-
-from prima_jax.models.config import FULL, read_fields, read_words, refuse, require, rope_theta
-from prima_jax.models.layers import (
-    Dense,
-    EncoderOutput,
-    GatedMLP,
-    Rotation,
-    attention,
-    maybe_remat,
-    project_to_vocabulary,
-    rotary_embedding,
-    rotate,
-    split_heads,
-)
+from prima_jax.models.config import FULL, read_words, refuse
+from prima_jax.models.decoder import Decoder, DecoderConfig
 
 __all__ = ["Qwen3", "Qwen3Config"]
 
 
 @dataclass(frozen=True)
-class Qwen3Config:
+class Qwen3Config(DecoderConfig):
     """Field names and defaults of the checkpoints' config.json (`model_type` "qwen3"). Dropout is not applied."""
 
+    model_type: ClassVar[str] = "qwen3"
+    normed_heads: ClassVar[bool] = True
+
     vocab_size: int = 151936
-    hidden_size: int = 4096
     intermediate_size: int = 22016
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 32
-    head_dim: int = 128
-    """Heads times this need not be `hidden_size`."""
-    rms_norm_eps: float = 1e-6
-    rope_theta: float = 10_000.0
-    attention_bias: bool = False
-    tie_word_embeddings: bool = False
-    initializer_range: float = 0.02
-    pad_token_id: int | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Qwen3Config":
         """From the content of a config.json; raises UserError that lists all that is not implemented."""
         problems: list[str] = []
-        require(values, problems, model_type="qwen3", hidden_act="silu")
-        theta = rope_theta(values, problems, default=cls.rope_theta)
-        if values.get("num_key_value_heads", 0) is None:
-            values = {**values, "num_key_value_heads": values.get("num_attention_heads", cls.num_attention_heads)}
-        config = read_fields(cls, values, problems, rope_theta=theta)
-        if config.num_attention_heads % config.num_key_value_heads:
-            problems.append(
-                f"num_attention_heads = {config.num_attention_heads} (expected a multiple of the "
-                f"{config.num_key_value_heads} key and value heads)"
-            )
-        if config.head_dim % 2:
-            problems.append(f"head_dim = {config.head_dim} (expected an even number)")
+        config = cls.read(values, problems)
         problems += _sliding_layers(values, read_words(values, "layer_types", problems), config.num_hidden_layers)
         refuse("qwen3", problems)
         return config
 
-    def to_dict(self) -> dict[str, Any]:
-        """The content of a config.json that transformers reads."""
-        return {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "hidden_act": "silu", **asdict(self)}
 
-    @property
-    def kernel_init(self) -> nn.initializers.Initializer:
-        return nn.initializers.normal(self.initializer_range)
-
-
-class Qwen3(nn.Module):
-    """Token ids [B, T] or embeddings [B, T, d] -> hidden states [B, T, d]; a token sees itself and what precedes it."""
+class Qwen3(Decoder):
+    """decoder.Decoder with a Qwen3Config."""
 
     config: Qwen3Config
-    dtype: Any = jnp.float32
-    remat: bool = False
-
-    def setup(self) -> None:
-        config = self.config
-        self.embed_tokens = nn.Embed(config.vocab_size, config.hidden_size, dtype=self.dtype, embedding_init=config.kernel_init)
-        layer = maybe_remat(Qwen3Layer, self.remat)
-        self.layers = [layer(config, self.dtype) for _ in range(config.num_hidden_layers)]
-        self.norm = nn.RMSNorm(config.rms_norm_eps, dtype=self.dtype)
-        if not config.tie_word_embeddings:
-            self.lm_head = self.param("lm_head", config.kernel_init, (config.vocab_size, config.hidden_size))
-
-    def __call__(
-        self,
-        input_ids: jax.Array | None = None,
-        *,
-        inputs_embeds: jax.Array | None = None,
-        attention_mask: jax.Array | None = None,
-        positions: jax.Array | None = None,
-        output_hidden_states: bool = False,
-        output_logits: bool = False,
-    ) -> EncoderOutput:
-        """attention_mask [B, T] is True for what may be seen; positions [B, T] count from 0 without one."""
-        if inputs_embeds is None and input_ids is not None:
-            inputs_embeds = self.embed(input_ids)
-        elif inputs_embeds is None or input_ids is not None:
-            raise ValueError("Qwen3 takes either input_ids or inputs_embeds")
-        x = inputs_embeds.astype(self.dtype)
-        length = x.shape[1]
-        if positions is None:
-            positions = jnp.arange(length)[None]
-        mask = jnp.asarray(np.tril(np.ones((1, 1, length, length), bool)))
-        if attention_mask is not None:
-            mask = mask & attention_mask.astype(bool)[:, None, None]
-        rotation = rotary_embedding(positions, self.config.rope_theta, self.config.head_dim)
-        states = [x]
-        for layer in self.layers:
-            x = layer(x, mask, rotation)
-            states.append(x)
-        last = self.norm(x)
-        logits = project_to_vocabulary(last, self._output_table()) if output_logits else None
-        return EncoderOutput(last, (*states[:-1], last) if output_hidden_states else None, logits)
-
-    def embed(self, input_ids: jax.Array) -> jax.Array:
-        """The input embeddings of token ids [...] -> [..., d]."""
-        return self.embed_tokens(input_ids)
-
-    def class_logits(self, hidden: jax.Array, class_ids: jax.Array) -> jax.Array:
-        """The logits of a few tokens only: hidden [B, d], class_ids [C] -> [B, C], in float32 (section 2.3)."""
-        return project_to_vocabulary(hidden.astype(jnp.float32), self._output_table()[class_ids])
-
-    def _output_table(self) -> jax.Array:
-        return self.embed_tokens.embedding if self.config.tie_word_embeddings else self.lm_head
-
-
-class Qwen3Layer(nn.Module):
-    """Pre-norm attention and gated MLP."""
-
-    config: Qwen3Config
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array, rotation: Rotation) -> jax.Array:
-        config = self.config
-        normed = nn.RMSNorm(config.rms_norm_eps, dtype=self.dtype, name="input_layernorm")(x)
-        x = x + Qwen3Attention(config, self.dtype, name="self_attn")(normed, mask, rotation)
-        normed = nn.RMSNorm(config.rms_norm_eps, dtype=self.dtype, name="post_attention_layernorm")(x)
-        mlp = GatedMLP(config.intermediate_size, "silu", False, self.dtype, config.kernel_init, name="mlp")
-        return x + mlp(normed)
-
-
-class Qwen3Attention(nn.Module):
-    """Several query heads share one head of keys and values; each head's queries and keys are normed, then turned."""
-
-    config: Qwen3Config
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array, rotation: Rotation) -> jax.Array:
-        config, size = self.config, self.config.head_dim
-
-        def project(name: str, features: int, tokens: jax.Array) -> jax.Array:
-            return Dense(features, config.attention_bias, self.dtype, config.kernel_init, name=name)(tokens)
-
-        def norm(name: str, heads: jax.Array) -> jax.Array:
-            return nn.RMSNorm(config.rms_norm_eps, dtype=self.dtype, name=name)(heads)
-
-        query = split_heads(project("q_proj", config.num_attention_heads * size, x), size)
-        key = split_heads(project("k_proj", config.num_key_value_heads * size, x), size)
-        value = split_heads(project("v_proj", config.num_key_value_heads * size, x), size)
-        query, key = rotate(norm("q_norm", query), rotation), rotate(norm("k_norm", key), rotation)
-        return project("o_proj", config.hidden_size, attention(query, key, value, mask))
 
 
 def _sliding_layers(values: Mapping[str, Any], kinds: tuple[str, ...], layers: int) -> list[str]:

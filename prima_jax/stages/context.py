@@ -20,6 +20,7 @@ from prima_jax.data.folders import waiting_lock
 from prima_jax.data.images import Augmentation
 from prima_jax.data.prepare import Prepared
 from prima_jax.models import lora, pretrained
+from prima_jax.models.checkpoint_files import read_json
 from prima_jax.sources import CODE
 from prima_jax.stages.places import stage_key
 from prima_jax.training.checkpoint import load_tree, save_tree
@@ -125,6 +126,12 @@ class Context:
             {name: self.__dict__[name] for name in ("image_encoder", "text_encoder", "llm") if name in self.__dict__}
         )
         return other
+
+    def vocabulary_size(self, name: str) -> int:
+        """The rows of the embeddings of the model `name`, from its config alone."""
+        settings = self.config.models[name]
+        described = read_json(Path(settings.weights) / "config.json") if settings.weights else settings.architecture.to_dict()
+        return pretrained.build(described).config.vocab_size
 
     def steps(self, epochs: float, batch_size: int, items: int) -> int:
         """Steps of `epochs` over a fold's training share of `items`: the same number in every fold; none of no epochs."""

@@ -3,8 +3,11 @@
 The corpus is a JSONL file, one object a line; `knowledge.field` names the one that holds the text (default `text`).
 """
 
+import math
+import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,26 +16,52 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import loader, text
 from prima_jax.data.corpus_file import CorpusFile, read_corpus
+from prima_jax.models import pretrained
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["corpus", "corpus_texts", "masked_language_loss", "run"]
+__all__ = ["Learned", "corpus", "corpus_texts", "learn", "masked_language_loss", "most_masked", "run", "with_head"]
+
+HEAD = "head"
+"""The name, among what is trained, of a fresh head's parameters."""
+
+
+class Learned(NamedTuple):
+    """The text encoder with the masked-language head that stage 1 trained it with, and what it was before and is after."""
+
+    module: Any
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> dict[str, Any]:
-    """The text encoder's variables after training on `texts`; as they were where the config gives nothing to train on."""
-    settings = context.config.knowledge
-    encoder = context.text_encoder
+    """The text encoder's variables after training on `texts`; as they were where the config gives nothing to train on.
+
+    A fresh head (see `learn`) is not among them.
+    """
+    settings, variables = context.config.knowledge, context.text_encoder.variables
     if not settings.epochs or not (settings.corpus or settings.include_sentences):
-        return encoder.variables
+        return variables
+    after = learn(context, fold, tokenizer, texts).after
+    return {**after, "params": {name: after["params"][name] for name in variables["params"]}}
+
+
+def learn(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Learned:
+    """Trains the text encoder on `texts`. A bare one gets a fresh head, which is trained with it, and is told on stderr."""
+    settings, encoder = context.config.knowledge, context.text_encoder
     shared = bool(context.config.models.text.weights) and not settings.include_sentences
     folder = context.place(fold, "knowledge", every_fold=shared)
     name = () if shared else (fold.index,)
+    module = encoder.module.clone(with_head=True)
     adapted = adapt(context, settings, encoder, "knowledge", *name)
+    head = pretrained.init_head(module, encoder.variables["params"], context.key("knowledge", "head", *name))
+    trainable = {**adapted.trainable, **({HEAD: head} if head else {})}
     stage = Stage("knowledge", context, folder, settings)
 
     def prepare() -> Objective:
+        if head:
+            _tell_of_fresh_head(context.config.models.text.weights or type(module).__name__)
         tokens = text.tokenize(tokenizer, texts, settings.max_length)
         steps = max(1, round(settings.epochs * max(1, len(texts) // settings.batch_size)))
         batches = loader.masked_token_batches(
@@ -46,30 +75,57 @@ def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts:
         )
         return Objective(
             name=f"1 knowledge {folder.parent.name}",
-            loss=masked_language_loss(encoder.module),
-            trainable=adapted.trainable,
+            loss=masked_language_loss(module, settings.mask_probability),
+            trainable=trainable,
             frozen=adapted.frozen,
             optimizer=stage.optimizer(steps),
             steps=steps,
             batches=batches,
         )
 
-    return join(adapted.frozen, stage.run(prepare, lambda: adapted.trainable))
+    before = {**encoder.variables, "params": {**encoder.variables["params"], **head}}
+    return Learned(module, before, with_head(adapted.frozen, stage.run(prepare, lambda: trainable)))
 
 
-def masked_language_loss(module: Any) -> Any:
-    """Cross-entropy over the masked tokens of the whole batch, whatever their number on each device."""
+def with_head(frozen: dict[str, Any], trainable: dict[str, Any]) -> dict[str, Any]:
+    """The variables from their two parts, a fresh head among the parameters."""
+    joined = join(frozen, {name: tree for name, tree in trainable.items() if name != HEAD})
+    return {**joined, "params": {**joined["params"], **trainable.get(HEAD, {})}}
+
+
+def masked_language_loss(module: Any, probability: float = 1.0) -> Any:
+    """Cross-entropy over the masked tokens of the whole batch, whatever their number on each device.
+
+    Only masked tokens meet the vocabulary: the hidden states of as many places as `most_masked` leaves room for are
+    gathered on each device, those beyond the number of masked ones with weight zero.
+    """
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
-        output = module.apply(join(frozen, trainable), batch["input_ids"], batch["attention_mask"])
-        logits = output.logits.astype(jnp.float32)
-        errors = optax.softmax_cross_entropy_with_integer_labels(logits, batch["labels"])
-        masked = batch["loss_mask"].astype(jnp.float32)
-        mean_count = jnp.maximum(jax.lax.pmean(masked.sum(), AXIS), 1e-6)
-        correct = (masked * (logits.argmax(-1) == batch["labels"])).sum() / mean_count
-        return (errors * masked).sum() / mean_count, {"masked_accuracy": correct}
+        variables = with_head(frozen, trainable)
+        states = module.apply(variables, batch["input_ids"], batch["attention_mask"], output_logits=False).last_hidden_state
+        masked, (texts, length) = batch["loss_mask"].ravel(), batch["loss_mask"].shape
+        room = most_masked(texts, length, probability)
+        places = jnp.flatnonzero(masked, size=room, fill_value=0)
+        logits = module.apply(variables, states.reshape(-1, states.shape[-1])[places], method="head").astype(jnp.float32)
+        labels = batch["labels"].ravel()[places]
+        counted = (jnp.arange(room) < masked.sum()).astype(jnp.float32)
+        mean_count = jnp.maximum(jax.lax.pmean(counted.sum(), AXIS), 1e-6)
+        errors = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        correct = (counted * (logits.argmax(-1) == labels)).sum() / mean_count
+        return (errors * counted).sum() / mean_count, {"masked_accuracy": correct}
 
     return loss
+
+
+def most_masked(texts: int, length: int, probability: float) -> int:
+    """How many tokens of `texts` texts are masked at most, by Bernstein's inequality; one each is masked in any case.
+
+    Were more drawn, as in fewer than one batch of 10^9, the last ones would be masked but not count in the loss.
+    """
+    places = texts * length
+    variance, rare = places * probability * (1 - probability), math.log(1e9)
+    beyond = rare / 3 + math.sqrt(rare**2 / 9 + 2 * rare * variance)
+    return min(places, math.ceil(places * probability + beyond) + texts)
 
 
 def corpus_texts(context: Context) -> list[str]:
@@ -85,3 +141,8 @@ def corpus(context: Context) -> CorpusFile | None:
         return None
     beside_study = context.study_folder / settings.corpus
     return read_corpus(beside_study if beside_study.is_file() else Path(settings.corpus), settings.field)
+
+
+@cache
+def _tell_of_fresh_head(name: str) -> None:
+    print(f"{name} has no masked-language head: a fresh one is trained beside the adapters in stage 1.", file=sys.stderr)

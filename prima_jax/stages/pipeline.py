@@ -1,5 +1,6 @@
 """The stages in the order of the paper, for one fold: what each hands to the next."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "check_sentences",
     "diagnose_fold",
     "finished_encoders",
+    "fitting_tokenizer",
     "frozen_features",
     "make_tokenizers",
     "record_sentences",
@@ -50,7 +52,19 @@ def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
         text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
-    return Tokenizers(*(text.load_tokenizer(models[name].weights or folder) for name in ("text", "llm")))
+    return Tokenizers(*(fitting_tokenizer(context, name, models[name].weights or folder) for name in ("text", "llm")))
+
+
+def fitting_tokenizer(context: Context, name: str, folder: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, of the model `name`. Raises UserError where it has ids beyond that model's embeddings."""
+    tokenizer, rows = text.load_tokenizer(folder), context.vocabulary_size(name)
+    ids = max(tokenizer.get_vocab().values()) + 1
+    if ids > rows:
+        raise UserError(
+            f"The tokenizer in {folder} has {ids} ids, where models.{name} has embeddings for {rows}: use the tokenizer that was "
+            "published with the weights."
+        )
+    return tokenizer
 
 
 def check_sentences(context: Context, tokenizers: Tokenizers) -> None:

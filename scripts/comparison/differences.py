@@ -22,6 +22,8 @@ CLASSES = {
     "modernbert": (transformers.ModernBertConfig, transformers.ModernBertForMaskedLM),
     "bert": (transformers.BertConfig, transformers.BertForMaskedLM),
     "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+    "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+    "bert_bare": (transformers.BertConfig, transformers.BertModel),
 }
 
 

@@ -1,4 +1,4 @@
-"""Random configurations of the four architectures, tiny but of every kind, from a seed: nobody picks them by hand.
+"""Random configurations of the architectures, tiny but of every kind, from a seed: nobody picks them by hand.
 
 `case(architecture, seed, number)` is a function of its arguments, so that any slice of the grid is the same grid.
 """
@@ -119,11 +119,22 @@ def _qwen3(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarr
     return config, _tokens(rng, config["vocab_size"], long)
 
 
+def _llama(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """As _qwen3, with biases in the MLP as well, and in half of them a head's size left to follow from the width."""
+    config, inputs = _qwen3(rng)
+    config |= {"mlp_bias": _flag(rng)}
+    if _flag(rng):
+        config["hidden_size"] = _width(config["num_attention_heads"], config.pop("head_dim"))
+    return config, inputs
+
+
 ARCHITECTURES: dict[str, Callable[[np.random.Generator], tuple[dict[str, Any], dict[str, np.ndarray]]]] = {
     "dinov3": _dinov3,
     "modernbert": _modernbert,
     "bert": _bert,
     "qwen3": _qwen3,
+    "llama": _llama,
+    "bert_bare": _bert,  # other ones, since the name is part of the seed; built without the head
 }
 
 

@@ -10,6 +10,7 @@ from prima_jax.corpus import check, learn, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.base_encoder import prose
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.learn_report import report_text
 from prima_jax.errors import UserError
 from scripts.scripted_review import decide
 from tests.corpus.labelled import SHARED
@@ -56,12 +57,21 @@ def test_settings_that_teach_nothing_are_told(tmp_path, field, value, told):
         learn.run(config, experiment.load_study(config), CorpusFolder(tmp_path))
 
 
-def test_a_checkpoint_without_the_head_that_stage_1_trains_is_told(tmp_path):
-    config = get_config("demo")
-    config.models.text.weights = str(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "modernbert", "architectures": ["ModernBertModel"]}))
-    with pytest.raises(UserError, match="needs a masked-language head"):
-        learn.run(config, experiment.load_study(config), CorpusFolder(tmp_path))
+def test_a_base_without_a_head_is_told_in_the_report():
+    measured = {"pseudo_perplexity": 2.0, "disease": {"terms": 0}, "factor": {"terms": 0}}
+    measured["cosine"] = {"related": None, "unrelated": None}
+    numbers = dict.fromkeys(("rank", "trained_share", "epochs", "texts", "held_out_claims", "held_out_articles"), 1)
+    report = {
+        "corpus": "corpus-1",
+        "base": {"weights": "here"},
+        "vetted": False,
+        "before": measured,
+        "after": measured,
+        **numbers,
+    }
+    told = "The base has no masked-language head"
+    assert told in report_text({**report, "fresh_head": True})
+    assert told not in report_text({**report, "fresh_head": False})
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class Case(NamedTuple):
         """Our answers, under the reference's names."""
         inputs = dict(self.inputs)
         first = inputs.pop("pixel_values" if "pixel_values" in inputs else "input_ids")
-        options = {"output_logits": True} if type(self.module).__name__ == "Qwen3" else {}
+        options = {"output_logits": True} if hasattr(self.module, "class_logits") else {}
         output = self.module.apply(variables, first, **inputs, **options, output_hidden_states=True)
         answer = {"hidden_states": jax.numpy.stack(output.hidden_states), "last_hidden_state": output.last_hidden_state}
         return answer | ({} if output.logits is None else {"logits": output.logits})

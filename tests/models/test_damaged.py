@@ -20,7 +20,10 @@ from safetensors.numpy import load_file, save_file
 from prima_jax.errors import UserError
 from prima_jax.models import checkpoint_files, pretrained
 
-CASES = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+CASES = (
+    *("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "bert", "qwen3_tied"),
+    *("qwen3_untied", "llama_tied", "llama_untied"),
+)
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 SIZES = {"F64": 8, "I64": 8, "U64": 8, "C64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 SIZES |= dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1)
@@ -33,6 +36,7 @@ SHOWN = {  # the fields of each config.json that some tensor's shape shows
         *("head_dim", "num_attention_heads", "num_key_value_heads"),
     ),
 }
+SHOWN["llama"] = SHOWN["qwen3"]
 
 
 class Checkpoint:

@@ -14,7 +14,8 @@ from scripts.comparison.ours import QUICK, ours, probe
 
 LEARNT = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "bert")
 """Those whose positions are parameters, which no rotation turns."""
-CASES = (*LEARNT, "dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "qwen3_tied", "qwen3_untied")
+ROTARY = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "qwen3_tied", "llama_tied", "llama_untied")
+CASES = (*LEARNT, *ROTARY, "qwen3_untied")
 LIMIT = 1e-13
 """Relative to the largest value; measured: at most 4e-15, some fifteen roundings of float64."""
 ANGLES = 6e-7

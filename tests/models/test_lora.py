@@ -153,7 +153,7 @@ def test_an_adapter_of_another_model(model, trained):
 
 
 @pytest.mark.parametrize(
-    ("model_type", "linears"), [("dinov2", 6), ("dinov3_vit", 6), ("modernbert", 4), ("bert", 6), ("qwen3", 7)]
+    ("model_type", "linears"), [("dinov2", 6), ("dinov3_vit", 6), ("modernbert", 4), ("bert", 6), ("qwen3", 7), ("llama", 7)]
 )
 def test_default_targets_are_all_linears_of_a_layer(model_type, linears):
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 1}

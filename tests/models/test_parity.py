@@ -13,7 +13,8 @@ from flax.traverse_util import flatten_dict
 from prima_jax.models import pretrained
 
 VISION = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "dinov3_plain", "dinov3_gated")
-CASES = (*VISION, "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+LANGUAGE = ("modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied", "llama_tied", "llama_untied")
+CASES = (*VISION, *LANGUAGE)
 TOLERANCE = 1e-5
 
 
@@ -31,7 +32,9 @@ def live(reference, new_case, built, given, folder):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("case", ("dinov2_swiglu", "dinov2_with_registers", "dinov3_gated", "modernbert", "bert", "qwen3_tied"))
+@pytest.mark.parametrize(
+    "case", ("dinov2_swiglu", "dinov2_with_registers", "dinov3_gated", "modernbert", "bert", "qwen3_tied", "llama_untied")
+)
 def test_gradients_of_every_parameter_and_of_the_image(case, reference, new_case, tmp_path):
     """A random linear functional of all that a model answers has the same gradient in both."""
     built, given = reference.model(case, seed=1), reference.inputs(case, seed=1)
@@ -94,6 +97,11 @@ SWEEP = {
         {"type_vocab_size": 3, "layer_norm_eps": 1e-3},
         {"hidden_size": 48, "num_attention_heads": 6, "num_hidden_layers": 5},
         {"intermediate_size": 8, "max_position_embeddings": 13},
+    ],
+    "llama": [
+        {"head_dim": None, "hidden_size": 48, "num_key_value_heads": 4, "num_hidden_layers": 5},
+        {"head_dim": 4, "num_key_value_heads": 1, "tie_word_embeddings": True, "rms_norm_eps": 1e-3},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 1e5}, "mlp_bias": True},
     ],
     "qwen3": [
         {"head_dim": 16, "num_key_value_heads": 4, "num_hidden_layers": 5},

@@ -15,7 +15,8 @@ from prima_jax.errors import UserError
 from prima_jax.models import lora, peft
 
 VISION = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "dinov3_plain", "dinov3_gated")
-CASES = (*VISION, "modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied")
+LANGUAGE = ("modernbert", "modernbert_biases", "bert", "qwen3_tied", "qwen3_untied", "llama_tied", "llama_untied")
+CASES = (*VISION, *LANGUAGE)
 BARE = ("modernbert", "modernbert_biases", "bert")
 """Those that are also published without their head."""
 TOLERANCE = 1e-5
@@ -194,7 +195,7 @@ def test_an_adapter_trained_by_peft(case, reference, golden, tmp_path):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("case", ("dinov2_swiglu", "dinov3_plain", "modernbert", "bert", "qwen3_tied"))
+@pytest.mark.parametrize("case", ("dinov2_swiglu", "dinov3_plain", "modernbert", "bert", "qwen3_tied", "llama_tied"))
 def test_merged_weights_answer_as_the_adapter_does(case, reference, golden, tmp_path):
     """For export: lora.merge, and PEFT's own merge_and_unload, give the same model."""
     torch_peft = pytest.importorskip("peft")

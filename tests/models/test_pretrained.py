@@ -15,6 +15,7 @@ from prima_jax.models import checkpoint_files, pretrained
 from prima_jax.models.bert import Bert
 from prima_jax.models.dinov2 import DinoV2, DinoV2WithRegisters
 from prima_jax.models.dinov3 import DinoV3
+from prima_jax.models.llama import Llama
 from prima_jax.models.modernbert import ModernBert
 from prima_jax.models.qwen3 import Qwen3
 
@@ -222,14 +223,8 @@ def test_bfloat16_files_and_dtypes(checkpoint, golden):
 @pytest.mark.parametrize(
     "case",
     (
-        "dinov2_plain",
-        "dinov2_swiglu",
-        "dinov2_with_registers",
-        "dinov3_plain",
-        "dinov3_gated",
-        "modernbert",
-        "bert",
-        "qwen3_tied",
+        *("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "dinov3_plain", "dinov3_gated"),
+        *("modernbert", "bert", "qwen3_tied", "qwen3_untied", "llama_tied", "llama_untied"),
     ),
 )
 def test_saved_and_read_again(case, golden, golden_folder, tmp_path):
@@ -252,6 +247,7 @@ def test_saved_and_read_again(case, golden, golden_folder, tmp_path):
         ("modernbert", ModernBert),
         ("bert", Bert),
         ("qwen3", Qwen3),
+        ("llama", Llama),
     ],
 )
 def test_built_and_random(model_type, kind):

@@ -41,7 +41,9 @@ def test_the_grid_holds_what_it_is_said_to_hold(grid):
     ratios = [c.config["num_attention_heads"] // c.config["num_key_value_heads"] for c in grid["qwen3"]]
     assert set(ratios) == {1, 2, 4}
     assert values("qwen3", "tie_word_embeddings") == {True, False}
-    for architecture in ("modernbert", "bert", "qwen3"):
+    assert values("llama", "mlp_bias") == {True, False}
+    assert 60 < sum("head_dim" not in case.config for case in grid["llama"]) < 140
+    for architecture in ("modernbert", "bert", "qwen3", "llama", "bert_bare"):
         lengths = [case.inputs["input_ids"].shape[1] for case in grid[architecture]]
         assert max(lengths) >= 4096
         padded = [c.inputs["attention_mask"].sum(1) for c in grid[architecture] if "attention_mask" in c.inputs]
@@ -50,7 +52,7 @@ def test_the_grid_holds_what_it_is_said_to_hold(grid):
 
 @pytest.mark.parametrize("architecture", list(random_configs.ARCHITECTURES))
 def test_every_case_is_a_config_that_we_implement(architecture, grid):
-    kind = {"dinov3": "dinov3_vit"}.get(architecture, architecture)
+    kind = {"dinov3": "dinov3_vit", "bert_bare": "bert"}.get(architecture, architecture)
     for case in grid[architecture]:
         pretrained.build({"model_type": kind, **case.config})
 
