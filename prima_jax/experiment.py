@@ -96,8 +96,13 @@ def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
 
 
 def prepared_records(config: ConfigDict, workdir: Path, reading: Reading) -> Prepared:
-    """The study's images, resampled once, and its records, their evidence shuffled where the config asks for it."""
+    """The study's images, resampled once, and its records.
+
+    Where the config asks for it those held out in one fold are left out, and then the evidence of the others is shuffled.
+    """
     prepared = prepare(reading, prepared_folder(config, workdir), size=config.data.size)
+    if config.split.without_fold >= 0:
+        prepared = prepared.only(np.flatnonzero(held_out_folds(config, prepared, reading) != config.split.without_fold))
     if config.study.shuffle:
         prepared = replace(prepared, records=shuffled(prepared.records, config.study.shuffle, config.seed))
     return prepared
@@ -130,19 +135,23 @@ def make_context(
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
     """Stratified folds over whole units or subjects; identical photographs share one."""
-    config, records = context.config, context.prepared.records
-    assigned = assign_folds(
-        records,
+    assigned = held_out_folds(context.config, context.prepared, reading)
+    return [
+        Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k), context.folder / f"fold_{k}")
+        for k in range(context.config.folds)
+    ]
+
+
+def held_out_folds(config: ConfigDict, prepared: Prepared, reading: Reading) -> np.ndarray:
+    """The fold in which each record is held out: int [R]."""
+    return assign_folds(
+        prepared.records,
         folds=config.folds,
         group=config.split.group,
         identical=reading.identical,
         seed=config.seed,
-        class_names=context.prepared.study.class_names,
+        class_names=prepared.study.class_names,
     )
-    return [
-        Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k), context.folder / f"fold_{k}")
-        for k in range(config.folds)
-    ]
 
 
 def data_fingerprint(context: Context, reading: Reading) -> str:

@@ -45,11 +45,17 @@ def facts(results: Mapping[str, Any]) -> list[str]:
 
 
 def conditions(results: Mapping[str, Any]) -> list[str]:
-    """Under which no figure says what it seems to: a control, untrained weights, several codes, fields that were hidden."""
+    """Under which no figure says what it seems to: a control, inner folds, untrained weights, several codes, hidden fields."""
     said = []
     if results.get("shuffled"):
         said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
     if results.get("random_weights"):
+    if (fold := results.get("without_fold", -1)) >= 0:
+        of_seeds = " of each seed" if len(results.get("seeds", ())) > 1 else ""
+        said.append(
+            f"INNER FOLDS: the records held out in fold {fold}{of_seeds} were left out, and the others split anew: these figures "
+            "are for choosing settings, and are not those of the whole study."
+        )
         said.append(
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."

@@ -53,6 +53,7 @@ def headings(results: Mapping[str, Any]) -> Cells:
     over_seeds = ("SD over seeds",) if len(results["seeds"]) > 1 else ()
     scores = ("Macro F1", *over_seeds, "Accuracy", "Balanced acc.")
     memory = ("Memory, GiB", "GPU memory, GiB") if _device_memory(results) else ("Memory, GiB",)
+        *(["INNER FOLDS"] if results.get("without_fold", -1) >= 0 else []),
     return (method, *_classes(results).values(), *scores, "Trained, M", "Minutes", *memory)
 
 

@@ -9,6 +9,7 @@ STAGES = ("tokenizer", "knowledge", "align", "refine", "features", "diagnose", "
 CHANGES = {
     "seed": (7, set(STAGES)),
     "split.group": ("subject", set(STAGES)),
+    "split.without_fold": (0, set(STAGES)),
     "study.hide": ("form", set(STAGES)),
     "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features"}),
     "knowledge.epochs": (1.0, {"knowledge", "align", "refine", "features", "diagnose"}),
