@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.baselines import plain
-from prima_jax.baselines.backbones import case_mean, photographs
+from prima_jax.baselines import methods
+from prima_jax.baselines.method import Bench
 from prima_jax.checks import check
-from prima_jax.data import metadata
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
@@ -24,7 +23,7 @@ from prima_jax.errors import UserError
 from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
 from prima_jax.results import Probabilities, score
-from prima_jax.stages import knowledge, refine
+from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
@@ -50,7 +49,8 @@ __all__ = [
     "split_cases",
 ]
 
-METHODS = ("prima", "majority", "metadata_only", "missingness_only", "image_only")
+REFERENCES = ("majority", "metadata_only", "missingness_only", "frozen_tokens", "frozen_tokens_metadata", "image_only")
+METHODS = ("prima", *REFERENCES)
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -206,8 +206,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     check_sentences(context, tokenizers)
     encoders = train_encoders(context, fold, tokenizers)
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
-    probabilities |= plain_references(context, train, test)
-    probabilities["image_only"] = image_only(context, fold, test)
+    probabilities |= references(Bench(context, fold, tokenizers), train, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
     write_done(fold.folder, **measured(context.codes.values()))
     drop_image_tokens(context.place(fold, "features"))
@@ -237,24 +236,10 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
 
 
-def plain_references(context: Context, train: list[Case], test: list[Case]) -> Probabilities:
-    """Majority class, metadata only, and which fields are filled in, on the very same cases."""
-    study, records = context.prepared.study, context.prepared.records
-    classes, labels = len(study.classes), np.array([case.label for case in train])
-    rows = [[records[case.row] for case in part] for part in (train, test)]
-    table, _, categorical = metadata.tabular(study, rows[0] + rows[1])
-    filled = [metadata.filled_in(study, part) for part in rows]
-    return {
-        "majority": plain.majority(labels, len(test), classes),
-        "metadata_only": plain.metadata_only(table[: len(train)], labels, table[len(train) :], classes, categorical=categorical),
-        "missingness_only": plain.missingness_only(filled[0], labels, filled[1], classes),
-    }
-
-
-def image_only(context: Context, fold: Fold, test: list[Case]) -> np.ndarray:
-    """The image encoder trained alone with a linear head; a case is the mean over its photographs."""
-    refined = refine.run(context, fold, context.image_encoder.variables, name="image_only")
-    return case_mean(refine.classify_images(context, refined, np.concatenate(photographs(test))), test)
+def references(bench: Bench, train: list[Case], test: list[Case]) -> Probabilities:
+    """What stands beside PRIMA, on the very same cases: rows of the tables."""
+    rows = {name: methods.METHODS[name] for name in REFERENCES}
+    return {name: method.predict(bench, method.fit(bench, train), test) for name, method in rows.items()}
 
 
 def report_reading(reading: Reading) -> None:

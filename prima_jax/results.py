@@ -85,6 +85,7 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "case": config.diagnose.case,
         "hidden_block": config.study.hide,
         "shuffled": config.study.shuffle,
+        "untrained_image_encoder": not config.models.image.weights,
         "random_weights": not all(config.models[name].weights for name in ("image", "text", "llm")),
         "corpus_texts": len(corpus.texts) if corpus else 0,
         "corpus_sha256": corpus.sha256 if corpus else None,
@@ -94,7 +95,6 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
     }
 
 
-def stage_seconds(context: Context, folds: list[Fold]) -> dict[str, float]:
 def _identical(records: Sequence[Record], reading: Reading) -> list[list[str]]:
     """The groups of identical photographs among these records."""
     here = {record.id for record in records}
@@ -102,6 +102,7 @@ def _identical(records: Sequence[Record], reading: Reading) -> list[list[str]]:
     return [group for group in groups if len(group) > 1]
 
 
+def stage_seconds(context: Context, folds: list[Fold]) -> dict[str, float]:
     """Training seconds of each stage, over all folds and all starts of the run."""
     seconds = {}
     for stage in ("knowledge", "align", "refine", "diagnose", "image_only"):
