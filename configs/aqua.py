@@ -14,10 +14,13 @@ needs neither: a SYNTHETIC study in the same format, small encoders from random 
     python -m prima_jax.main --config=configs/aqua.py:table2 --workdir=runs/aqua_tables --config.data.dir=PATH
     python -m prima_jax.main --config=configs/aqua.py:table3 --workdir=runs/aqua_tables --config.data.dir=PATH
 
-run all rows of Tables 2 and 3, with weights; without them, on the synthetic study:
+run all rows of Tables 2 and 3, with weights. `aqua.py:tpmka`, and `table2,tpmka`, take from an earlier system on such photographs
+what the paper does not say (docs/ambiguities.md). Without weights, on the synthetic study:
 
     python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=runs/tables
 """
+
+from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
@@ -27,13 +30,38 @@ from configs.tables import split_preset, with_table
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe, or with the preset `demo` the small synthetic study; `table2`, `table3`: all rows of a table."""
-    table, size = split_preset(preset)
-    config = paper_recipe(get_study(), group="subject", folder="data/aqua")
+    """The paper's recipe, or with the preset `demo` the small synthetic study, with `tpmka` an earlier system's choices.
+
+    `table2`, `table3`: all rows of a table.
+    """
+    table, variant = split_preset(preset)
+    study = get_study()
+    if variant == "tpmka":
+        study["unit_columns"] = study["subject_columns"]  # a patient, both eyes together
+    config = paper_recipe(study, group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
-    if size not in ("", "demo") or table not in (0, 2, 3):
-        raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, table2, table3, and both as table2,demo")
-    return with_table(demo(config) if size else config, table, weights=not size, subgroups=("age", "sex"))
+    if variant not in _VARIANTS or table not in (0, 2, 3):
+        raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, tpmka, table2, table3, and both as table2,demo")
+    return with_table(_VARIANTS[variant](config), table, weights=variant != "demo", subgroups=("age", "sex"))
+
+
+def tpmka(config: ConfigDict) -> ConfigDict:
+    """What TPMKA has where the paper is silent; github.com/yqwang01/TPMKA, by some of the same authors."""
+    config.image.size = 256
+    config.image.augmentation.update(
+        {
+            "scale": (0.8, 1.0),
+            "horizontal_flip": True,
+            "vertical_flip": True,
+            "brightness": 0.6,
+            "contrast": 0.6,
+            "saturation": 0.6,
+            "rotation": 30.0,
+        }
+    )
+    config.align.update({"batch_size": 32, "temperature": 0.1})
+    config.align.image.anchors = "both"
+    return config
 
 
 def demo(config: ConfigDict) -> ConfigDict:
@@ -50,3 +78,6 @@ def demo(config: ConfigDict) -> ConfigDict:
     config.image_only.epochs = 5.2
     config.diagnose.update({"epochs": 7.0, "learning_rate": 1.5e-3, "projector_width": 64})
     return config
+
+
+_VARIANTS: dict[str, Callable[[ConfigDict], ConfigDict]] = {"": lambda config: config, "demo": demo, "tpmka": tpmka}

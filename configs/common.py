@@ -35,7 +35,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "synthetic": {"units": 0, "seed": 0, "image_size": 96},  # of the study that a program draws; 0 units: none
         }
     )
-    config.split = ConfigDict({"group": group})
+    config.split = ConfigDict({"group": group, "without_fold": -1})  # or a fold whose held-out records are left out
     config.data = ConfigDict({"dir": folder, "prepared": "", "size": 256})
     config.models = ConfigDict(
         {
@@ -56,6 +56,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
                 "brightness": 0.2,
                 "contrast": 0.2,
                 "saturation": 0.2,
+                "rotation": 0.0,  # degrees to either side
             },
         }
     )

@@ -20,7 +20,7 @@ __all__ = ["check"]
 _NEEDED = (
     "data", "models", "image", "text", "knowledge", "align", "refine", "features", "diagnose", "image_only", "study", "split",
     "models.image.weights", "models.text.weights", "models.llm.weights",
-    "study.definition", "study.hide", "study.shuffle", "study.synthetic.units", "split.group",
+    "study.definition", "study.hide", "study.shuffle", "study.synthetic.units", "split.group", "split.without_fold",
 )  # fmt: skip
 _WORDS = {
     "parallel": ("pmap", "shard_map"),
@@ -49,6 +49,8 @@ _LEAST = {
     "brightness": 0,
     "contrast": 0,
     "saturation": 0,
+    "rotation": 0,
+    "without_fold": -1,
     "batch_size": 1,
     "size": 1,
     "views": 1,
@@ -71,6 +73,7 @@ _MOST = {
     "brightness": 1,
     "contrast": 1,
     "saturation": 1,
+    "rotation": 180,
 }
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
 _TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}
@@ -89,6 +92,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(f"The config lacks {absent}: start from configs.common.paper_recipe() and add what differs.")
     for field, value in _fields(config):
         _check_value(field, value)
+    if config.split.without_fold >= config.folds:
+        raise UserError(
+            f"split.without_fold is {config.split.without_fold}, and the {config.folds} folds are numbered from 0: set "
+            f"--config.split.without_fold to {config.folds - 1} or less, or to -1 for all records."
+        )
     _check_augmentation(config.image.augmentation)
     _check_losses(config.align)
     modules = {name: _module(name, config.models[name]) for name in _KINDS}

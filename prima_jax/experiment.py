@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.baselines import plain
-from prima_jax.baselines.backbones import case_mean, photographs
+from prima_jax.baselines import methods
+from prima_jax.baselines.method import Bench
 from prima_jax.checks import check
-from prima_jax.data import metadata
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
@@ -24,7 +23,7 @@ from prima_jax.errors import UserError
 from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
 from prima_jax.results import Probabilities, score
-from prima_jax.stages import knowledge, refine
+from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
@@ -50,7 +49,8 @@ __all__ = [
     "split_cases",
 ]
 
-METHODS = ("prima", "majority", "metadata_only", "missingness_only", "image_only")
+REFERENCES = ("majority", "metadata_only", "missingness_only", "frozen_tokens", "frozen_tokens_metadata", "image_only")
+METHODS = ("prima", *REFERENCES)
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -96,8 +96,13 @@ def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
 
 
 def prepared_records(config: ConfigDict, workdir: Path, reading: Reading) -> Prepared:
-    """The study's images, resampled once, and its records, their evidence shuffled where the config asks for it."""
+    """The study's images, resampled once, and its records.
+
+    Where the config asks for it those held out in one fold are left out, and then the evidence of the others is shuffled.
+    """
     prepared = prepare(reading, prepared_folder(config, workdir), size=config.data.size)
+    if config.split.without_fold >= 0:
+        prepared = prepared.only(np.flatnonzero(held_out_folds(config, prepared, reading) != config.split.without_fold))
     if config.study.shuffle:
         prepared = replace(prepared, records=shuffled(prepared.records, config.study.shuffle, config.seed))
     return prepared
@@ -130,19 +135,23 @@ def make_context(
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
     """Stratified folds over whole units or subjects; identical photographs share one."""
-    config, records = context.config, context.prepared.records
-    assigned = assign_folds(
-        records,
+    assigned = held_out_folds(context.config, context.prepared, reading)
+    return [
+        Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k), context.folder / f"fold_{k}")
+        for k in range(context.config.folds)
+    ]
+
+
+def held_out_folds(config: ConfigDict, prepared: Prepared, reading: Reading) -> np.ndarray:
+    """The fold in which each record is held out: int [R]."""
+    return assign_folds(
+        prepared.records,
         folds=config.folds,
         group=config.split.group,
         identical=reading.identical,
         seed=config.seed,
-        class_names=context.prepared.study.class_names,
+        class_names=prepared.study.class_names,
     )
-    return [
-        Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k), context.folder / f"fold_{k}")
-        for k in range(config.folds)
-    ]
 
 
 def data_fingerprint(context: Context, reading: Reading) -> str:
@@ -197,8 +206,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     check_sentences(context, tokenizers)
     encoders = train_encoders(context, fold, tokenizers)
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
-    probabilities |= plain_references(context, train, test)
-    probabilities["image_only"] = image_only(context, fold, test)
+    probabilities |= references(Bench(context, fold, tokenizers), train, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
     write_done(fold.folder, **measured(context.codes.values()))
     drop_image_tokens(context.place(fold, "features"))
@@ -228,24 +236,10 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
 
 
-def plain_references(context: Context, train: list[Case], test: list[Case]) -> Probabilities:
-    """Majority class, metadata only, and which fields are filled in, on the very same cases."""
-    study, records = context.prepared.study, context.prepared.records
-    classes, labels = len(study.classes), np.array([case.label for case in train])
-    rows = [[records[case.row] for case in part] for part in (train, test)]
-    table, _, categorical = metadata.tabular(study, rows[0] + rows[1])
-    filled = [metadata.filled_in(study, part) for part in rows]
-    return {
-        "majority": plain.majority(labels, len(test), classes),
-        "metadata_only": plain.metadata_only(table[: len(train)], labels, table[len(train) :], classes, categorical=categorical),
-        "missingness_only": plain.missingness_only(filled[0], labels, filled[1], classes),
-    }
-
-
-def image_only(context: Context, fold: Fold, test: list[Case]) -> np.ndarray:
-    """The image encoder trained alone with a linear head; a case is the mean over its photographs."""
-    refined = refine.run(context, fold, context.image_encoder.variables, name="image_only")
-    return case_mean(refine.classify_images(context, refined, np.concatenate(photographs(test))), test)
+def references(bench: Bench, train: list[Case], test: list[Case]) -> Probabilities:
+    """What stands beside PRIMA, on the very same cases: rows of the tables."""
+    rows = {name: methods.METHODS[name] for name in REFERENCES}
+    return {name: method.predict(bench, method.fit(bench, train), test) for name, method in rows.items()}
 
 
 def report_reading(reading: Reading) -> None:

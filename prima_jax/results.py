@@ -1,5 +1,6 @@
 """What the folds of a run add up to: the content of results.json and of predictions.csv."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, held_out_in, read_done
 from prima_jax.studies.manifest import Reading
+from prima_jax.studies.study import Record
 from prima_jax.workdir import config_hash
 
 __all__ = ["Probabilities", "describe", "prediction_rows", "score"]
@@ -71,6 +73,7 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "title": study.title,
         "synthetic": study.synthetic,
         "split": config.split.group,
+        "without_fold": config.split.without_fold,
         "folds": config.folds,
         "classes": list(study.class_names),
         "records": len(records),
@@ -78,10 +81,11 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "subjects": len({r.subject for r in records}),
         "straddling_subjects": straddling_subjects(records, held_out_in(folds)),
         "missing_images": len(reading.missing_images),
-        "identical_images": [list(group) for group in reading.identical],
+        "identical_images": _identical(records, reading),
         "case": config.diagnose.case,
         "hidden_block": config.study.hide,
         "shuffled": config.study.shuffle,
+        "untrained_image_encoder": not config.models.image.weights,
         "random_weights": not all(config.models[name].weights for name in ("image", "text", "llm")),
         "corpus_texts": len(corpus.texts) if corpus else 0,
         "corpus_sha256": corpus.sha256 if corpus else None,
@@ -89,6 +93,13 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
         "corpus_vetted": corpus.vetted if corpus else None,
         "config_hash": config_hash(config),
     }
+
+
+def _identical(records: Sequence[Record], reading: Reading) -> list[list[str]]:
+    """The groups of identical photographs among these records."""
+    here = {record.id for record in records}
+    groups = ([name for name in group if name in here] for group in reading.identical)
+    return [group for group in groups if len(group) > 1]
 
 
 def stage_seconds(context: Context, folds: list[Fold]) -> dict[str, float]:

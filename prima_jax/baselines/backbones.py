@@ -5,6 +5,7 @@ masked-language training on the fold's own training sentences makes of it, witho
 what the image-only row trained on the fold's labels.
 """
 
+import os
 from typing import Any
 
 import jax
@@ -12,16 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from prima_jax.baselines.method import Bench, Method
+from prima_jax.data.folders import waiting_lock
 from prima_jax.data.images import normalize
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.context import Backbone, Context, Fold, tree_hash
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.inference import over_photographs
 
 __all__ = [
     "case_mean",
-    "class_tokens",
+    "frozen_tokens",
     "image_encoder",
     "image_tokens",
     "photographs",
@@ -58,20 +60,22 @@ def image_tokens(bench: Bench) -> np.ndarray:
     return features.image_tokens(context, image_encoder(bench), folder, seed=seed)
 
 
-def class_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
-    """The class tokens of the cases' photographs, by the encoder as it starts out: float32 [photographs, d].
+def frozen_tokens(bench: Bench) -> np.ndarray:
+    """The class token and the mean patch token of every record, by the encoder as it starts out: float32 [R, 2d].
 
-    Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random.
+    Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random. So
+    all folds have one file.
     """
-    context, positions = bench.context, np.concatenate(photographs(cases))
-    if context.config.models.image.weights:
-        return np.asarray(image_tokens(bench)[positions, 0, 0], np.float32)
-    module = context.image_encoder.module
-
-    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        return module.apply(variables, normalize(batch["image"])).last_hidden_state[:, 0].astype(jnp.float32)
-
-    return np.asarray(over_photographs(context, "class_tokens", function, context.image_encoder.variables, positions))
+    context, fold, _ = bench
+    backbone, folder = context.image_encoder, context.place(fold, "frozen_tokens", every_fold=True)
+    path = folder / f"tokens-{tree_hash(backbone.variables, np.array([context.config.image.size]))}.npz"
+    with waiting_lock(folder):
+        if not path.exists():
+            part = path.with_suffix(".part.npz")
+            np.savez(part, allow_pickle=False, tokens=_class_and_mean_tokens(context, backbone))
+            os.replace(part, path)
+    with np.load(path) as stored:
+        return np.asarray(stored["tokens"])
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:
@@ -120,6 +124,18 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
     """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
     ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
+
+
+def _class_and_mean_tokens(context: Context, backbone: Backbone) -> np.ndarray:
+    """Of every record: float32 [R, 2d]."""
+    module, before = backbone.module, 1 + backbone.module.config.num_register_tokens
+
+    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        tokens = module.apply(variables, normalize(batch["image"])).last_hidden_state.astype(jnp.float32)
+        return jnp.concatenate([tokens[:, 0], tokens[:, before:].mean(axis=1)], axis=1)
+
+    everyone = np.arange(len(context.prepared.records))
+    return np.asarray(over_photographs(context, "frozen_tokens", function, backbone.variables, everyone))
 
 
 def _without_corpus(context: Context) -> Context:

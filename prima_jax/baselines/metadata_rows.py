@@ -1,19 +1,15 @@
 """The plain references as rows: what the metadata, or which fields are filled in, say without any neural network."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from prima_jax.baselines import plain
-from prima_jax.baselines.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method
+from prima_jax.baselines.method import EQUAL_CLASSES, UNWEIGHTED, Bench, fitted_in_seconds
 from prima_jax.data import metadata
 from prima_jax.stages.cases import Case
 
-__all__ = ["METHODS", "one_hot_columns"]
-
-# The state of all of these is the training cases: scikit-learn's models are fitted where they are used, in seconds.
-Probabilities = Callable[[Bench, list[Case], list[Case]], np.ndarray]
+__all__ = ["METHODS", "labels", "one_hot_columns", "one_hot_parts"]
 
 
 def majority(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
@@ -32,8 +28,7 @@ def metadata_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarr
 
 def metadata_logistic(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
     """Logistic regression on the one-hot columns of Eq. 6, without the label."""
-    one_hot, columns = one_hot_columns(bench, train)
-    asked = one_hot.encode([bench.context.prepared.records[case.row] for case in test])
+    columns, asked = one_hot_parts(bench, train, test)
     return plain.logistic_regression(columns, labels(train), asked, _classes(bench))
 
 
@@ -42,6 +37,12 @@ def one_hot_columns(bench: Bench, train: list[Case]) -> tuple[metadata.OneHot, n
     records = [bench.context.prepared.records[case.row] for case in train]
     one_hot = metadata.OneHot.fit(bench.context.prepared.study, records)
     return one_hot, one_hot.encode(records)
+
+
+def one_hot_parts(bench: Bench, train: list[Case], test: list[Case]) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of the training cases, and what they are of the others: float32 [len(train), C] and [len(test), C]."""
+    one_hot, columns = one_hot_columns(bench, train)
+    return columns, one_hot.encode([bench.context.prepared.records[case.row] for case in test])
 
 
 def missingness_only(bench: Bench, train: list[Case], test: list[Case], class_weight: str | None = None) -> np.ndarray:
@@ -60,22 +61,15 @@ def _classes(bench: Bench) -> int:
     return len(bench.context.prepared.study.classes)
 
 
-def _row(name: str, sees: set[str], probabilities: Probabilities, note: str = "") -> Method:
-    def fit(bench: Bench, train: list[Case]) -> list[Case]:
-        return train
-
-    return Method(name, frozenset(sees), fit, probabilities, note=note)
-
-
 METHODS = (
-    _row("majority", set(), majority),
-    _row("missingness_only", {"metadata"}, missingness_only, UNWEIGHTED),
-    _row("missingness_balanced", {"metadata"}, partial(missingness_only, class_weight="balanced"), EQUAL_CLASSES),
-    _row(
+    fitted_in_seconds("majority", set(), majority),
+    fitted_in_seconds("missingness_only", {"metadata"}, missingness_only, UNWEIGHTED),
+    fitted_in_seconds("missingness_balanced", {"metadata"}, partial(missingness_only, class_weight="balanced"), EQUAL_CLASSES),
+    fitted_in_seconds(
         "metadata_only",
         {"metadata"},
         metadata_only,
         f"{EQUAL_CLASSES}; settings chosen on held-out folds of PAD-UFES-20",
     ),
-    _row("metadata_logistic", {"metadata"}, metadata_logistic, EQUAL_CLASSES),
+    fitted_in_seconds("metadata_logistic", {"metadata"}, metadata_logistic, EQUAL_CLASSES),
 )

@@ -1,8 +1,8 @@
 """Every method that a row of a table can name."""
 
 from prima_jax.baselines import (
-    class_token_rows,
     deepik,
+    frozen_token_rows,
     image_only,
     knobo,
     medblip,
@@ -30,7 +30,7 @@ METHODS = {
         knobo.METHOD,
         metablock.METHOD,
         text_llm.METHOD,
-        *class_token_rows.METHODS,
+        *frozen_token_rows.METHODS,
         *metadata_rows.METHODS,
     )
 }

@@ -37,6 +37,8 @@ class Augmentation:
     """Largest relative change; likewise for contrast and saturation."""
     contrast: float = 0.2
     saturation: float = 0.2
+    rotation: float = 0.0
+    """Largest turn to either side in degrees; what comes into the corners is black."""
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
@@ -67,6 +69,9 @@ def random_view(image: np.ndarray, size: int, rng: np.random.Generator, augmenta
         view = view.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     if augmentation.quarter_turns and turn is not None:
         view = view.transpose(turn)
+    if augmentation.rotation:  # drawn beside the generator, which two views of a unit share: no other draw moves
+        angle = rng.spawn(1)[0].uniform(-augmentation.rotation, augmentation.rotation)
+        view = view.rotate(angle, Image.Resampling.BILINEAR)
     return np.asarray(_recolour(view, colours, augmentation))
 
 

@@ -44,6 +44,25 @@ class Prepared:
                 self._decoded[position] = image
         return image
 
+    def only(self, positions: Sequence[int] | np.ndarray) -> "Prepared":
+        """The same with the records at these positions alone."""
+        chosen = tuple(map(int, positions))
+        return Prepared(self.study, tuple(self.records[p] for p in chosen), _Chosen(self.source, chosen))
+
+
+@dataclass(frozen=True)
+class _Chosen(Sequence[Mapping[str, Any]]):
+    """Items of a sequence, each read when it is asked for."""
+
+    source: Sequence[Mapping[str, Any]]
+    positions: tuple[int, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.source[self.positions[index]]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
 
 def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
     """Opens `cache/<study>-<fingerprint>`, or writes it first with every photograph's shorter side at `size` pixels.

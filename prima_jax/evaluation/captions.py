@@ -11,15 +11,18 @@ __all__ = ["caption", "conditions", "facts", "figure", "method_name", "ordered",
 _METHODS = {
     "prima": "PRIMA",
     "image_only": "Image encoder, linear head",
+    "frozen_tokens": "Frozen image tokens, logistic regression",
+    "frozen_tokens_metadata": "Frozen image tokens + metadata, logistic regression",
     "metadata_only": "Metadata only (gradient boosting)",
     "missingness_only": "Missingness only",
     "majority": "Majority class",
 }
 
 
-def method_name(method: str) -> str:
+def method_name(method: str, results: Mapping[str, Any]) -> str:
     """The name of a method in tables; one that is not known keeps its own."""
-    return _METHODS.get(method, method)
+    name = _METHODS.get(method, method)
+    return name.replace("Frozen", "Untrained") if results.get("untrained_image_encoder") else name
 
 
 def ordered(methods: Collection[str]) -> list[str]:
@@ -45,8 +48,14 @@ def facts(results: Mapping[str, Any]) -> list[str]:
 
 
 def conditions(results: Mapping[str, Any]) -> list[str]:
-    """Under which no figure says what it seems to: a control, untrained weights, several codes, fields that were hidden."""
+    """Under which no figure says what it seems to: a control, inner folds, untrained weights, several codes, hidden fields."""
     said = []
+    if (fold := results.get("without_fold", -1)) >= 0:
+        of_seeds = " of each seed" if len(results.get("seeds", ())) > 1 else ""
+        said.append(
+            f"INNER FOLDS: the records held out in fold {fold}{of_seeds} were left out, and the others split anew: these figures "
+            "are for choosing settings, and are not those of the whole study."
+        )
     if results.get("shuffled"):
         said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
     if results.get("random_weights"):

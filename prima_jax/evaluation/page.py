@@ -77,7 +77,7 @@ def page(
         _pictures({stage: (f"Loss of {stage} over the steps, one line per fold", p) for stage, p in losses.items()}),
         "<h2>Confusion matrices, all folds together</h2>",
         _pictures(
-            {m: (f"Confusion matrix of {method_name(m)}", picture) for m, picture in confusions.items()},
+            {m: (f"Confusion matrix of {method_name(m, results)}", picture) for m, picture in confusions.items()},
             "pictures small",
         ),
         "<h2>Versions</h2>",
@@ -90,11 +90,11 @@ def page(
 
 
 def _tables(table: Table) -> str:
-    own = [("own" if row[0] == method_name("prima") else "", row) for row in table.rows]
+    own = [("own" if row[0] == method_name("prima", {}) else "", row) for row in table.rows]
     published = [("published first" if n == 0 else "published", row) for n, row in enumerate(table.published)]
     if not published:
         return _table(table.headings, own)
-    said = f'<p class="note">{escape(table.published_heading)}.</p>'
+    said = "".join(f'<p class="note">{escape(note)}</p>' for note in table.published_notes)
     return _table(table.headings, own + published) + said
 
 

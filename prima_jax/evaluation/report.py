@@ -85,7 +85,7 @@ def write_report(workdir: Path, results: Mapping[str, Any], rows: Sequence[Mappi
     confusions = {}
     for method in ordered({row["method"] for row in rows}):
         counts = curves.confusion_counts(rows, method, classes)
-        picture = shares_picture(method_name(method), counts, classes, synthetic=synthetic)
+        picture = shares_picture(method_name(method, results), counts, classes, synthetic=synthetic)
         confusions[method] = (f"confusion_{method}.png", picture)
     for name, picture in [*losses.values(), *confusions.values()]:
         write_whole(workdir / "curves" / name, picture)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from prima_jax.evaluation.captions import caption, figure, method_name, ordered, title
-from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow, PublishedTable
+from prima_jax.evaluation.published import (
+    PUBLISHED,
+    PublishedElsewhere,
+    PublishedRow,
+    PublishedTable,
+    published_cells,
+    published_notes,
+)
 
 __all__ = ["Table", "build", "class_order", "markdown_table", "terminal_table"]
 
@@ -22,7 +29,7 @@ class Table:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     published: tuple[tuple[str, ...], ...]
-    published_heading: str
+    published_notes: tuple[str, ...]
 
 
 def build(results: Mapping[str, Any]) -> Table:
@@ -32,12 +39,13 @@ def build(results: Mapping[str, Any]) -> Table:
     """
     classes, known = class_order(results), _paper_table(results)
     names = known.classes if known else {name: name for name in classes}
-    rows = tuple(_row(method, results["methods"][method], classes) for method in ordered(results["methods"]))
+    rows = tuple(_row(method_name(name, results), results["methods"][name], classes) for name in ordered(results["methods"]))
     headings = ("Method", *(names[c] for c in classes), "Macro F1", "Accuracy", "Balanced acc.")
     if known is None or results["synthetic"] or results.get("shuffled"):
-        return Table(headings, rows, (), "")
-    heading = f"Published, not measured here (Table {known.number} of {CITATION}: {known.conditions})"
-    return Table(headings, rows, tuple(_published_row(row, classes) for row in known.rows), heading)
+        return Table(headings, rows, (), ())
+    published: list[PublishedRow | PublishedElsewhere] = [*known.rows, *known.elsewhere]
+    cells = tuple(published_cells(row, classes) for row in published)
+    return Table(headings, rows, cells, tuple(published_notes(known)))
 
 
 def class_order(results: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,9 +60,7 @@ def markdown_table(results: Mapping[str, Any]) -> str:
     rule = "|".join(["", " :-- ", *[" --: "] * (len(table.headings) - 1), ""])
     lines = [f"**{title(results)}**", "", _markdown(table.headings), rule]
     lines += map(_markdown, [*table.rows, *table.published])
-    lines += ["", *(f"- {sentence}" for sentence in caption(results))]
-    if table.published:
-        lines += [f"- {table.published_heading}: the rows marked (published)."]
+    lines += ["", *(f"- {sentence}" for sentence in (*caption(results), *table.published_notes))]
     return "\n".join(lines) + "\n"
 
 
@@ -64,10 +70,8 @@ def terminal_table(results: Mapping[str, Any]) -> str:
     lines = [*_wrap(title(results)), ""]
     for columns, name_width, gap in _cuts(table):
         lines += [*_block(table, columns, name_width, gap), ""]
-    for sentence in caption(results):
+    for sentence in (*caption(results), *table.published_notes):
         lines += _wrap(sentence)
-    if table.published:
-        lines += _wrap(f"{table.published_heading}: the rows marked (published).")
     return "\n".join(line.rstrip() for line in lines).rstrip("\n")
 
 
@@ -81,15 +85,10 @@ def _paper_table(results: Mapping[str, Any]) -> PublishedTable | None:
     return known if known and set(known.classes) == set(_scored_classes(results)) else None
 
 
-def _row(method: str, found: Mapping[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
+def _row(name: str, found: Mapping[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
     columns = [*(found["f1"][name] for name in classes)]
     columns += [found[name] for name in ("macro_f1", "accuracy", "balanced_accuracy")]
-    return (method_name(method), *(figure(values) for values in columns))
-
-
-def _published_row(row: PublishedRow, classes: Sequence[str]) -> tuple[str, ...]:
-    figures = [*(row.f1[name] for name in classes), row.macro_f1, row.accuracy, row.balanced_accuracy]
-    return (f"{row.method} (published)", *(f"{mean:.2f} ({sd:.2f})" for mean, sd in figures))
+    return (name, *(figure(values) for values in columns))
 
 
 def _markdown(cells: Sequence[str]) -> str:

@@ -75,6 +75,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             "shuffled": config.study.shuffle,
             "random_weights": not (config.models.image.weights and config.models.text.weights),
             "hidden_block": config.study.hide,
+            "without_fold": config.split.without_fold,
             "seed": seed,
             "folds": config.folds,
             "reference": PRIMA.name,

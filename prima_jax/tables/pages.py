@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from prima_jax.evaluation.captions import caption, figure, title
-from prima_jax.evaluation.published import CITATION, PUBLISHED, PublishedRow
+from prima_jax.evaluation.published import (
+    PUBLISHED,
+    PublishedElsewhere,
+    PublishedRow,
+    PublishedTable,
+    published_cells,
+    published_notes,
+)
 from prima_jax.evaluation.report import write_whole
 from prima_jax.evaluation.seeds import by_seed, over_seeds
 from prima_jax.evaluation.tables import class_order
@@ -46,6 +53,7 @@ def headings(results: Mapping[str, Any]) -> Cells:
     """As the paper has them, and what a row costs."""
     marks = [
         *(["SYNTHETIC study"] if results["synthetic"] else []),
+        *(["INNER FOLDS"] if results.get("without_fold", -1) >= 0 else []),
         *(["RANDOM WEIGHTS"] if results.get("random_weights") else []),
         *([f"{results['shuffled']} SHUFFLED"] if results.get("shuffled") else []),
     ]
@@ -57,9 +65,13 @@ def headings(results: Mapping[str, Any]) -> Cells:
 
 
 def table_cells(results: Mapping[str, Any]) -> list[Cells]:
-    """The rows in per cent, each with the paper's own row under it, if it has one and the study is the paper's."""
-    classes, published, seeds = _classes(results), _published(results), len(results["seeds"])
-    rows = []
+    """The rows in per cent, each with the paper's own row under it, if it has one and the study is the paper's.
+
+    In the paper's table of the study what others published comes last.
+    """
+    classes, seeds, known = _classes(results), len(results["seeds"]), _published(results)
+    published = {row.method: row for row in known.rows} if known else {}
+    rows: list[Cells] = []
     for row in results["methods"].values():
         figures = [*(row["f1"][name] for name in classes), row["macro_f1"], row["accuracy"], row["balanced_accuracy"]]
         shown = [figure(values, seeds) for values in figures]
@@ -70,8 +82,9 @@ def table_cells(results: Mapping[str, Any]) -> list[Cells]:
             needed.append(_gib(row["peak_device_memory"]))
         rows.append((row["title"], *shown, *needed))
         if row.get("published") in published:
-            cells = _published_cells(published[row["published"]], classes, seeds)
-            rows.append((*cells, *[""] * len(needed)))
+            rows.append((*_published_cells(published[row["published"]], classes, seeds), *[""] * len(needed)))
+    if known and known.number == results["table"]:
+        rows += [(*_published_cells(row, classes, seeds), *[""] * len(needed)) for row in known.elsewhere]
     return rows
 
 
@@ -122,9 +135,9 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         "the largest of a row's process."
     )
     said += [f"{row['title']}: {row['note']}." for row in results["methods"].values() if row.get("note")]
-    if _published(results):
-        known = PUBLISHED[results["study"]]
-        said.append(f"(published): not measured here, Table {known.number} of {CITATION}: {known.conditions}.")
+    if known := _published(results):
+        notes_of_rows = published_notes(known)
+        said += notes_of_rows if known.number == results["table"] else notes_of_rows[:1]
     return said
 
 
@@ -163,19 +176,19 @@ def _classes(results: Mapping[str, Any]) -> Mapping[str, str]:
     return {name: known.classes[name] if known and name in known.classes else name for name in class_order(results)}
 
 
-def _published(results: Mapping[str, Any]) -> Mapping[str, PublishedRow]:
+def _published(results: Mapping[str, Any]) -> PublishedTable | None:
+    """The paper's table of the study, if it may stand beside these results."""
     known = PUBLISHED.get(results["study"])
     if known is None or results["synthetic"] or results.get("shuffled") or set(known.classes) != set(results["classes"]):
-        return {}
-    return {row.method: row for row in known.rows}
+        return None
+    return known
 
 
-def _published_cells(row: PublishedRow, classes: Mapping[str, str], seeds: int) -> Cells:
-    figures = [*(row.f1[name] for name in classes), row.macro_f1, row.accuracy, row.balanced_accuracy]
-    shown = [f"{mean:.2f} ({deviation:.2f})" for mean, deviation in figures]
+def _published_cells(row: PublishedRow | PublishedElsewhere, classes: Mapping[str, str], seeds: int) -> Cells:
+    shown = list(published_cells(row, classes))
     if seeds > 1:
         shown.insert(-2, "")
-    return (f"{row.method} (published)", *shown)
+    return tuple(shown)
 
 
 def _seed_deviation(scores: list[Sequence[float | None]]) -> str:

@@ -80,10 +80,16 @@ _PLAIN = (
         title_without_weights="Untrained class token, nearest neighbours",
     ),
     Row(
-        "linear_probe",
-        "Frozen class token, linear probe",
-        "linear_probe",
-        title_without_weights="Untrained class token, linear probe",
+        "frozen_tokens",
+        "Frozen image tokens, logistic regression",
+        "frozen_tokens",
+        title_without_weights="Untrained image tokens, logistic regression",
+    ),
+    Row(
+        "frozen_tokens_metadata",
+        "Frozen image tokens + metadata, logistic regression",
+        "frozen_tokens_metadata",
+        title_without_weights="Untrained image tokens + metadata, logistic regression",
     ),
     Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )

@@ -30,7 +30,7 @@ def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     for name, one in found.items():
         against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
-            results["methods"][name]["title"] if name in results["methods"] else method_name(name),
+            results["methods"][name]["title"] if name in results["methods"] else method_name(name, results),
             _interval(one["intervals"]["macro_f1"]),
             _interval({**chance, "estimate": chance["mean"]}),
             _interval(one["intervals"]["macro_auc"]),

@@ -3,7 +3,9 @@
 from typing import Any
 
 PAD = ("BCC", "SCC", "ACK", "SEK", "MEL", "NEV")
-METHODS = ("prima", "majority", "metadata_only", "missingness_only", "image_only")
+METHODS = (
+    "prima", "majority", "metadata_only", "missingness_only", "frozen_tokens", "frozen_tokens_metadata", "image_only",
+)  # fmt: skip
 
 
 def results(names: tuple[str, ...] = PAD, folds: int = 5, **changes: Any) -> dict[str, Any]:

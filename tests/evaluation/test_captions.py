@@ -21,9 +21,10 @@ def test_folds_without_a_figure_are_left_out():
 
 
 def test_rows_stand_in_one_order_and_unknown_methods_last():
-    assert ordered({"zebra", "majority", "prima", "metadata_only", "missingness_only", "image_only"}) == [
+    assert ordered({"zebra", "majority", "prima", "frozen_tokens", "metadata_only", "missingness_only", "image_only"}) == [
         "prima",
         "image_only",
+        "frozen_tokens",
         "metadata_only",
         "missingness_only",
         "majority",
@@ -48,6 +49,8 @@ def test_title_says_synthetic_first():
         ({}, "71 subjects of 806 have records in several folds"),
         ({"straddling_subjects": 1}, "1 subject of 806 has records in several folds"),
         ({"hidden_block": "form"}, "block 'form'"),
+        ({"without_fold": 0}, "INNER FOLDS: the records held out in fold 0 were left out"),
+        ({"without_fold": 3, "seeds": [0, 1]}, "held out in fold 3 of each seed were left out"),
         ({"shuffled": "images"}, "CONTROL: every unit was given the images of another one"),
         ({"versions": {"prima_jax": "0.1.0 (a) and 0.1.0 (b)"}}, "SEVERAL CODES: what was finished before"),
         ({}, "RANDOM WEIGHTS"),
@@ -64,7 +67,7 @@ def test_nothing_is_warned_of_without_reason():
     quiet = {"straddling_subjects": 0, "missing_images": 0, "identical_images": [], "random_weights": False}
     found = results(**quiet, corpus_vetted=True)
     del found["methods"]["missingness_only"]
-    assert warnings(found) == []
+    assert warnings(found) == warnings({**found, "without_fold": -1}) == []
 
 
 def test_what_missing_fields_tell_is_a_difference_from_the_majority_class():

@@ -54,6 +54,7 @@ def test_json_has_the_table_of_a_real_study_and_none_of_a_synthetic_or_unknown_o
     assert found["methods"]["PRIMA"]["macro_f1"] == [85.22, 2.17]
     assert "2602.23297" in found["citation"]
     assert "ablation" not in found
+    assert [(row["method"], row["macro_f1"], row["accuracy"]) for row in found["elsewhere"]] == [("TPMKA", 84.46, 85.84)]
     assert as_json("aqua", synthetic=True) == {}
     assert as_json("my_cohort", synthetic=False) == {}
 

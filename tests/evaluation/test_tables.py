@@ -35,8 +35,24 @@ def test_published_rows_of_a_real_study_are_beside_ours_and_marked():
         assert PUBLISHED_PRIMA_PAD in text
         assert "2602.23297" in text
     rows = [line for line in markdown_table(results()).splitlines() if line.startswith("| ")][2:]
-    assert len(rows) == 5 + 7
-    assert [("(published)" in row) for row in rows] == [False] * 5 + [True] * 7
+    assert len(rows) == 7 + 7
+    assert [("(published)" in row) for row in rows] == [False] * 7 + [True] * 7
+
+
+def test_what_others_published_comes_last_with_what_it_lacks_and_its_leak():
+    found = synthetic_results(synthetic=False)
+    row = build(found).published[-1]
+    assert row == ("TPMKA (published elsewhere)", "-", "-", "84.46", "85.84", "-")
+    for text in (markdown_table(found), terminal_table(found)):
+        assert "chooses the epoch on the very fold that is reported" in " ".join(text.split())
+        assert "TPMKA" not in markdown_table(results())
+
+
+def test_tokens_of_an_encoder_without_weights_are_not_called_frozen():
+    names = [row[0] for row in build(results(untrained_image_encoder=True)).rows]
+    assert "Untrained image tokens, logistic regression" in names
+    assert "Untrained image tokens + metadata, logistic regression" in names
+    assert "Frozen image tokens, logistic regression" in markdown_table(results())
 
 
 def test_synthetic_figures_never_stand_beside_published_ones():

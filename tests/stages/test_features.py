@@ -120,8 +120,7 @@ def test_the_features_of_a_fold_go_once_it_is_finished_and_those_of_others_stay(
     monkeypatch.setattr(experiment, "make_tokenizers", lambda *_: None)
     monkeypatch.setattr(experiment, "check_sentences", lambda *_: None)
     monkeypatch.setattr(experiment, "train_encoders", lambda *_: None)
-    monkeypatch.setattr(experiment, "plain_references", lambda *_: dict.fromkeys(experiment.METHODS, np.zeros(1)))
-    monkeypatch.setattr(experiment, "image_only", lambda *_: np.zeros(1))
+    monkeypatch.setattr(experiment, "references", lambda *_: dict.fromkeys(experiment.METHODS, np.zeros(1)))
 
     def diagnose_fold(*_):
         raise KeyboardInterrupt

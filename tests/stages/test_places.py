@@ -5,12 +5,13 @@ import pytest
 from configs import pad_ufes_20
 from prima_jax.stages.places import stage_key
 
-STAGES = ("tokenizer", "knowledge", "align", "refine", "features", "diagnose", "image_only", "frozen_features")
+STAGES = ("tokenizer", "knowledge", "align", "refine", "features", "diagnose", "image_only", "frozen_features", "frozen_tokens")
 CHANGES = {
     "seed": (7, set(STAGES)),
     "split.group": ("subject", set(STAGES)),
+    "split.without_fold": (0, set(STAGES)),
     "study.hide": ("form", set(STAGES)),
-    "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features"}),
+    "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features", "frozen_tokens"}),
     "knowledge.epochs": (1.0, {"knowledge", "align", "refine", "features", "diagnose"}),
     "align.weights": ((0.2, 0.0, 0.0, 0.0), {"align", "refine", "features", "diagnose"}),
     "refine.epochs": (0.0, {"refine", "features", "diagnose"}),
@@ -36,7 +37,7 @@ def test_without_alignment_the_image_encoder_hangs_on_no_text():
         config.align.epochs = 0.0
     after.knowledge.corpus, after.align.weights = "corpus.jsonl", (0.2, 0.0, 0.0, 0.0)
     assert {stage for stage in STAGES if stage_key(before, stage) == stage_key(after, stage)} == {
-        "refine", "features", "image_only", "frozen_features",
+        "refine", "features", "image_only", "frozen_features", "frozen_tokens",
     }  # fmt: skip
     after.align.rank = 4  # that of the adapters that refinement goes on with
     assert stage_key(before, "refine") != stage_key(after, "refine")

@@ -35,6 +35,7 @@ PLACES = {
     "metadata_only",
     "majority",
     "missingness_only",
+    "frozen tokens",
     "image_only labels",
     "image_only batches",
     "image_only photographs",
@@ -181,6 +182,7 @@ def _watch_references(watch: Watch, patch: pytest.MonkeyPatch) -> None:
         watch.add(place, positions)
 
     majority, metadata_only, missingness_only = plain.majority, plain.metadata_only, plain.missingness_only
+    logistic_regression = plain.logistic_regression
 
     def watched_majority(train_labels, *arguments):
         expecting("majority", train, (train_labels, labels))
@@ -190,10 +192,15 @@ def _watch_references(watch: Watch, patch: pytest.MonkeyPatch) -> None:
         expecting("metadata_only", train, (x, np.stack([rows[p] for p in train])), (y, labels))
         return metadata_only(x, y, *arguments, **options)
 
-    def watched_missingness_only(x, y, *arguments):
+    def watched_missingness_only(x, y, *arguments, **options):
         expecting("missingness_only", train, (x, filled), (y, labels))
-        return missingness_only(x, y, *arguments)
+        return missingness_only(x, y, *arguments, **options)
+
+    def watched_logistic_regression(x, y, *arguments, **options):
+        expecting("frozen tokens", train, (x.mean(axis=0).round(6), np.zeros(x.shape[1])), (y, labels))  # standardised over y's
+        return logistic_regression(x, y, *arguments, **options)
 
     patch.setattr(plain, "majority", watched_majority)
     patch.setattr(plain, "metadata_only", watched_metadata_only)
     patch.setattr(plain, "missingness_only", watched_missingness_only)
+    patch.setattr(plain, "logistic_regression", watched_logistic_regression)

@@ -47,6 +47,23 @@ def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row
     assert other[0] == "Majority class & more" and other[-3:] == ("-", "1.5", "1.50")
 
 
+def test_what_others_published_stands_last_in_the_papers_table_alone():
+    row = {**results()["methods"]["prima"], "f1": {"bacterial": [0.5, 0.5], "fungal": [0.5, 0.5]}}
+    aqua = {"study": "aqua", "classes": ["bacterial", "fungal"], "methods": {"prima": row}, "seeds": [0, 1]}
+    found = results(**aqua, table=2)
+    last = pages.table_cells(found)[-1]
+    assert len(last) == len(pages.headings(found)) and last[0] == "TPMKA (published elsewhere)"
+    assert last[3:7] == ("84.46", "", "85.84", "-")
+    assert "TPMKA" in pages.markdown(found) and "1,645 patients" in pages.latex(found)
+    assert "TPMKA" not in pages.markdown(results(**aqua, table=3)) and "TPMKA" not in pages.markdown(results())
+
+
+def test_inner_folds_are_said_in_every_file():
+    found = results(without_fold=1)
+    assert pages.headings(found)[0] == "Method (INNER FOLDS)"
+    assert "INNER FOLDS: the records held out in fold 1" in pages.markdown(found)
+
+
 def test_nothing_published_stands_beside_a_synthetic_study():
     found = results(synthetic=True)
     assert len(pages.table_cells(found)) == 2

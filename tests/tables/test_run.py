@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_kill import LONGEST_WAIT, finish, start, wait_for
 
-ROWS = ("image_only", "knobo", "prima", "majority", "linear_probe")
+ROWS = ("image_only", "knobo", "prima", "majority", "frozen_tokens")
 OVERRIDES = (
     f"--config.table.rows={ROWS}",
     "--config.align.epochs=10",
