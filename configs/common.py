@@ -47,6 +47,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.image = ConfigDict(
         {
             "size": 224,  # silent; DINOv3's own
+            # Adapters in the last so many blocks alone, whose input is computed once for each of features.views; 0: in all.
+            "blocks": 0,
             "augmentation": {
                 "scale": (0.4, 1.0),
                 "ratio": (3 / 4, 4 / 3),

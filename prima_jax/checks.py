@@ -63,6 +63,7 @@ _LEAST = {
     "temperature": 1e-4,
     "label_temperature": 1e-4,
     "units": 0,
+    "blocks": 0,
     "synthetic.image_size": 16,
 }
 _MOST = {
@@ -242,6 +243,17 @@ def _check_adapters(stage: str, config: ConfigDict, name: str, module: Any) -> N
         raise UserError(
             f"{stage}.rank=0 trains the whole of models.{name}, whose bfloat16 weights would lose most updates: set "
             f"--config.dtype=float32, or --config.{stage}.rank to 1 or more."
+        )
+    blocks = config.image.blocks if name == "image" else 0
+    if blocks and not settings.rank:
+        raise UserError(
+            f"image.blocks is {blocks}, which places adapters, and {stage}.rank=0 trains the whole image encoder: set "
+            f"--config.image.blocks=0, or --config.{stage}.rank to 1 or more."
+        )
+    if blocks > module.config.num_hidden_layers:
+        raise UserError(
+            f"image.blocks is {blocks}, more than the {module.config.num_hidden_layers} blocks of models.image: set "
+            "--config.image.blocks lower."
         )
     if settings.rank and settings.targets:
         _check_targets(stage, settings, module)

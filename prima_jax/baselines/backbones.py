@@ -14,10 +14,10 @@ import numpy as np
 
 from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.folders import waiting_lock
-from prima_jax.data.images import normalize
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Backbone, Context, Fold, tree_hash
+from prima_jax.stages.encoder import encode
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.inference import over_photographs
 
@@ -128,11 +128,10 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
 
 def _class_and_mean_tokens(context: Context, backbone: Backbone) -> np.ndarray:
     """Of every record: float32 [R, 2d]."""
-    module, before = backbone.module, 1 + backbone.module.config.num_register_tokens
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        tokens = module.apply(variables, normalize(batch["image"])).last_hidden_state.astype(jnp.float32)
-        return jnp.concatenate([tokens[:, 0], tokens[:, before:].mean(axis=1)], axis=1)
+        tokens = encode(backbone.module, variables, batch["image"], context.frozen_blocks).astype(jnp.float32)
+        return jnp.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
 
     everyone = np.arange(len(context.prepared.records))
     return np.asarray(over_photographs(context, "frozen_tokens", function, backbone.variables, everyone))

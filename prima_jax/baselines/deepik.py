@@ -29,7 +29,7 @@ from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.models.densenet import DenseNet, TwoHeads
 from prima_jax.stages import refine
-from prima_jax.stages.batches import image_batches
+from prima_jax.stages.batches import pixel_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage
 from prima_jax.stages.inference import over_photographs
@@ -73,7 +73,7 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
             },
             optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=image_batches(stage, fold, positions),
+            batches=pixel_batches(stage, fold, positions),
         )
 
     trained = stage.run(prepare, initial)
@@ -142,7 +142,7 @@ def probabilities(context: Context, state: Variables, positions: np.ndarray) -> 
         coarse, fine = network.apply(variables, normalize(batch["image"]), train=False)
         return jax.nn.softmax(coarse), jax.nn.softmax(fine)
 
-    coarse, fine = over_photographs(context, "deepik_predict", function, state, positions)
+    coarse, fine = over_photographs(context, "deepik_predict", function, state, positions, pixels=True)
     return coarse, fine
 
 

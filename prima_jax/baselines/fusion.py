@@ -14,10 +14,10 @@ from flax import linen as nn
 
 from prima_jax.baselines.backbones import case_mean, photographs
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data.images import normalize
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Stage, adapt, join
+from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.training.loop import Objective
@@ -42,7 +42,7 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
     """Trains on the photographs of `train`, whose vectors are [len(train), m]; `name` is that of the stage and its settings."""
     context, fold, _ = bench
     settings, module = context.config.baselines[name], context.image_encoder.module
-    adapted = adapt(context, settings, context.image_encoder, name, fold.index)
+    adapted = adapt(context, settings, context.image_encoder, name, fold.index, last_blocks=context.config.image.blocks)
     stage = Stage(name, context, context.place(fold, name), settings)
 
     def initial() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
         steps = context.steps(settings.epochs, settings.batch_size, records)
         return Objective(
             name=f"{name} fold {fold.index}",
-            loss=classification(module, head),
+            loss=classification(module, head, context.frozen_blocks),
             trainable=initial(),
             frozen={
                 "image_encoder": adapted.frozen,
@@ -77,33 +77,28 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
     return Fused(join(adapted.frozen, trained["image_encoder"]), trained["head"])
 
 
-def classification(module: Any, head: nn.Module) -> Any:
-    """Cross-entropy over a batch: batch["image"] uint8 [B, S, S, 3], batch["index"] [B], positions of records."""
+def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
+    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records."""
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
         vectors, labels = frozen["vectors"][batch["index"]], frozen["labels"][batch["index"]]
-        logits = _logits(module, head, Fused(encoder, trainable["head"]), batch["image"], vectors)
+        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks), vectors)
         return weighted_cross_entropy(logits, labels, frozen["class_weights"])
 
     return loss
 
 
-def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> np.ndarray:
+def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: Any, vectors: np.ndarray) -> np.ndarray:
     """Probabilities [len(test), C] from the whole photographs and vectors [len(test), m]."""
     context = bench.context
     module = context.image_encoder.module
 
     def function(variables: Fused, batch: dict[str, jax.Array]) -> jax.Array:
-        return jax.nn.softmax(_logits(module, head, variables, batch["image"], batch["vector"]))
+        tokens = encode(module, variables.encoder, batch["image"], context.frozen_blocks)
+        return jax.nn.softmax(head.apply({"params": variables.head}, tokens, batch["vector"]))
 
     by_photograph = np.repeat(vectors, [len(p) for p in photographs(test)], axis=0).astype(np.float32)
     positions = np.concatenate(photographs(test))
     found = over_photographs(context, f"{name}_predict", function, fused, positions, {"vector": by_photograph})
     return case_mean(found, test)
-
-
-def _logits(module: Any, head: nn.Module, fused: Fused, images: jax.Array, vectors: jax.Array) -> Any:
-    tokens = module.apply(fused.encoder, normalize(images)).last_hidden_state
-    tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + module.config.num_register_tokens :]], axis=1)
-    return head.apply({"params": fused.head}, tokens, vectors)

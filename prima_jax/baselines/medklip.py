@@ -26,7 +26,6 @@ from flax import linen as nn
 
 from prima_jax.baselines.backbones import case_mean, photographs, text_encoder
 from prima_jax.baselines.method import Bench, Method
-from prima_jax.data.images import normalize
 from prima_jax.data.statements import Statements
 from prima_jax.models.layers import Dense
 from prima_jax.models.query_decoder import QueryDecoder
@@ -34,6 +33,7 @@ from prima_jax.stages import features, refine
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Stage, adapt, join
+from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
@@ -69,7 +69,8 @@ def fit(bench: Bench, train: list[Case]) -> State:
     """Trains on all photographs of the training cases, each with the metadata and the diagnosis of its case."""
     context, fold, _ = bench
     settings = context.config.baselines.medklip
-    adapted = adapt(context, settings, context.image_encoder, "medklip", fold.index)
+    blocks = context.config.image.blocks
+    adapted = adapt(context, settings, context.image_encoder, "medklip", fold.index, last_blocks=blocks)
     reader, stage = _reader(context), Stage("medklip", context, context.place(fold, "medklip"), settings)
     statements = _statements(bench, train)
     vectors = _vectors(bench, statements)
@@ -170,9 +171,7 @@ def _read(bench: Bench, state: State, positions: np.ndarray) -> tuple[np.ndarray
 
 
 def _patches(context: Context, encoder: dict[str, Any], images: jax.Array) -> jax.Array:
-    module = context.image_encoder.module
-    tokens = module.apply(encoder, normalize(images)).last_hidden_state
-    return tokens[:, 1 + module.config.num_register_tokens :]
+    return encode(context.image_encoder.module, encoder, images, context.frozen_blocks)[:, 1:]
 
 
 def _reader(context: Context) -> Any:

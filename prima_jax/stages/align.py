@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.data.images import normalize
 from prima_jax.losses import alignment_loss
 from prima_jax.models.dual_encoder import SharedSpace
 from prima_jax.stages.batches import pair_batches
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
+from prima_jax.stages.encoder import encode
 from prima_jax.stages.features import TextTokens
 from prima_jax.training.loop import Objective
 from prima_jax.training.parallel import AXIS
@@ -41,7 +41,7 @@ def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> A
     """
     settings = context.config.align
     module = context.image_encoder.module
-    adapted = adapt(context, settings, context.image_encoder, "align", fold.index)
+    adapted = adapt(context, settings, context.image_encoder, "align", fold.index, last_blocks=context.config.image.blocks)
     space = SharedSpace(settings.projection_width)
     stage = Stage("align", context, context.place(fold, "align"), settings)
 
@@ -57,7 +57,7 @@ def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> A
         table = {"tokens": texts.tokens, "words": texts.words}
         return Objective(
             name=f"2 align fold {fold.index}",
-            loss=alignment(module, space, settings),
+            loss=alignment(module, space, settings, context.frozen_blocks),
             trainable=initial(),
             frozen={
                 "image_encoder": adapted.frozen,
@@ -75,9 +75,8 @@ def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> A
     return Aligned(join(adapted.frozen, trained["image_encoder"]), trained["heads"])
 
 
-def alignment(module: Any, space: Any, settings: Any) -> Any:
-    """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3], batch["unit"] [N]."""
-    registers = module.config.num_register_tokens
+def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) -> Any:
+    """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3] or frozen tokens [N, 2, T, d], batch["unit"] [N]."""
     options = {
         "temperature": settings.temperature,
         "label_temperature": settings.label_temperature,
@@ -90,10 +89,8 @@ def alignment(module: Any, space: Any, settings: Any) -> Any:
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         views = batch["views"]
-        images = normalize(views.reshape(-1, *views.shape[2:]))
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
-        tokens = module.apply(encoder, images).last_hidden_state
-        tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + registers :]], axis=1)
+        tokens = encode(module, encoder, views.reshape(-1, *views.shape[2:]), frozen_blocks)
         records = frozen["first"][batch["unit"]]
         text = jax.tree.map(lambda table: table[frozen["index"][records]], frozen["texts"])
         image_tokens = tokens.reshape(*views.shape[:2], *tokens.shape[1:])

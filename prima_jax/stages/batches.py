@@ -1,4 +1,7 @@
-"""A stage's endless training batches: of the size in its settings, drawn by its own seed, this process's share of each."""
+"""A stage's endless training batches: of the size in its settings, drawn by its own seed, this process's share of each.
+
+Where the image encoder's first blocks are frozen, photographs come as the tokens that those made of their stored copies.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,16 +12,39 @@ import numpy as np
 
 from prima_jax.data import loader
 from prima_jax.stages.context import Fold, Stage
+from prima_jax.stages.features import block_tokens
 
-__all__ = ["image_batches", "index_batches", "pair_batches"]
+__all__ = ["image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
 def pair_batches(stage: Stage, fold: Fold, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
-    """Two augmented views of each unit, as `loader.pair_batches` gives them."""
-    return loader.pair_batches(stage.context.prepared, units, **_views(stage), **_drawn(stage, fold))
+    """Two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position in `units`."""
+    if not stage.context.frozen_blocks:
+        return loader.pair_batches(stage.context.prepared, units, **_views(stage), **_drawn(stage, fold))
+    tokens = block_tokens(stage.context)
+
+    def read(batch: loader.Batch) -> loader.Batch:
+        chosen = zip(batch["index"], batch["draw"], strict=True)
+        pairs = np.array([stored_pair(units[i], int(draw), tokens.shape[1]) for i, draw in chosen])
+        return {"views": tokens[pairs[..., 0], pairs[..., 1]], "unit": batch["index"]}
+
+    return index_batches(stage, fold, len(units), read)
 
 
 def image_batches(stage: Stage, fold: Fold, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
+    """Photographs of the records at `positions`: "image" [B, ...], as `encode` takes them, and "index" [B], their records."""
+    if not stage.context.frozen_blocks:
+        return pixel_batches(stage, fold, positions)
+    tokens, records = block_tokens(stage.context), np.asarray(positions)
+
+    def read(batch: loader.Batch) -> loader.Batch:
+        chosen = records[batch["index"]].astype(np.int32)
+        return {"image": tokens[chosen, batch["draw"] % tokens.shape[1]], "index": chosen}
+
+    return index_batches(stage, fold, len(records), read)
+
+
+def pixel_batches(stage: Stage, fold: Fold, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Augmented photographs of the records at `positions`, as `loader.image_batches` gives them."""
     return loader.image_batches(stage.context.prepared, positions, **_views(stage), **_drawn(stage, fold))
 
@@ -28,6 +54,14 @@ def index_batches(
 ) -> grain.DatasetIterator[loader.Batch]:
     """What `read` makes of numbers below `count`, as `loader.index_batches` gives them."""
     return loader.index_batches(count, read=read, **_drawn(stage, fold))
+
+
+def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int, int]]:
+    """Two (record, stored copy) of a unit: of two distinct scans, or two distinct copies of its only one."""
+    generator = np.random.default_rng(draw)
+    first, second = generator.choice(len(scans), 2, replace=len(scans) < 2)
+    stored = generator.choice(copies, 2, replace=first != second or copies < 2)
+    return [(scans[first], int(stored[0])), (scans[second], int(stored[1]))]
 
 
 def _views(stage: Stage) -> dict[str, Any]:

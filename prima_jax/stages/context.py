@@ -101,6 +101,12 @@ class Context:
         return units
 
     @property
+    def frozen_blocks(self) -> int:
+        """How many of the image encoder's first blocks no stage trains; 0 where adapters are in all (`image.blocks`)."""
+        blocks = self.config.image.blocks
+        return self.image_encoder.module.config.num_hidden_layers - blocks if blocks else 0
+
+    @property
     def augmentation(self) -> Augmentation:
         return Augmentation(**self.config.image.augmentation.to_dict())
 
@@ -117,6 +123,10 @@ class Context:
         if self.shared is None:
             return (self.folder if every_fold else fold.folder) / stage
         return self.shared / ("all_folds" if every_fold else f"fold_{fold.index}") / f"{stage}-{stage_key(self.config, stage)}"
+
+    def shared_place(self, stage: str) -> Path:
+        """The folder of what all folds have in common."""
+        return self.place(Fold(0, np.zeros(0, int), np.zeros(0, int), self.folder), stage, every_fold=True)
 
     def reconfigured(self, config: ConfigDict) -> "Context":
         """The same experiment with another config of the same models, whose backbones it goes on using."""
@@ -154,10 +164,10 @@ class Adapted(NamedTuple):
     frozen: dict[str, Any]
 
 
-def adapt(context: Context, settings: ConfigDict, backbone: Backbone, *seed: str | int) -> Adapted:
+def adapt(context: Context, settings: ConfigDict, backbone: Backbone, *seed: str | int, last_blocks: int = 0) -> Adapted:
     """Adds LoRA adapters of `settings.rank`, or, at rank 0, trains the whole backbone (for runs without weights).
 
-    `settings.targets` names the layers that get one; none named means every linear layer.
+    `settings.targets` names the layers that get one; none named means every linear layer, of the `last_blocks` if any are given.
     """
     variables = backbone.variables
     if settings.rank == 0:
@@ -166,7 +176,8 @@ def adapt(context: Context, settings: ConfigDict, backbone: Backbone, *seed: str
         alpha = settings.rank * settings.alpha_over_rank
         targets = tuple(settings.targets) or lora.all_linears(backbone.module.config)
         key = context.key(*seed)
-        adapters = lora.init_adapters(key, variables["params"], rank=settings.rank, alpha=alpha, targets=targets)
+        options = {"rank": settings.rank, "alpha": alpha, "targets": targets, "last_blocks": last_blocks}
+        adapters = lora.init_adapters(key, variables["params"], **options)
         variables = {**variables, **adapters}
     return Adapted({"lora": variables["lora"]}, {k: v for k, v in variables.items() if k != "lora"})
 

@@ -1,17 +1,17 @@
 """What both frozen encoders say of every record, computed once.
 
-Texts are few and are held in memory. Image tokens are written to a memory-mapped file [records, views, 1 + K, d] under a
-name that is the hash of the weights and the preprocessing: the same encoder never reads the same photograph twice.
+Texts are few and are held in memory. Image tokens are written to a memory-mapped file [records, views, tokens, d] under a
+name that is the hash of the weights and the preprocessing: the same encoder never reads the same photograph twice. So are
+those of the image encoder's frozen blocks, once for all folds, where adapters are in the last ones alone (`image.blocks`).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
@@ -21,8 +21,17 @@ from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.stages.context import Context, tree_hash
+from prima_jax.stages.encoder import encode
 
-__all__ = ["TextTokens", "drop_image_tokens", "encode_images", "image_tokens", "text_tokens"]
+__all__ = [
+    "TextTokens",
+    "drop_image_tokens",
+    "encode_images",
+    "block_tokens",
+    "image_tokens",
+    "text_tokens",
+    "whole_photographs",
+]
 
 
 @dataclass(frozen=True)
@@ -88,17 +97,44 @@ def text_tokens(
 def image_tokens(context: Context, variables: dict[str, Any], folder: Path, *, seed: int) -> np.ndarray:
     """The image encoder's tokens of every record, [R, V, 1 + K, d], registers left out, as a read-only memory map.
 
-    View 0 is the whole photograph; views 1 to V - 1 are augmented ones, for training.
+    View 0 is the whole photograph; views 1 to V - 1 are augmented ones, for training: those that `seed` decides, or, where the
+    encoder's first blocks are frozen, those that these have read.
     """
-    settings, size = context.config.features, context.config.image.size
-    key = tree_hash(
-        variables, np.array([seed, size, settings.views]), np.frombuffer(repr(context.augmentation).encode(), np.uint8)
-    )
-    with waiting_lock(folder):
-        path = folder / f"image_tokens-{key}.npy"
-        if not path.exists():
-            _write_image_tokens(context, variables, path, seed)
-    return np.load(path, mmap_mode="r")
+    module = context.image_encoder.module
+    tokens = 1 + (context.config.image.size // module.config.patch_size) ** 2
+    batches = _stored_batches if context.frozen_blocks else _pixel_batches
+    return _table(context, variables, folder, tokens, _image_function(context), batches, seed)
+
+
+def block_tokens(context: Context) -> np.ndarray:
+    """What the image encoder's frozen blocks make of every record, [R, V, T, d], views as above: a read-only memory map.
+
+    T counts class token, registers and patches. No fold has any part in them, so that all folds and rows share them.
+    """
+    module, blocks = context.image_encoder.module, context.frozen_blocks
+    tokens = 1 + module.config.num_register_tokens + (context.config.image.size // module.config.patch_size) ** 2
+
+    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        found = module.apply(variables, images.normalize(batch["image"]), blocks, method="prefix")
+        return found.astype(context.config.features.dtype)
+
+    mapped = context.compiled.setdefault("block_tokens", context.parallel.map_inference(function))
+    folder, seed = context.shared_place("frozen_blocks"), context.seed("frozen blocks")
+    return _table(context, context.image_encoder.variables, folder, tokens, mapped, _pixel_batches, seed)
+
+
+def whole_photographs(
+    context: Context, positions: Sequence[int] | np.ndarray, *, pixels: bool = False
+) -> Iterator[dict[str, np.ndarray]]:
+    """The unaugmented photographs of the records at `positions`, in order, "image" [B, ...] as `encode` takes them.
+
+    The last batch is padded, with "index" -1. With `pixels` they are uint8 [B, S, S, 3] in any case.
+    """
+    size = context.config.features.batch_size
+    if pixels or not context.frozen_blocks:
+        yield from loader.eval_images(context.prepared, positions, image_size=context.config.image.size, batch_size=size)
+        return
+    yield from _rows(block_tokens(context), np.asarray(positions), 0, size)
 
 
 def drop_image_tokens(folder: Path) -> None:
@@ -115,31 +151,49 @@ def encode_images(context: Context, variables: dict[str, Any], pixels: np.ndarra
     return np.concatenate([np.asarray(r) for r in rows])[: len(pixels)]
 
 
-def _write_image_tokens(context: Context, variables: dict[str, Any], path: Path, seed: int) -> None:
-    module, settings, size = context.image_encoder.module, context.config.features, context.config.image.size
-    folder, records = path.parent, len(context.prepared.records)
-    patches = (size // module.config.patch_size) ** 2
-    shape = (records, settings.views, 1 + patches, module.config.hidden_size)
+def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: Any, batches: Any, seed: int) -> np.ndarray:
+    """`mapped` over every stored view of every record, [R, V, tokens, d], written once; batches(context, view, seed)."""
+    settings, size = context.config.features, context.config.image.size
+    key = tree_hash(
+        variables,
+        np.array([seed, size, settings.views, context.frozen_blocks]),
+        np.frombuffer(repr(context.augmentation).encode(), np.uint8),
+    )
+    shape = (len(context.prepared.records), settings.views, tokens, context.image_encoder.module.config.hidden_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    with waiting_lock(folder):
+        path = folder / f"image_tokens-{key}.npy"
+        if not path.exists():
+            variables = context.parallel.place(variables)
+            found = (
+                (batch["index"], view, mapped(variables, {"image": batch["image"]}))
+                for view in range(settings.views)
+                for batch in batches(context, view, seed)
+            )
+            _write_table(path, shape, settings.dtype, found)
+    return np.load(path, mmap_mode="r")
+
+
+def _write_table(path: Path, shape: tuple[int, ...], dtype: str, found: Iterator[tuple[np.ndarray, int, Any]]) -> None:
     temporary = path.with_suffix(".part.npy")
     try:
-        for old in folder.glob("image_tokens-*"):
+        for old in path.parent.glob("image_tokens-*"):
             old.unlink()
-        table = np.lib.format.open_memmap(temporary, mode="w+", dtype=settings.dtype, shape=shape)
+        table = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
         _reserve(temporary)
-        mapped, variables = _image_function(context), context.parallel.place(variables)
-        with progress_bar(records * settings.views, f"3 features {folder.parent.name}", "image") as bar:
-            for view in range(settings.views):
-                for batch in _view_batches(context, view, seed):
-                    rows = batch["index"][batch["index"] >= 0]
-                    table[rows, view] = np.asarray(mapped(variables, {"image": batch["image"]}))[: len(rows)]
-                    bar.update(len(rows))
+        title = f"{path.parent.name.partition('-')[0].replace('_', ' ')} {path.parent.parent.name}"
+        with progress_bar(shape[0] * shape[1], title, "image") as bar:
+            for index, view, values in found:
+                rows = index[index >= 0]
+                table[rows, view] = np.asarray(values)[: len(rows)]
+                bar.update(len(rows))
         table.flush()
         del table
         os.replace(temporary, path)
     except OSError as error:
-        need = np.prod(shape) * np.dtype(settings.dtype).itemsize / 2**20
+        need = np.prod(shape) * np.dtype(dtype).itemsize / 2**20
         raise UserError(
-            f"Cannot write {need:,.1f} MiB of image features to {folder}: {error.strerror}; free some space, choose "
+            f"Cannot write {need:,.1f} MiB of image features to {path.parent}: {error.strerror}; free some space, choose "
             "another --workdir, or lower features.views."
         ) from error
 
@@ -152,19 +206,29 @@ def _reserve(path: Path) -> None:
 
 
 def _image_function(context: Context) -> Any:
-    module, registers = context.image_encoder.module, context.image_encoder.module.config.num_register_tokens
+    module = context.image_encoder.module
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        tokens = module.apply(variables, images.normalize(batch["image"])).last_hidden_state
-        tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + registers :]], axis=1)
-        return tokens.astype(context.config.features.dtype)
+        return encode(module, variables, batch["image"], context.frozen_blocks).astype(context.config.features.dtype)
 
     return context.compiled.setdefault("image_tokens", context.parallel.map_inference(function))
 
 
-def _view_batches(context: Context, view: int, seed: int) -> Any:
+def _pixel_batches(context: Context, view: int, seed: int) -> Any:
     positions = np.arange(len(context.prepared.records))
     options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
     if view == 0:
         return loader.eval_images(context.prepared, positions, **options)
     return loader.eval_images(context.prepared, positions, augmentation=context.augmentation, seed=seed + view, **options)
+
+
+def _stored_batches(context: Context, view: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+    return _rows(block_tokens(context), np.arange(len(context.prepared.records)), view, context.config.features.batch_size)
+
+
+def _rows(tokens: np.ndarray, positions: np.ndarray, view: int, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """One stored view of the records at `positions`, in batches; the last one is padded, with index -1."""
+    for start in range(0, len(positions), size):
+        part = positions[start : start + size]
+        index = np.pad(part, (0, size - len(part)), constant_values=-1)
+        yield {"image": tokens[np.maximum(index, 0), view], "index": index}

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from prima_jax.data import loader
 from prima_jax.stages.context import Context
+from prima_jax.stages.features import whole_photographs
 
 __all__ = ["over_photographs"]
 
@@ -19,16 +19,18 @@ def over_photographs(
     variables: Any,
     positions: Sequence[int] | np.ndarray,
     beside: Mapping[str, np.ndarray] | None = None,
+    *,
+    pixels: bool = False,
 ) -> Any:
     """function(variables, batch) for the whole photographs of the records at `positions`, in order: arrays [N, ...] of its tree.
 
-    batch["image"] is uint8 [B, S, S, 3]; `beside` holds further arrays [N, ...], a row for each position. Compiled once for the
-    experiment, under `name`: whatever else the function needs has to be the same in every fold.
+    batch["image"] is as `encode` takes it, or with `pixels` uint8 [B, S, S, 3] in any case; `beside` holds further arrays
+    [N, ...], a row for each position. Compiled once for the experiment, under `name`: whatever else the function needs has to
+    be the same in every fold.
     """
     mapped = context.compiled.setdefault(name, context.parallel.map_inference(function))
     placed, found, size = context.parallel.place(variables), [], context.config.features.batch_size
-    batches = loader.eval_images(context.prepared, positions, image_size=context.config.image.size, batch_size=size)
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(whole_photographs(context, positions, pixels=pixels)):
         part = slice(number * size, (number + 1) * size)
         given = {key: _padded(rows[part], size) for key, rows in (beside or {}).items()}
         outputs = mapped(placed, {"image": batch["image"], **given})

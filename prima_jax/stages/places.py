@@ -17,13 +17,15 @@ _ALONE = {
     "image_only": ("image_only",),
     "frozen_features": ("image_only", "features"),
     "frozen_tokens": (),
+    "frozen_blocks": ("features",),
 }
 """Stages that stand on nothing before them, and what else they depend on."""
 
 
 def stage_key(config: ConfigDict, stage: str) -> str:
     """12 hex digits. Fields that say where things are and how often they are saved (data.dir, ...) do not count."""
-    parts = {field: _at(config, field) for field in (*_ALWAYS, *_sections(config, stage))}
+    stored = ("features",) if config.image.blocks else ()  # the copies of a photograph that every stage trains on
+    parts = {field: _at(config, field) for field in (*_ALWAYS, *stored, *_sections(config, stage))}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()[:12]
 
 

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.models.dual_encoder import ClassifierHead
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.context import Adapted, Backbone, Context, Fold, Stage, adapt, join
+from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.training.loop import Objective
 
@@ -28,7 +28,8 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     """Goes on from an image encoder's variables; `name` is the stage's folder and its section of the config."""
     settings = context.config[name]
     module = context.image_encoder.module
-    adapted: Adapted = adapt(context, settings, Backbone(module, variables), name, fold.index)
+    blocks = context.config.image.blocks
+    adapted: Adapted = adapt(context, settings, Backbone(module, variables), name, fold.index, last_blocks=blocks)
     head = ClassifierHead(len(context.prepared.study.class_names))
     stage = Stage(name, context, context.place(fold, name), settings)
 
@@ -43,7 +44,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
         held_out[fold.test] = True
         return Objective(
             name=f"{'2b refine' if name == 'refine' else name} fold {fold.index}",
-            loss=classification(module, head),
+            loss=classification(module, head, context.frozen_blocks),
             trainable=initial(),
             frozen={
                 "image_encoder": adapted.frozen,
@@ -59,12 +60,12 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     return join(adapted.frozen, trained["image_encoder"]), trained["head"]
 
 
-def classification(module: Any, head: ClassifierHead) -> Any:
-    """Cross-entropy over a batch: batch["image"] uint8 [B, S, S, 3], batch["index"] [B], positions of records."""
+def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
+    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records."""
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
-        logits = _logits(module, head, encoder, trainable["head"], batch["image"])
+        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks))
         labels = frozen["labels"][batch["index"]]
         return weighted_cross_entropy(logits, labels, frozen["class_weights"])
 
@@ -94,16 +95,11 @@ def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, weights: jax.Ar
 def classify_images(context: Context, refined: Refined, positions: np.ndarray) -> np.ndarray:
     """Class probabilities of records by the image encoder and its linear head alone: [len(positions), classes]."""
     module = context.image_encoder.module
-    head = ClassifierHead(len(context.prepared.study.class_names))
+    head: Any = ClassifierHead(len(context.prepared.study.class_names))
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         encoder, parameters = variables
-        return jax.nn.softmax(_logits(module, head, encoder, parameters, batch["image"]))
+        tokens = encode(module, encoder, batch["image"], context.frozen_blocks)
+        return jax.nn.softmax(head.apply({"params": parameters}, tokens))
 
     return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
-
-
-def _logits(module: Any, head: Any, encoder: Any, parameters: Any, images: jax.Array) -> jax.Array:
-    tokens = module.apply(encoder, normalize(images)).last_hidden_state
-    tokens = jnp.concatenate([tokens[:, :1], tokens[:, 1 + module.config.num_register_tokens :]], axis=1)
-    return head.apply({"params": parameters}, tokens)
