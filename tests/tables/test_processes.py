@@ -96,8 +96,8 @@ def test_on_a_tpu_the_rows_run_in_this_process_and_the_others_finish_as_well(tpu
     assert {(path.name, int(path.read_text())) for path in tmp_path.iterdir()} == {(n, os.getpid()) for n in ("mlrg", "prima")}
     run_jobs(config(), tmp_path, [job("majority")], processes=1, work=work)
     with pytest.raises(Stopped):
-        run_jobs(config(), tmp_path, [job("image_only"), job("linear_probe")], processes=1, work=work)
-    assert not (tmp_path / "linear_probe").exists()
+        run_jobs(config(), tmp_path, [job("image_only"), job("frozen_tokens")], processes=1, work=work)
+    assert not (tmp_path / "frozen_tokens").exists()
 
 
 def test_on_a_tpu_several_processes_are_refused_before_anything_is_computed(tpu, tmp_path):
