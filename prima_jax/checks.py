@@ -13,6 +13,7 @@ from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
 from prima_jax.models.checkpoint_files import PICKLES, Tensors, weight_files
+from prima_jax.models.dinov3_names import from_timm
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["check"]
@@ -213,7 +214,7 @@ def _description(name: str, settings: ConfigDict) -> dict[str, Any]:
         raise UserError(f"{path} is damaged ({error}); fetch it again.") from error
     if not isinstance(description, dict):
         raise UserError(f"{path} is damaged (a {type(description).__name__}, not an object); fetch it again.")
-    return description
+    return dict(from_timm(description))
 
 
 def _check_weights(name: str, settings: ConfigDict) -> None:

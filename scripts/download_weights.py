@@ -1,11 +1,11 @@
-"""Fetches the published checkpoints into weights/, for the full recipes.
+"""Fetches published checkpoints into weights/: those of the full recipes, and smaller ones.
 
     python scripts/download_weights.py --dry-run          # what the recipes need, and how large it is
     python scripts/download_weights.py                    # fetch it
     python scripts/download_weights.py Qwen3-0.6B@REVISION --folder=weights
 
 A call that was stopped goes on where it was. What was fetched is noted in each folder's source.json, by commit. DINOv3
-is gated: its licence has to be accepted once, and a token given in the environment as HF_TOKEN.
+from facebook is gated: its licence has to be accepted once, and a token given in the environment as HF_TOKEN.
 """
 
 import argparse
@@ -20,13 +20,19 @@ CHECKPOINTS = {
     "dinov3-vits16-pretrain-lvd1689m": "facebook/dinov3-vits16-pretrain-lvd1689m",
     "dinov3-vitb16-pretrain-lvd1689m": "facebook/dinov3-vitb16-pretrain-lvd1689m",
     "dinov3-vitl16-pretrain-lvd1689m": "facebook/dinov3-vitl16-pretrain-lvd1689m",
+    "vit_small_patch16_dinov3.lvd1689m": "timm/vit_small_patch16_dinov3.lvd1689m",
+    "vit_base_patch16_dinov3.lvd1689m": "timm/vit_base_patch16_dinov3.lvd1689m",
+    "dinov2-small": "facebook/dinov2-small",
+    "dinov2-base": "facebook/dinov2-base",
     "Clinical_ModernBERT": "Simonlee711/Clinical_ModernBERT",
+    "all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2",
+    "SmolLM2-135M-Instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "Qwen3-0.6B": "Qwen/Qwen3-0.6B",
     "Qwen3-1.7B": "Qwen/Qwen3-1.7B",
     "Qwen3-4B": "Qwen/Qwen3-4B",
     "Qwen3-8B": "Qwen/Qwen3-8B",
 }
-"""Folder under weights/ -> repository on https://huggingface.co."""
+"""Folder under weights/ -> repository on https://huggingface.co; the folder is the last part of the repository's name."""
 RECIPE = ("dinov3-vitb16-pretrain-lvd1689m", "Clinical_ModernBERT", "Qwen3-1.7B")
 """What configs/common.py asks for."""
 FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json")

@@ -79,6 +79,15 @@ class Tensors:
             return None
         return array
 
+    def blank(self, part: Part, mask: str = "") -> bool:
+        """Whether a part, times the same part of the tensor `mask` where there is one, has no number but 0 and NaN."""
+        factors = []
+        for name in filter(None, (part.name, mask if mask in self else "")):
+            with safe_open(self._paths[name], framework="np") as file:
+                rows = self.shape(name)[0] // part.of
+                factors.append(file.get_slice(name)[part.number * rows : (part.number + 1) * rows].astype(np.float32))
+        return not np.nan_to_num(math.prod(factors)).any()
+
     def equal(self, name: str, other: str) -> bool:
         """Whether two tensors are the same, compared piece by piece."""
         shape = self.shape(name)

@@ -47,6 +47,8 @@ KINDS: dict[str, tuple[tuple[str, str, Layout, Layout], ...]] = {
     "norm": (("scale", "weight", _same, _same), ("bias", "bias", _same, _same)),
     "embedding": (("embedding", "weight", _same, _same),),
     "array": (("", "", _same, _same),),
+    # their [1, d] is our [1, 1, d]
+    "row": (("", "", lambda x: x[None], lambda x: x[0]),),
 }
 
 
@@ -65,6 +67,10 @@ class KeyMap:
     """Patterns of tensors that belong to what is deliberately not part of our models."""
     fused: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(module, modules): what files hold as one, and the names in `rows` of its equal parts, in their order."""
+    mask: str = ""
+    """What is added to a tensor's name for that of one of zeros and ones by which some files want it multiplied."""
+    zero: tuple[str, ...] = ()
+    """Tensors that some files lack, which are zero then."""
     empty: tuple[str, ...] = ()
     """Tensors that files hold even where they have no element, and which are no parameter of ours then."""
 

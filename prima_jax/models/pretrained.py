@@ -18,13 +18,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
-from prima_jax.models import key_maps
+from prima_jax.models import dinov3_names, key_maps
 from prima_jax.models.bert import Bert, BertConfig
 from prima_jax.models.checkpoint_files import Part, Tensors, read_json, weight_files, write_whole
 from prima_jax.models.decoder import Decoder
 from prima_jax.models.dinov2 import DinoV2, DinoV2Config, DinoV2WithRegisters, DinoV2WithRegistersConfig
 from prima_jax.models.dinov3 import DinoV3, DinoV3Config
-from prima_jax.models.key_maps import KeyMap
+from prima_jax.models.key_maps import KeyMap, Link
 from prima_jax.models.llama import Llama, LlamaConfig
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
@@ -51,6 +51,9 @@ class Architecture:
     config: Any
     module: Any
     key_map: KeyMap
+    """How transformers names its tensors, which is how they are written."""
+    others: tuple[KeyMap, ...] = ()
+    """Other names under which they are published."""
 
 
 ARCHITECTURES = {
@@ -58,7 +61,7 @@ ARCHITECTURES = {
     "dinov2_with_registers": Architecture(
         DinoV2WithRegistersConfig, DinoV2WithRegisters, replace(key_maps.DINOV2, empty=("embeddings.register_tokens",))
     ),
-    "dinov3_vit": Architecture(DinoV3Config, DinoV3, key_maps.DINOV3),
+    "dinov3_vit": Architecture(DinoV3Config, DinoV3, key_maps.DINOV3, (dinov3_names.ORIGINAL,)),
     "modernbert": Architecture(ModernBertConfig, ModernBert, key_maps.MODERNBERT),
     "bert": Architecture(BertConfig, Bert, key_maps.BERT),
     "qwen3": Architecture(Qwen3Config, Qwen3, key_maps.QWEN3),
@@ -84,9 +87,11 @@ def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool
 def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = False) -> nn.Module:
     """The module that the content of a config.json describes; sizes that it leaves out are the architecture's defaults.
 
+    timm's, which names an architecture and no sizes, will do for DINOv3.
     A text encoder has its masked-language head unless `architectures` names the bare model. Raises UserError for
     another model_type, and for what is not implemented.
     """
+    config = dinov3_names.from_timm(config)
     architecture = _architecture(config.get("model_type"))
     options = {"dtype": dtype, "remat": remat}
     if architecture.module in (Bert, ModernBert):
@@ -173,23 +178,31 @@ def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
 def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
     """Every parameter of `module`, tensor by tensor, so that no more than one is held twice."""
     tensors = Tensors(weight_files(folder))
-    key_map = architecture_of(module).key_map
     expected = parameter_shapes(module)
-    links = key_map.links(module.config.num_hidden_layers, expected)
+    key_map, links = _names(module, expected, tensors)
     parameters, problems = {}, tensors.problems
     found = {}
     for link in links:
         parts = [part for part in key_map.places(link.name) if part.name in tensors]
-        names = found[link.name] = [part.name for part in parts]
+        names = [part.name for part in parts]
+        found[link.name] = parts
+        if not parts and link.name in key_map.zero:
+            parameters[link.path] = jnp.zeros(expected[link.path], dtype)
+            continue
         if len(parts) != 1:
             missing = f"{key_map.saved(link.name).name} is missing"
             problems.append(f"{' and '.join(names)} are one tensor given twice" if names else missing)
             continue
         shape = link.to_theirs(np.broadcast_to(np.float32(0), expected[link.path])).shape
         array = tensors.read(parts[0], shape, dtype)
+        mask = parts[0]._replace(name=names[0] + key_map.mask)
+        if array is not None and key_map.mask and mask.name in tensors:
+            array = None if (factor := tensors.read(mask, shape, dtype)) is None else array * factor
         if array is not None:
             parameters[link.path] = jax.device_put(link.to_ours(array))
-    left = sorted(tensors.names - {name for names in found.values() for name in names})
+    used = {part for parts in found.values() for part in parts}
+    problems += _unused_parts(used, key_map, tensors)
+    left = sorted(tensors.names - {part.name + end for part in used for end in ("", key_map.mask)})
     problems += [problem for name in left if (problem := _left_over(name, key_map, found, tensors))]
     if problems:
         told = "; ".join(dict.fromkeys(problems))
@@ -197,7 +210,30 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
     return unflatten_dict(parameters)
 
 
-def _left_over(name: str, key_map: KeyMap, found: Mapping[str, list[str]], tensors: Tensors) -> str:
+def _names(module: nn.Module, expected: Mapping[tuple[str, ...], Any], tensors: Tensors) -> tuple[KeyMap, list[Link]]:
+    """The names that most tensors of the files have, those of transformers before others, and the links by them."""
+    architecture = architecture_of(module)
+    layers = module.config.num_hidden_layers
+    candidates = [(key_map, key_map.links(layers, expected)) for key_map in (architecture.key_map, *architecture.others)]
+
+    def known(candidate: tuple[KeyMap, list[Link]]) -> int:
+        key_map, links = candidate
+        return sum(part.name in tensors for link in links for part in key_map.places(link.name))
+
+    return max(candidates, key=known)
+
+
+def _unused_parts(used: set[Part], key_map: KeyMap, tensors: Tensors) -> list[str]:
+    """What is wrong with the other parts of tensors of which some are ours: they have to be zero, or masked."""
+    others = {part._replace(number=number) for part in used for number in range(part.of)} - used
+    return [
+        f"part {part.number + 1} of {part.of} of {part.name} is not part of this model"
+        for part in sorted(others)
+        if not tensors.blank(part, part.name + key_map.mask if key_map.mask else "")
+    ]
+
+
+def _left_over(name: str, key_map: KeyMap, found: Mapping[str, list[Part]], tensors: Tensors) -> str:
     """What is wrong with a tensor that is no parameter of ours; nothing, if it is known and may be left aside."""
     if any(re.search(pattern, name) for pattern in key_map.unused):
         return ""
@@ -206,4 +242,4 @@ def _left_over(name: str, key_map: KeyMap, found: Mapping[str, list[str]], tenso
     original = found.get((key_map.copies or {}).get(name, ""), [])
     if len(original) != 1:
         return f"{name} is not part of this model"
-    return "" if tensors.equal(name, original[0]) else f"{name} differs from {original[0]}, to which it is tied"
+    return "" if tensors.equal(name, original[0].name) else f"{name} differs from {original[0].name}, to which it is tied"

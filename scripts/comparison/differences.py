@@ -18,6 +18,8 @@ __all__ = ["build", "compare", "compare_built", "differences", "ratio"]
 
 
 CLASSES = {
+    "dinov2": (transformers.Dinov2Config, transformers.Dinov2Model),
+    "dinov2_with_registers": (transformers.Dinov2WithRegistersConfig, transformers.Dinov2WithRegistersModel),
     "dinov3": (transformers.DINOv3ViTConfig, transformers.DINOv3ViTModel),
     "modernbert": (transformers.ModernBertConfig, transformers.ModernBertForMaskedLM),
     "bert": (transformers.BertConfig, transformers.BertForMaskedLM),

@@ -61,6 +61,38 @@ def _dinov3(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndar
     return config, {"pixel_values": images.astype(np.float32)}
 
 
+def _dinov2(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """As DINOv3's, with positions learnt on 1 to 6 patches a side, which is the images' own grid for one in six."""
+    heads, size = _integer(rng, 1, 4), _integer(rng, 2, 16)
+    patch, channels = _choice(rng, 2, 4, 7, 8, 14, 16, 32), _choice(rng, 1, 3, 3, 3)
+    learnt = _integer(rng, 1, 6)
+    rows, columns = (learnt, learnt) if rng.random() < 1 / 6 else rng.integers(1, 7, 2)
+    config = {
+        "hidden_size": _width(heads, size),
+        "num_attention_heads": heads,
+        "num_hidden_layers": _depth(rng, 12),
+        "mlp_ratio": _integer(rng, 1, 4),
+        "patch_size": patch,
+        "num_channels": channels,
+        "image_size": patch * learnt + _integer(rng, 0, patch - 1),
+        "use_swiglu_ffn": _flag(rng),
+        "hidden_act": _choice(rng, "gelu", "silu"),
+        "layerscale_value": _logarithmic(rng, 1e-2, 2.0),
+        "layer_norm_eps": _choice(rng, *EPSILONS),
+        "qkv_bias": _flag(rng),
+        "use_mask_token": _flag(rng),
+    }
+    images = rng.standard_normal((_integer(rng, 1, 3), patch * rows, patch * columns, channels))
+    return config, {"pixel_values": images.astype(np.float32)}
+
+
+def _dinov2_with_registers(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The same with 0 to 4 registers; its mask token is no choice."""
+    config, inputs = _dinov2(rng)
+    del config["use_mask_token"]
+    return config | {"num_register_tokens": _integer(rng, 0, 4)}, inputs
+
+
 def _modernbert(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Up to 22 layers, windows of 2 to 32 tokens on texts mostly longer, layer types by the rule or by name."""
     long = rng.random() < 0.03
@@ -129,6 +161,8 @@ def _llama(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 ARCHITECTURES: dict[str, Callable[[np.random.Generator], tuple[dict[str, Any], dict[str, np.ndarray]]]] = {
+    "dinov2": _dinov2,
+    "dinov2_with_registers": _dinov2_with_registers,
     "dinov3": _dinov3,
     "modernbert": _modernbert,
     "bert": _bert,

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.download_weights import CHECKPOINTS, RECIPE
+
 ROOT = Path(__file__).parents[2]
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 FILES = {
@@ -130,6 +132,13 @@ def test_what_is_needed_is_fetched_and_noted(call, hub, tmp_path):
     hub.asked.clear()
     assert call("Qwen3-0.6B").returncode == 0
     assert not [line for line in hub.asked if line.startswith("GET") and "/resolve/" in line], "fetched twice"
+
+
+def test_folders_are_named_after_repositories():
+    """Among them small models whose architectures are implemented, for machines without a GPU."""
+    assert all(repository.endswith(f"/{folder}") for folder, repository in CHECKPOINTS.items())
+    assert set(RECIPE) < set(CHECKPOINTS)
+    assert {"dinov2-small", "all-MiniLM-L6-v2", "SmolLM2-135M-Instruct", "vit_small_patch16_dinov3.lvd1689m"} < set(CHECKPOINTS)
 
 
 def test_a_dry_run_fetches_nothing(call, hub, tmp_path):
