@@ -1,4 +1,4 @@
-"""Qwen3 given the case's sentence and nothing else: what PRIMA's language model says without images and text encoder.
+"""The LLM given the case's sentence and nothing else: what PRIMA's language model says without images and text encoder.
 
 As stage 3, with the LLM's own embeddings of the words where stage 3 has projected features: `<|text_start|>`, the sentence's
 tokens, `<|text_end|>`, `<|diagnosis|>`; LoRA (the whole LLM without weights), cross-entropy over the class tokens, and in

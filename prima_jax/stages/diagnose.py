@@ -1,4 +1,4 @@
-"""Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in Qwen3; softmax over the class tokens only."""
+"""Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in the LLM; softmax over the class tokens only."""
 
 from typing import Any
 

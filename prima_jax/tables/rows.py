@@ -72,7 +72,7 @@ _PLAIN = (
     Row("missingness_balanced", "Missingness only, equal classes", "missingness_balanced"),
     Row("metadata_only", "Metadata, gradient boosting", "metadata_only"),
     Row("metadata_logistic", "Metadata, logistic regression", "metadata_logistic"),
-    Row("text_llm", "Metadata sentence, Qwen3", "text_llm", title_without_weights="Metadata sentence, LLM"),
+    Row("text_llm", "Metadata sentence, LLM", "text_llm"),
     Row(
         "nearest_neighbours",
         "Frozen class token, nearest neighbours",

@@ -152,12 +152,11 @@ def _qwen3(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def _llama(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """As _qwen3, with biases in the MLP as well, and in half of them a head's size left to follow from the width."""
+    """As _qwen3, with biases in the MLP as well; transformers wants a width that the heads divide, and half of the
+    configurations leave a head's size to follow from it."""
     config, inputs = _qwen3(rng)
-    config |= {"mlp_bias": _flag(rng)}
-    if _flag(rng):
-        config["hidden_size"] = _width(config["num_attention_heads"], config.pop("head_dim"))
-    return config, inputs
+    size = config.pop("head_dim") if _flag(rng) else _integer(rng, 2, 8)
+    return config | {"hidden_size": _width(config["num_attention_heads"], size), "mlp_bias": _flag(rng)}, inputs
 
 
 ARCHITECTURES: dict[str, Callable[[np.random.Generator], tuple[dict[str, Any], dict[str, np.ndarray]]]] = {
