@@ -16,13 +16,14 @@ from prima_jax.baselines.method import Bench, Method
 from prima_jax.data.folders import waiting_lock
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Backbone, Context, Fold, tree_hash
+from prima_jax.stages.context import Context, Fold, tree_hash
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.inference import over_photographs
 
 __all__ = [
     "case_mean",
+    "class_and_mean_tokens",
     "frozen_tokens",
     "image_encoder",
     "image_tokens",
@@ -72,10 +73,23 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     with waiting_lock(folder):
         if not path.exists():
             part = path.with_suffix(".part.npz")
-            np.savez(part, allow_pickle=False, tokens=_class_and_mean_tokens(context, backbone))
+            np.savez(part, allow_pickle=False, tokens=class_and_mean_tokens(context, backbone.variables))
             os.replace(part, path)
     with np.load(path) as stored:
         return np.asarray(stored["tokens"])
+
+
+def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarray:
+    """The class token and the mean patch token of every record, by an image encoder's variables: float32 [R, 2d]."""
+    module = context.image_encoder.module
+
+    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        tokens = encode(module, variables, batch["image"], context.frozen_blocks).astype(jnp.float32)
+        return jnp.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
+
+    everyone = np.arange(len(context.prepared.records))
+    name = "adapted_tokens" if "lora" in encoder else "frozen_tokens"
+    return np.asarray(over_photographs(context, name, function, encoder, everyone))
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:
@@ -124,17 +138,6 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
     """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
     ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
-
-
-def _class_and_mean_tokens(context: Context, backbone: Backbone) -> np.ndarray:
-    """Of every record: float32 [R, 2d]."""
-
-    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        tokens = encode(backbone.module, variables, batch["image"], context.frozen_blocks).astype(jnp.float32)
-        return jnp.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
-
-    everyone = np.arange(len(context.prepared.records))
-    return np.asarray(over_photographs(context, "frozen_tokens", function, backbone.variables, everyone))
 
 
 def _without_corpus(context: Context) -> Context:

@@ -50,11 +50,16 @@ class Method:
 
 
 def fitted_in_seconds(
-    name: str, sees: set[str], probabilities: Callable[[Bench, list[Case], list[Case]], np.ndarray], note: str = ""
+    name: str,
+    sees: set[str],
+    probabilities: Callable[[Bench, list[Case], list[Case]], np.ndarray],
+    note: str = "",
+    *,
+    reads_corpus: bool = False,
 ) -> Method:
     """A method whose state is its training cases: `probabilities(bench, train, test)` fits scikit-learn's model and asks it."""
 
     def fit(bench: Bench, train: list[Case]) -> list[Case]:
         return train
 
-    return Method(name, frozenset(sees), fit, probabilities, note=note)
+    return Method(name, frozenset(sees), fit, probabilities, reads_corpus, note=note)

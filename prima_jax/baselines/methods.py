@@ -2,7 +2,6 @@
 
 from prima_jax.baselines import (
     deepik,
-    frozen_token_rows,
     image_only,
     knobo,
     medblip,
@@ -13,6 +12,7 @@ from prima_jax.baselines import (
     mlrg,
     prima,
     text_llm,
+    token_rows,
 )
 
 __all__ = ["METHODS"]
@@ -30,7 +30,7 @@ METHODS = {
         knobo.METHOD,
         metablock.METHOD,
         text_llm.METHOD,
-        *frozen_token_rows.METHODS,
+        *token_rows.METHODS,
         *metadata_rows.METHODS,
     )
 }

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from prima_jax.evaluation.captions import caption, figure, title
@@ -125,6 +127,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
             f"Seeds {', '.join(map(str, seeds))}, each with folds of its own; SD over seeds is that of their means of macro F1."
         )
     said += _seen(results)
+    said += _tokens_after_stages(results)
     said.append(
         "Trained: millions of parameters, the most in any fold, of all stages that the row needs; what two stages train counts "
         "twice; what scikit-learn fits is not counted."
@@ -153,6 +156,22 @@ def _seen(results: Mapping[str, Any]) -> list[str]:
     }
     parts = [f"{words[seen]}: {'; '.join(titles[seen])}" for seen in words if seen in titles]  # titles have commas
     return [f"Seen at test. {'. '.join(part[0].upper() + part[1:] for part in parts)}."] if parts else []
+
+
+def _tokens_after_stages(results: Mapping[str, Any]) -> list[str]:
+    """What each stage has made of the image tokens, by a logistic regression; a stage that left them worse is named."""
+    stages = {"frozen_tokens": "as they began", "aligned_tokens": "after alignment", "refined_tokens": "after refinement"}
+    found = {name: mean(results["methods"][name]["macro_f1"]) for name in stages if name in results["methods"]}
+    if len(found) < 2:
+        return []
+    figures = ", ".join(f"{stages[name]} {100 * value:.1f}" for name, value in found.items())
+    said = [f"Macro F1 of a logistic regression on the image encoder's tokens: {figures}."]
+    for before, after in itertools.pairwise(found):
+        if found[after] < found[before]:
+            stage = stages[after].removeprefix("after ").upper()
+            lost = 100 * (found[before] - found[after])
+            said.append(f"{stage} LEFT THE IMAGE TOKENS WORSE than it found them, by {lost:.1f} points of that macro F1.")
+    return said
 
 
 def _device_memory(results: Mapping[str, Any]) -> bool:

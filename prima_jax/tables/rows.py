@@ -91,6 +91,8 @@ _PLAIN = (
         "frozen_tokens_metadata",
         title_without_weights="Untrained image tokens + metadata, logistic regression",
     ),
+    Row("aligned_tokens", "PRIMA's image tokens after alignment, logistic regression", "aligned_tokens"),
+    Row("refined_tokens", "PRIMA's image tokens after refinement, logistic regression", "refined_tokens"),
     Row("metablock", "MetaBlock fusion (our adaptation)", "metablock"),
 )
 _SHORTER = "its image encoder trains in refinement alone, hence for fewer steps than in the rows that align it"

@@ -47,6 +47,15 @@ def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row
     assert other[0] == "Majority class & more" and other[-3:] == ("-", "1.5", "1.50")
 
 
+def test_a_stage_that_leaves_the_tokens_worse_is_named():
+    row = results()["methods"]["prima"]
+    scores = {"frozen_tokens": [0.5, 0.5], "aligned_tokens": [0.48, 0.5], "refined_tokens": [0.52, 0.56]}
+    found = pages.markdown(results(methods={name: {**row, "macro_f1": values} for name, values in scores.items()}))
+    assert "as they began 50.0, after alignment 49.0, after refinement 54.0" in found
+    assert "ALIGNMENT LEFT THE IMAGE TOKENS WORSE than it found them, by 1.0 points" in found and "REFINEMENT LEFT" not in found
+    assert "logistic regression on the image encoder" not in pages.markdown(results())
+
+
 def test_what_others_published_stands_last_in_the_papers_table_alone():
     row = {**results()["methods"]["prima"], "f1": {"bacterial": [0.5, 0.5], "fungal": [0.5, 0.5]}}
     aqua = {"study": "aqua", "classes": ["bacterial", "fungal"], "methods": {"prima": row}, "seeds": [0, 1]}

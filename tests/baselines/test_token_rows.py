@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from prima_jax.baselines import backbones, frozen_token_rows, plain
+from prima_jax.baselines import backbones, plain, token_rows
 from prima_jax.baselines.method import Bench
 from prima_jax.baselines.methods import METHODS
 from prima_jax.data.images import center_view, normalize
@@ -118,16 +118,25 @@ def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
     assert len(list(tmp_path.rglob("tokens-*.npz"))) == 2
 
 
+def test_rows_on_primas_tokens_look_at_the_encoder_of_their_stage(study, tmp_path):
+    """Without alignment its row is that of the frozen tokens, to the bit; refinement, which has epochs, moves them."""
+    bench, train, test = make_bench(study, tmp_path, align__epochs=0.0, knowledge__epochs=0.0, **ONE_LAYER)
+    names = ("frozen_tokens", "aligned_tokens", "refined_tokens")
+    frozen, aligned, refined = (METHODS[name].predict(bench, METHODS[name].fit(bench, train), test) for name in names)
+    np.testing.assert_array_equal(aligned, frozen)
+    assert np.abs(refined - frozen).max() > 1e-3
+
+
 def test_a_column_that_is_constant_in_training_moves_nothing():
     r = np.random.default_rng(0)
     train, asked = r.normal(5, 2, (50, 3)), r.normal(5, 2, (4, 3))
     train[:, 1], asked[:, 1] = 7.0, (7.0, 8.0, 7.0, 6.0)
-    columns, others = frozen_token_rows.standardised(train.astype(np.float32), asked.astype(np.float32))
+    columns, others = token_rows.standardised(train.astype(np.float32), asked.astype(np.float32))
     np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-7)
     np.testing.assert_allclose(columns.std(axis=0), [1, 0, 1], atol=1e-7)
     np.testing.assert_allclose(others[:, 1], [0, 1, 0, -1], atol=1e-7)
     empty = np.zeros((50, 0), np.float32)
-    assert frozen_token_rows.standardised(empty, empty)[0].shape == (50, 0)
+    assert token_rows.standardised(empty, empty)[0].shape == (50, 0)
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
-"""What the tokens of a frozen image encoder say, alone and beside the metadata, without training a neural network.
+"""What the tokens of an image encoder say, alone and beside the metadata, to a logistic regression.
 
-The encoder is as published. Without weights it is as drawn at random, which the rows' titles say: such a row tells what
-pictures give away to features that have learnt nothing.
+The frozen encoder is as published. Without weights it is as drawn at random, which the rows' titles say: such a row tells what
+pictures give away to features that have learnt nothing. Two rows look at PRIMA's own encoder, after stage 2 and after stage 2b:
+a stage whose tokens say less than those that it began with has done harm, which the table's page says.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -11,9 +13,10 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from prima_jax.baselines import plain
-from prima_jax.baselines.backbones import case_mean, frozen_tokens, photographs
+from prima_jax.baselines.backbones import case_mean, class_and_mean_tokens, frozen_tokens, photographs
 from prima_jax.baselines.metadata_rows import labels, one_hot_parts
 from prima_jax.baselines.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method, fitted_in_seconds
+from prima_jax.stages import pipeline
 from prima_jax.stages.cases import Case
 
 __all__ = ["METHODS"]
@@ -22,6 +25,10 @@ INVERSE_PENALTY = 0.01
 METADATA_WEIGHT = 3.0
 """What standardised columns of the metadata are multiplied by, so that the penalty weighs less on them than on tokens."""
 CHOSEN = "chosen on held-out folds of PAD-UFES-20"
+
+
+Tokens = Callable[[Bench], np.ndarray]
+"""The class token and the mean patch token of every record, float32 [R, 2d]."""
 
 
 class Photographs(NamedTuple):
@@ -49,22 +56,35 @@ def nearest_neighbours(bench: Bench, state: Photographs, test: list[Case]) -> np
     return case_mean(plain.nearest_neighbours(*state, class_tokens(bench, test), classes), test)
 
 
-def logistic(bench: Bench, train: list[Case], test: list[Case], *, metadata: bool) -> np.ndarray:
+def aligned_tokens(bench: Bench) -> np.ndarray:
+    """By PRIMA's image encoder after stage 2."""
+    _, aligned = pipeline.aligned_encoders(*bench)
+    return class_and_mean_tokens(bench.context, aligned.image_encoder)
+
+
+def refined_tokens(bench: Bench) -> np.ndarray:
+    """By PRIMA's image encoder after stage 2b, as stage 3 reads it."""
+    return class_and_mean_tokens(bench.context, pipeline.train_encoders(*bench).image)
+
+
+def logistic(
+    bench: Bench, train: list[Case], test: list[Case], *, tokens: Tokens = frozen_tokens, metadata: bool = False
+) -> np.ndarray:
     """Logistic regression on the tokens, and on the one-hot columns of Eq. 6 without the label: [len(test), C]."""
-    columns, asked = standardised(case_tokens(bench, train), case_tokens(bench, test))
+    by_record = tokens(bench)
+    columns, asked = standardised(case_tokens(by_record, train), case_tokens(by_record, test))
     if metadata:
         beside = standardised(*one_hot_parts(bench, train, test))
         columns, asked = (
-            np.concatenate([tokens, METADATA_WEIGHT * more], axis=1)
-            for tokens, more in zip((columns, asked), beside, strict=True)
+            np.concatenate([part, METADATA_WEIGHT * more], axis=1) for part, more in zip((columns, asked), beside, strict=True)
         )
     classes = len(bench.context.prepared.study.classes)
     return plain.logistic_regression(columns, labels(train), asked, classes, inverse_penalty=INVERSE_PENALTY)
 
 
-def case_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
-    """The class token and the mean patch token, each the mean over the case's photographs: [len(cases), 2d]."""
-    return case_mean(frozen_tokens(bench)[np.concatenate(photographs(cases))], cases)
+def case_tokens(by_record: np.ndarray, cases: list[Case]) -> np.ndarray:
+    """The mean over each case's photographs: [R, 2d] -> [len(cases), 2d]."""
+    return case_mean(by_record[np.concatenate(photographs(cases))], cases)
 
 
 def standardised(train: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +97,9 @@ def standardised(train: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.n
 
 METHODS = (
     Method("nearest_neighbours", frozenset({"images"}), fit_photographs, nearest_neighbours, note=UNWEIGHTED),
-    fitted_in_seconds("frozen_tokens", {"images"}, partial(logistic, metadata=False), f"{EQUAL_CLASSES}; C was {CHOSEN}"),
+    fitted_in_seconds("frozen_tokens", {"images"}, logistic, f"{EQUAL_CLASSES}; C was {CHOSEN}"),
+    fitted_in_seconds("aligned_tokens", {"images"}, partial(logistic, tokens=aligned_tokens), EQUAL_CLASSES, reads_corpus=True),
+    fitted_in_seconds("refined_tokens", {"images"}, partial(logistic, tokens=refined_tokens), EQUAL_CLASSES, reads_corpus=True),
     fitted_in_seconds(
         "frozen_tokens_metadata",
         {"images", "metadata"},
