@@ -114,6 +114,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.features = ConfigDict(
         {  # what stage 3 trains on; the paper is silent
             "views": 4,  # stored views of each photograph: the whole one, and augmented ones
+            "test_views": 1,  # how many of these are shown at test time: the whole one, then augmented ones
             "text_views": 4,  # stored versions of each sentence: all that is known, and some of it left out
             "text_dropout": 0.2,  # how often each attribute is left out, in the version that says least
             "dtype": "float16",
@@ -132,11 +133,13 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "targets": ALL_LINEARS,
             "class_weights": "none",  # or "balanced"
             "projector_width": 1024,  # silent
+            "standardized": False,  # tokens by their mean and deviation over the training cases, in place of LayerNorm
             "scan_dropout": 0.0,  # how often a photograph is left out of a training sequence
             "image_stride": 2,
             "text_stride": 2,
         }
     )
+    config.diagnose.adapter_learning_rate = config.diagnose.get_oneway_ref("learning_rate")  # of the LLM's adapters alone
     # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together. Alignment
     # counts units, so that 30 + 150 / P epochs are as many where a unit has P photographs. AQUA has ten or so.
     config.image_only = follow(ConfigDict(), config.refine, *config.refine)

@@ -55,6 +55,8 @@ _LEAST = {
     "batch_size": 1,
     "size": 1,
     "views": 1,
+    "test_views": 1,
+    "adapter_learning_rate": 0,
     "text_views": 1,
     "max_length": 4,
     "projection_width": 1,
@@ -68,9 +70,6 @@ _LEAST = {
     "synthetic.image_size": 16,
 }
 _MOST = {
-    # The convolutions see three neighbours: with larger strides there would be tokens that none sees.
-    "image_stride": 3,
-    "text_stride": 2,
     "seed": 2**32 - 1,  # scikit-learn takes no larger one
     "brightness": 1,
     "contrast": 1,
@@ -104,6 +103,7 @@ def check(config: ConfigDict) -> None:
     modules = {name: _module(name, config.models[name]) for name in _KINDS}
     for stage, name in _TRAINED.items():
         _check_adapters(stage, config, name, modules[name])
+    _check_views(config.features)
     _check_sizes(config.image.size, modules["image"].config.patch_size, config.data.size)
     _check_vocabulary(config, modules)
     _check_devices(config)
@@ -272,6 +272,14 @@ def _check_targets(stage: str, settings: ConfigDict, module: Any) -> None:
         jax.eval_shape(adapters)
     except UserError as error:
         raise UserError(f"{stage}.targets: {error}") from error
+
+
+def _check_views(features: ConfigDict) -> None:
+    if features.test_views > features.views:
+        raise UserError(
+            f"features.test_views is {features.test_views}, and {features.views} views of each photograph are stored: set "
+            f"--config.features.views={features.test_views} or more."
+        )
 
 
 def _check_sizes(size: int, patch: int, stored: int) -> None:

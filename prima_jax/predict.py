@@ -88,7 +88,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
 
 def fold_probabilities(context: Any, fold: Any, record: Any, photographs: list[tuple[str, np.ndarray]]) -> np.ndarray:
     """One fold's model on one case: [C]. Every stage is finished, so that each is only read back."""
-    from prima_jax.data.images import center_view
+    from prima_jax.data.images import center_view, random_view
     from prima_jax.data.text import sentence
     from prima_jax.stages import diagnose, features
     from prima_jax.stages.cases import Case, case_views
@@ -97,8 +97,12 @@ def fold_probabilities(context: Any, fold: Any, record: Any, photographs: list[t
     tokenizers = make_tokenizers(context, fold)
     encoders = finished_encoders(context, fold, tokenizers)
     size = context.config.image.size
-    pixels = np.stack([center_view(image, size) for _, image in photographs])
-    images = features.encode_images(context, encoders.image, pixels)[:, None]
+    seen = [[center_view(image, size) for _, image in photographs]]
+    for view in range(1, context.config.features.test_views):
+        generators = [np.random.default_rng([context.seed("frozen blocks") + view, i]) for i in range(len(photographs))]
+        pairs = zip(photographs, generators, strict=True)
+        seen.append([random_view(image, size, generator, context.augmentation) for (_, image), generator in pairs])
+    images = np.stack([features.encode_images(context, encoders.image, np.stack(pixels)) for pixels in seen], axis=1)
     texts = features.text_tokens(context, encoders.text, tokenizers.text, [[sentence(context.prepared.study, record.fields)]])
     views = list(context.prepared.study.views) if len(case_views(context)) > 1 else [""]
     slots = tuple(tuple(i for i, (view, _) in enumerate(photographs) if view == slot or len(views) == 1) for slot in views)

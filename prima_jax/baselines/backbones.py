@@ -69,7 +69,7 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     """
     context, fold, _ = bench
     backbone, folder = context.image_encoder, context.place(fold, "frozen_tokens", every_fold=True)
-    path = folder / f"tokens-{tree_hash(backbone.variables, np.array([context.config.image.size]))}.npz"
+    path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
     with waiting_lock(folder):
         if not path.exists():
             part = path.with_suffix(".part.npz")
@@ -138,6 +138,15 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
     """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
     ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
+
+
+def _seen(context: Context) -> np.ndarray:
+    """What the tokens of a photograph depend on beside the weights: its size, and its views where more than the whole one is seen."""
+    views = context.config.features.test_views
+    if views == 1:
+        return np.array([context.config.image.size])
+    drawn = np.frombuffer(repr(context.augmentation).encode(), np.uint8)
+    return np.concatenate([[context.config.image.size, views, context.seed("frozen blocks")], drawn])
 
 
 def _without_corpus(context: Context) -> Context:

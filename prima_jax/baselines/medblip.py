@@ -112,7 +112,8 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
     model, inputs = state
     context = bench.context
     module, bridge = context.llm.module, make_bridge(context)
-    items = [(owner, sitting) for owner, case in enumerate(test) for sitting in whole_sittings(case)]
+    views = context.config.features.test_views
+    items = [(owner, sitting) for owner, case in enumerate(test) for sitting in whole_sittings(case, views)]
     return classify(
         context,
         "medblip",

@@ -62,6 +62,9 @@ class Projector(nn.Module):
     """Rows and columns of patches."""
     image_stride: int = 2
     text_stride: int = 2
+    standardized: bool = False
+    """Each dimension of what the encoders give is moved and scaled by parameters that start from the mean and the deviation over
+    the training cases (stages/statistics.py), where it otherwise passes a LayerNorm."""
 
     @nn.compact
     def __call__(self, features: Features) -> Sequence:
@@ -87,27 +90,37 @@ class Projector(nn.Module):
         return Sequence(jnp.concatenate(parts, axis=1), jnp.concatenate(masks, axis=1))
 
     def _global(self, name: str, tokens: Array) -> jax.Array:
-        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(tokens.astype(jnp.float32))
+        x = self._normed(name, tokens)
         x = nn.gelu(nn.Dense(self.hidden, name=f"{name}_hidden")(x), approximate=False)
         return nn.Dense(self.width, name=f"{name}_output")(x)
 
     def _image_local(self, patches: Array) -> jax.Array:
         batch, scans, _, depth = patches.shape
-        x = patches.astype(jnp.float32).reshape(batch * scans, *self.grid, depth)
-        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="image_local_norm")(x)
-        x = nn.Conv(self.hidden, (3, 3), strides=self.image_stride, name="image_local_hidden")(x)
+        x = self._normed("image_local", patches.reshape(batch * scans, *self.grid, depth))
+        window = max(3, self.image_stride)  # every patch is seen
+        x = nn.Conv(self.hidden, (window, window), strides=self.image_stride, name="image_local_hidden")(x)
         x = nn.Conv(self.width, (1, 1), name="image_local_output")(nn.gelu(x, approximate=False))
         return x.reshape(batch, scans, -1, self.width)
 
     def _text_local(self, tokens: Array, mask: Array) -> tuple[jax.Array, jax.Array]:
-        x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name="text_local_norm")(tokens.astype(jnp.float32))
+        x = self._normed("text_local", tokens)
         x = x * mask[..., None]  # what is not a word must not reach its neighbours
-        # One on each side, not "SAME", which would shift the windows by one where the length is even.
-        x = nn.Conv(self.hidden, (3,), strides=self.text_stride, padding=1, name="text_local_hidden")(x)
-        x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
         padding = -mask.shape[1] % self.text_stride
+        # One on each side, not "SAME", which would shift the windows by one where the length is even; windows of more than three
+        # lie side by side.
+        around = 1 if self.text_stride < 3 else [(0, padding)]
+        window = max(3, self.text_stride)
+        x = nn.Conv(self.hidden, (window,), strides=self.text_stride, padding=around, name="text_local_hidden")(x)
+        x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
         windows = jnp.pad(mask, ((0, 0), (0, padding))).reshape(mask.shape[0], -1, self.text_stride)
         return x, windows.any(axis=-1)
+
+    def _normed(self, name: str, tokens: Array) -> jax.Array:
+        x = jnp.asarray(tokens, jnp.float32)
+        if not self.standardized:
+            return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(x)
+        mean = self.param(f"{name}_mean", nn.initializers.zeros, x.shape[-1:])
+        return (x - mean) * self.param(f"{name}_scale", nn.initializers.ones, x.shape[-1:])
 
 
 def positions(mask: jax.Array) -> jax.Array:

@@ -59,11 +59,14 @@ class Sitting(NamedTuple):
     text_view: int
 
 
-def whole_sittings(case: Case) -> list[Sitting]:
-    """The case, whole and unchanged, one photograph per slot at a time, until each was shown at least once."""
+def whole_sittings(case: Case, views: int = 1) -> list[Sitting]:
+    """The case with all that is known, one photograph per slot at a time, until each was shown at least once.
+
+    Photographs are whole and unchanged, and with more `views` also shown in their stored views 1 to views - 1.
+    """
     count = max(len(slot) for slot in case.slots)
     scans = [tuple(slot[i % len(slot)] if slot else -1 for slot in case.slots) for i in range(count)]
-    return [Sitting(case.row, chosen, (0,) * len(chosen), 0) for chosen in scans]
+    return [Sitting(case.row, chosen, (view,) * len(chosen), 0) for view in range(views) for chosen in scans]
 
 
 def training_sitting(case: Case, draw: int, views: int, text_views: int, scan_dropout: float = 0.0) -> Sitting:

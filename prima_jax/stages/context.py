@@ -217,13 +217,15 @@ class Stage:
         self.context.codes[self.name] = CODE if done is None else done.get("code", "not noted")
         return tree
 
-    def optimizer(self, steps: int) -> Any:
+    def optimizer(self, steps: int, **rates: float) -> Any:
+        """That of the settings; `rates`: learning rates of their own for parts of what is trained, by name."""
         s = self.settings
         return adamw(
             learning_rate=s.learning_rate,
             weight_decay=s.weight_decay,
             steps=steps,
             warmup_fraction=self.context.config.warmup_fraction,
+            rates=rates,
         )
 
     def _train(self, objective: Objective) -> Trained:

@@ -14,6 +14,7 @@ from prima_jax.stages.cases import Case, all_cases, case_views, gather, training
 from prima_jax.stages.context import Context, Fold, Stage, adapt, join
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
+from prima_jax.stages.statistics import standardisation
 from prima_jax.training.loop import Objective
 
 __all__ = ["Diagnoser", "class_logits", "diagnosis", "predict", "run"]
@@ -42,6 +43,8 @@ def run(
         example = blank_features(context)
         parameters = projector.init(context.key("diagnose", "projector", fold.index), example)["params"]
         parameters["special_tokens"] = semantic_embeddings(context, tokenizer)
+        if settings.standardized and cases:
+            parameters |= standardisation(images, texts, cases)
         return {"llm": adapted.trainable, "projector": parameters}
 
     def prepare() -> Objective:
@@ -64,7 +67,7 @@ def run(
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            optimizer=stage.optimizer(steps),
+            optimizer=stage.optimizer(steps, llm=settings.adapter_learning_rate),
             steps=steps,
             batches=index_batches(stage, fold, len(cases), read),
         )
@@ -103,7 +106,7 @@ def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str,
 
 
 def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.ndarray, texts: TextTokens) -> np.ndarray:
-    """Class probabilities [len(cases), C]: the mean over a case's sittings, on unaugmented photographs."""
+    """Class probabilities [len(cases), C]: the mean over a case's sittings, on so many stored views of its photographs."""
     module, projector = context.llm.module, make_projector(context)
 
     def function(variables: Diagnoser, batch: dict[str, jax.Array]) -> jax.Array:
@@ -112,7 +115,8 @@ def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.nd
     mapped = context.compiled.setdefault("predict", context.parallel.map_inference(function))
     placed = context.parallel.place(model)
     size = context.config.diagnose.batch_size
-    sittings = [(i, sitting) for i, case in enumerate(cases) for sitting in whole_sittings(case)]
+    views = context.config.features.test_views
+    sittings = [(i, sitting) for i, case in enumerate(cases) for sitting in whole_sittings(case, views)]
     total, counts = np.zeros((len(cases), len(model["class_ids"]))), np.zeros((len(cases), 1))
     for start in range(0, len(sittings), size):
         part = sittings[start : start + size]
@@ -149,6 +153,7 @@ def make_projector(context: Context) -> Projector:
         grid=(side, side),
         image_stride=settings.image_stride,
         text_stride=settings.text_stride,
+        standardized=settings.standardized,
     )
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "block_tokens",
     "image_tokens",
     "text_tokens",
-    "whole_photographs",
+    "viewed_photographs",
 ]
 
 
@@ -123,18 +123,17 @@ def block_tokens(context: Context) -> np.ndarray:
     return _table(context, context.image_encoder.variables, folder, tokens, mapped, _pixel_batches, seed)
 
 
-def whole_photographs(
-    context: Context, positions: Sequence[int] | np.ndarray, *, pixels: bool = False
+def viewed_photographs(
+    context: Context, positions: Sequence[int] | np.ndarray, view: int, *, pixels: bool = False
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The unaugmented photographs of the records at `positions`, in order, "image" [B, ...] as `encode` takes them.
+    """One view of the photographs of the records at `positions`, in order, "image" [B, ...] as `encode` takes them.
 
-    The last batch is padded, with "index" -1. With `pixels` they are uint8 [B, S, S, 3] in any case.
+    View 0 is the whole photograph. The last batch is padded, with "index" -1. With `pixels` they are uint8 [B, S, S, 3] always.
     """
-    size = context.config.features.batch_size
     if pixels or not context.frozen_blocks:
-        yield from loader.eval_images(context.prepared, positions, image_size=context.config.image.size, batch_size=size)
-        return
-    yield from _rows(block_tokens(context), np.asarray(positions), 0, size)
+        yield from _pixel_batches(context, view, context.seed("frozen blocks"), positions)
+    else:
+        yield from _rows(block_tokens(context), np.asarray(positions), view, context.config.features.batch_size)
 
 
 def drop_image_tokens(folder: Path) -> None:
@@ -214,8 +213,8 @@ def _image_function(context: Context) -> Any:
     return context.compiled.setdefault("image_tokens", context.parallel.map_inference(function))
 
 
-def _pixel_batches(context: Context, view: int, seed: int) -> Any:
-    positions = np.arange(len(context.prepared.records))
+def _pixel_batches(context: Context, view: int, seed: int, chosen: Sequence[int] | np.ndarray | None = None) -> Any:
+    positions = np.arange(len(context.prepared.records)) if chosen is None else chosen
     options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
     if view == 0:
         return loader.eval_images(context.prepared, positions, **options)

@@ -16,7 +16,7 @@ _ALONE = {
     "tokenizer": ("knowledge.corpus", "knowledge.field"),
     "image_only": ("image_only",),
     "frozen_features": ("image_only", "features"),
-    "frozen_tokens": (),
+    "frozen_tokens": ("features.test_views",),
     "frozen_blocks": ("features",),
 }
 """Stages that stand on nothing before them, and what else they depend on."""

@@ -1,5 +1,8 @@
 """AdamW with a cosine schedule and 10% warm-up: the optimiser of every stage (section 3 of the paper)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import optax
 
 __all__ = ["adamw", "cosine_with_warmup"]
@@ -13,6 +16,19 @@ def cosine_with_warmup(peak: float, steps: int, warmup_fraction: float) -> optax
     return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps)
 
 
-def adamw(*, learning_rate: float, weight_decay: float, steps: int, warmup_fraction: float) -> optax.GradientTransformation:
-    """AdamW as torch has it: decoupled weight decay on every trained tensor, betas (0.9, 0.999), epsilon 1e-8."""
-    return optax.adamw(cosine_with_warmup(learning_rate, steps, warmup_fraction), weight_decay=weight_decay)
+def adamw(
+    *, learning_rate: float, weight_decay: float, steps: int, warmup_fraction: float, rates: Mapping[str, float] | None = None
+) -> optax.GradientTransformation:
+    """AdamW as torch has it: decoupled weight decay on every trained tensor, betas (0.9, 0.999), epsilon 1e-8.
+
+    rates: name -> the peak learning rate of that part of the trained tree, with the same schedule, where it is another one.
+    """
+    optimizer = optax.adamw(cosine_with_warmup(learning_rate, steps, warmup_fraction), weight_decay=weight_decay)
+    factors = {name: rate / learning_rate for name, rate in (rates or {}).items() if rate != learning_rate}
+    if not factors:
+        return optimizer
+
+    def scale(updates: Any, _: Any = None) -> Any:  # an update of AdamW is linear in the learning rate, its decay included
+        return {name: optax.tree.scale(factors.get(name, 1.0), part) for name, part in updates.items()}
+
+    return optax.chain(optimizer, optax.stateless(scale))

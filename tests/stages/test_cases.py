@@ -48,6 +48,9 @@ def test_whole_sittings_show_every_photograph_at_least_once_and_unaugmented(stud
         assert {s.row for s in sittings} == {case.row}
         assert {v for s in sittings for v in s.views} == {0} and {s.text_view for s in sittings} == {0}
     assert [s.scans for s in whole_sittings(CASE)] == [(4, -1, 7), (5, -1, 7), (6, -1, 7)]
+    again = whole_sittings(CASE, views=2)
+    assert again[:3] == whole_sittings(CASE)
+    assert [(s.scans, s.views) for s in again[3:]] == [(scans, (1, 1, 1)) for scans in ((4, -1, 7), (5, -1, 7), (6, -1, 7))]
 
 
 def test_a_training_sitting_is_decided_by_its_draw():

@@ -67,3 +67,25 @@ def test_weight_decay_is_decoupled():
         updates, state = optimizer.update({"w": jnp.zeros(1)}, state, parameter)
         parameter = optax.apply_updates(parameter, updates)
         assert float(parameter["w"][0]) == pytest.approx(before * (1 - lr * 0.01), rel=1e-6)
+
+
+def test_a_part_with_a_rate_of_its_own_is_trained_as_by_an_optimiser_of_its_own():
+    """Decay and schedule included; the other part is as if there were none."""
+    tree = {"llm": {"A": jnp.array([1.0, -2.0])}, "projector": {"kernel": jnp.array([3.0, 0.5])}}
+    options = {"weight_decay": 0.1, "steps": 8, "warmup_fraction": 0.25}
+    both = adamw(learning_rate=1e-2, rates={"llm": 1e-3}, **options)
+    alone = {"llm": adamw(learning_rate=1e-3, **options), "projector": adamw(learning_rate=1e-2, **options)}
+    state, states = both.init(tree), {name: alone[name].init(tree[name]) for name in tree}
+    expected = dict(tree)
+    for step in range(8):
+        gradients = {name: {key: jnp.sin(value + step) for key, value in part.items()} for name, part in tree.items()}
+        updates, state = both.update(gradients, state, tree)
+        tree = optax.apply_updates(tree, updates)
+        for name in expected:
+            updates, states[name] = alone[name].update(gradients[name], states[name], expected[name])
+            expected[name] = optax.apply_updates(expected[name], updates)
+    for name, part in expected.items():
+        for key, value in part.items():
+            np.testing.assert_allclose(tree[name][key], value, rtol=1e-6)  # float32
+    same = adamw(learning_rate=1e-2, rates={"llm": 1e-2}, **options)
+    assert len(same.init(tree)) == len(adamw(learning_rate=1e-2, **options).init(tree))
