@@ -21,7 +21,13 @@ PAGE = ROOT / "docs" / "parity.md"
 SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 LIMIT = 1e-5
 """Largest difference from torch in float32 that we aim at, over the largest value."""
-TITLES = {"dinov3": "DINOv3", "modernbert": "ModernBERT", "bert": "BERT", "qwen3": "Qwen3"}
+TITLES = {
+    "dinov3": "DINOv3",
+    "modernbert": "ModernBERT",
+    "bert": "BERT",
+    "qwen3": "Qwen3",
+    "bert_bare": "BERT without its head",
+}
 PAIRS = ("ours to torch", "ours to float64", "torch to float64")
 PORT_PAIRS = ("to torch", "to float64")
 QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
@@ -56,7 +62,7 @@ def _summary(folder: Path) -> str:
         return "No random configuration has been measured yet."
     beyond = [row for row in found if _worst(row[2]) >= LIMIT]
     told = (
-        f"Of {len(found)} random configurations of four architectures, {len(found) - len(beyond)} lie within\n"
+        f"Of {len(found)} random configurations of {len(TITLES)} kinds of model, {len(found) - len(beyond)} lie within\n"
         f"{_number(LIMIT)} of "
         "transformers + torch in float32, in anything that was compared"
     )
