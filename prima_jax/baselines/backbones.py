@@ -141,7 +141,7 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
 
 
 def _seen(context: Context) -> np.ndarray:
-    """What the tokens of a photograph depend on beside the weights: its size, and its views where more than the whole one is seen."""
+    """What the tokens of a photograph depend on beside the weights: its size, and its views where there are several."""
     views = context.config.features.test_views
     if views == 1:
         return np.array([context.config.image.size])
