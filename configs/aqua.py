@@ -26,13 +26,14 @@ from ml_collections import ConfigDict
 
 from configs.aqua_study import get_study
 from configs.common import paper_recipe, without_weights
+from configs.light import light
 from configs.tables import split_preset, with_table
 
 
 def get_config(preset: str = "") -> ConfigDict:
     """The paper's recipe, or with the preset `demo` the small synthetic study, with `tpmka` an earlier system's choices.
 
-    `table2`, `table3`: all rows of a table.
+    `light`: on small published encoders. `table2`, `table3`: all rows of a table.
     """
     table, variant = split_preset(preset)
     study = get_study()
@@ -40,8 +41,12 @@ def get_config(preset: str = "") -> ConfigDict:
         study["unit_columns"] = study["subject_columns"]  # a patient, both eyes together
     config = paper_recipe(study, group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
-    if variant not in _VARIANTS or table not in (0, 2, 3):
-        raise ValueError(f"configs/aqua.py has no preset {preset!r}: it has demo, tpmka, table2, table3, and both as table2,demo")
+    if variant not in (*_VARIANTS, "light") or table not in (0, 2, 3):
+        raise ValueError(
+            f"configs/aqua.py has no preset {preset!r}: it has demo, light, tpmka, table2, table3, two as table2,demo"
+        )
+    if variant == "light":
+        return light(config, table or -2, subgroups=("age", "sex"))
     return with_table(_VARIANTS[variant](config), table, weights=variant != "demo", subgroups=("age", "sex"))
 
 

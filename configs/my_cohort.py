@@ -2,8 +2,9 @@
 
     python -m prima_jax.main --config=configs/my_cohort.py --workdir=runs/mine --config.data.dir=PATH
 
-needs the weights (three folders under weights/) and two 24 GB GPUs, as the paper's studies do; with the preset `small`,
-configs/my_cohort.py:small, it trains small models from random weights on a laptop. All rows of the paper's Table 1, or 3:
+needs the weights (three folders under weights/) and two 24 GB GPUs, as the paper's studies do; with the preset `light`,
+configs/my_cohort.py:light, it adapts small published encoders (configs/light.py) on two cores or one GPU, and with `small` it
+trains small models from random weights on a laptop. All rows of the paper's Table 1, or 3:
 
     python -m prima_jax.main --config=configs/my_cohort.py:table1 --workdir=runs/my_table --config.data.dir=PATH
 """
@@ -11,6 +12,7 @@ configs/my_cohort.py:small, it trains small models from random weights on a lapt
 from ml_collections import ConfigDict
 
 from configs.common import paper_recipe
+from configs.light import light
 from configs.pad_ufes_20 import small
 from configs.tables import split_preset, with_table
 
@@ -32,10 +34,12 @@ STUDY = {
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe on this cohort, or with the preset `small` small models from random weights; `table1`, `table3`."""
+    """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, `table3`."""
     table, size = split_preset(preset)
     config = paper_recipe(STUDY, group="subject", folder="data/my_cohort")  # all moles of a patient in one fold
     config.image_only.epochs = 180.0  # as many steps as alignment and refinement together where a mole has one photograph
-    if size not in ("", "small") or table not in (0, 1, 3):
-        raise ValueError(f"{__file__} has no preset {preset!r}: it has small, table1, table3, and both as table1,small")
+    if size not in ("", "light", "small") or table not in (0, 1, 3):
+        raise ValueError(f"{__file__} has no preset {preset!r}: it has light, small, table1, table3, and two as table1,small")
+    if size == "light":
+        return light(config, table or -1, subgroups=("age",))
     return with_table(small(config) if size else config, table, weights=not size, subgroups=("age",))

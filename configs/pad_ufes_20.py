@@ -7,13 +7,17 @@ F1 73.75 (3.40), accuracy 78.27 (1.78), balanced accuracy 72.76 (2.86) over five
 with this code.
 Data: https://data.mendeley.com/datasets/zr7vgbcyr2/1, unpacked. Weights: three folders under weights/.
 
+    python -m prima_jax.main --config=configs/pad_ufes_20.py:light --workdir=runs/light --config.data.dir=PATH
+
+runs PRIMA and what it is compared with on small published encoders (configs/light.py), on two cores or one GPU, and
+
     python -m prima_jax.main --config=configs/pad_ufes_20.py:small --workdir=runs/small --config.data.dir=PATH
 
 needs no weights: small encoders from random weights on the same photographs, within an hour on two cores.
 
     python -m prima_jax.main --config=configs/pad_ufes_20.py:table1 --workdir=runs/pad_tables --config.data.dir=PATH
 
-runs all rows of Table 1 (table3: of Table 3; table1,small: without weights).
+runs all rows of Table 1 (table3: of Table 3; table1,light: on small encoders; table1,small: without weights).
 
     --config.study.hide=form      hides the block of fields that are only missing in benign lesions
     --config.split.group=subject  keeps all lesions of a patient in one fold, which the paper does not
@@ -22,20 +26,27 @@ runs all rows of Table 1 (table3: of Table 3; table1,small: without weights).
 from ml_collections import ConfigDict
 
 from configs.common import paper_recipe, without_weights
+from configs.light import light
 from configs.tables import split_preset, with_table
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe, or with the preset `small` small models from random weights; `table1`, `table3`: all its rows."""
+    """The paper's recipe; with the preset `light` on small published encoders, with `small` small models from random weights.
+
+    `table1`, `table3`: all rows of a table.
+    """
     table, size = split_preset(preset)
     config = paper_recipe("pad_ufes_20", group="unit", folder="data/pad_ufes_20")  # a lesion, as in the paper
     config.image_only.epochs = 155.0  # 28 steps each; alignment has 150 epochs of 23 steps, refinement 30 of 28
     config.image.augmentation.update({"vertical_flip": True, "quarter_turns": True})  # skin has no up side
-    if size not in ("", "small") or table not in (0, 1, 3):
+    subgroups = ("age", "gender", "fitspatrick")
+    if size not in ("", "light", "small") or table not in (0, 1, 3):
         raise ValueError(
-            f"configs/pad_ufes_20.py has no preset {preset!r}: it has small, table1, table3, and both as table1,small"
+            f"configs/pad_ufes_20.py has no preset {preset!r}: it has light, small, table1, table3, and two as table1,small"
         )
-    return with_table(small(config) if size else config, table, weights=not size, subgroups=("age", "gender", "fitspatrick"))
+    if size == "light":
+        return light(config, table or -1, subgroups=subgroups)
+    return with_table(small(config) if size else config, table, weights=not size, subgroups=subgroups)
 
 
 def small(config: ConfigDict) -> ConfigDict:
