@@ -4,8 +4,9 @@
     python -m scripts.parity grid:bert  one part; what is measured is kept in docs/parity and not measured again
     python -m scripts.parity page       the page from what is there
 
-Parts: grid:dinov3, grid:modernbert, grid:bert, grid:qwen3, full (published sizes; 10 GB of memory), port (another
-JAX port, with EQUIMO_PYTHON), page. The configs of `full` and `port` are looked for by scripts/comparison/full_size.py.
+Parts: grid:dinov2, grid:dinov2_with_registers, grid:dinov3, grid:modernbert, grid:bert, grid:qwen3, full (published
+sizes; 10 GB of memory), port (another JAX port, with EQUIMO_PYTHON), page. The configs of `full` and `port` are looked for
+by scripts/comparison/full_size.py.
 """
 
 import os

@@ -21,7 +21,14 @@ PAGE = ROOT / "docs" / "parity.md"
 SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 LIMIT = 1e-5
 """Largest difference from torch in float32 that we aim at, over the largest value."""
-TITLES = {"dinov3": "DINOv3", "modernbert": "ModernBERT", "bert": "BERT", "qwen3": "Qwen3"}
+TITLES = {
+    "dinov2": "DINOv2",
+    "dinov2_with_registers": "DINOv2 with registers",
+    "dinov3": "DINOv3",
+    "modernbert": "ModernBERT",
+    "bert": "BERT",
+    "qwen3": "Qwen3",
+}
 PAIRS = ("ours to torch", "ours to float64", "torch to float64")
 PORT_PAIRS = ("to torch", "to float64")
 QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
@@ -55,8 +62,9 @@ def _summary(folder: Path) -> str:
     if not found:
         return "No random configuration has been measured yet."
     beyond = [row for row in found if _worst(row[2]) >= LIMIT]
+    kinds = len({name for name, *_ in found})
     told = (
-        f"Of {len(found)} random configurations of four architectures, {len(found) - len(beyond)} lie within\n"
+        f"Of {len(found)} random configurations of {kinds} architectures, {len(found) - len(beyond)} lie within\n"
         f"{_number(LIMIT)} of "
         "transformers + torch in float32, in anything that was compared"
     )
