@@ -21,14 +21,7 @@ PAGE = ROOT / "docs" / "parity.md"
 SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 LIMIT = 1e-5
 """Largest difference from torch in float32 that we aim at, over the largest value."""
-TITLES = {
-    "dinov2": "DINOv2",
-    "dinov2_with_registers": "DINOv2 with registers",
-    "dinov3": "DINOv3",
-    "modernbert": "ModernBERT",
-    "bert": "BERT",
-    "qwen3": "Qwen3",
-}
+TITLES = {"dinov3": "DINOv3", "modernbert": "ModernBERT", "bert": "BERT", "qwen3": "Qwen3"}
 PAIRS = ("ours to torch", "ours to float64", "torch to float64")
 PORT_PAIRS = ("to torch", "to float64")
 QUANTITIES = ("states", "logits", "adapter gradients", "input gradients")
@@ -47,6 +40,7 @@ def render(folder: Path = FOLDER) -> str:
         optimized=_optimized(folder),
         full=_full(full),
         bfloat16=_bfloat16(full),
+        real=_real(read(folder / "real.json")),
         port=_port(read(folder / "port.json")),
         presets=_presets(),
     )
@@ -123,6 +117,11 @@ def _full(full: dict[str, Any]) -> str:
         if quantity in found["differences"][PAIRS[0]]
     ]
     return _table(("", "", *PAIRS), rows, left=2) if rows else NOT_MEASURED
+
+
+def _real(found: dict[str, dict[str, float]]) -> str:
+    rows = [(name, *(_number(differences[pair]) for pair in PAIRS)) for name, differences in found.items()]
+    return _table(("", *PAIRS), rows) if rows else NOT_MEASURED
 
 
 def _bfloat16(full: dict[str, Any]) -> str:

@@ -2,9 +2,11 @@
 
     python -m scripts.comparison.real_weights WEIGHTS/dinov2-small [SIZE ...]
 
-The photographs are those of PAD-UFES-20, in shared/data beside the repository.
+`python -m scripts.parity real` keeps the same figures, with PRIMA_REAL_WEIGHTS for WEIGHTS. The photographs are those of
+PAD-UFES-20, in shared/data beside the repository.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +19,22 @@ import transformers
 from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view, decode
 from prima_jax.models import pretrained
 from scripts.comparison.differences import ratio
+from scripts.comparison.theirs import KeepFloat64
 
-__all__ = ["COUNT", "PHOTOGRAPHS", "SIZES", "measure"]
+__all__ = ["COUNT", "MODELS", "PHOTOGRAPHS", "SIZES", "measure", "measure_named"]
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "data" / "pad_ufes_20" / "images"
 SIZES = (224, 154, 518)
 """Pixels a side: 16 x 16 and 11 x 11 patches, to which positions are interpolated, and the 37 x 37 of pre-training."""
 COUNT, BATCH = 16, 4
+MODELS = {f"DINOv2 ViT-S/14, {size} pixels": ("dinov2-small", size) for size in SIZES}
+"""Name on the page -> folder and size."""
+
+
+def measure_named(name: str) -> dict[str, float]:
+    """One of MODELS, whose folder is looked for in that which PRIMA_REAL_WEIGHTS names; raises KeyError without it."""
+    folder, size = MODELS[name]
+    return measure(Path(os.environ["PRIMA_REAL_WEIGHTS"]) / folder, size)
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:
@@ -46,7 +57,7 @@ def measure(folder: Path, size: int) -> dict[str, float]:
 
 def _theirs(built: torch.nn.Module, images: np.ndarray) -> np.ndarray:
     given = torch.tensor(images.transpose(0, 3, 1, 2), dtype=next(built.parameters()).dtype)
-    with torch.no_grad():
+    with torch.no_grad(), KeepFloat64():
         return built.eval()(pixel_values=given).last_hidden_state.numpy()
 
 
