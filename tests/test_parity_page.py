@@ -100,3 +100,10 @@ def test_without_figures_the_page_says_that_nothing_was_measured(tmp_path):
     rendered = page.render(tmp_path)
     assert rendered.count(page.NOT_MEASURED) == 6
     assert "nan" not in rendered
+
+
+@pytest.mark.parametrize("architecture", list(page.TITLES))
+def test_each_configuration_is_within_the_limit_of_the_exact_answer_or_no_farther_than_torch(architecture):
+    for result in page.grids(architecture):
+        ours, theirs = (result["differences"][f"{who} to float64"] for who in ("ours", "torch"))
+        assert all(value <= max(page.LIMIT, theirs[quantity]) for quantity, value in ours.items()), result
