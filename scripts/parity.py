@@ -4,9 +4,9 @@
     python -m scripts.parity grid:bert  one part; what is measured is kept in docs/parity and not measured again
     python -m scripts.parity page       the page from what is there
 
-Parts: grid:dinov3, grid:modernbert, grid:bert, grid:qwen3, grid:llama, grid:bert_bare, full (published sizes;
-10 GB of memory), port (another JAX port, with EQUIMO_PYTHON), page. The configs of `full` and `port` are looked for by
-scripts/comparison/full_size.py.
+Parts: grid:dinov2, grid:dinov2_with_registers, grid:dinov3, grid:modernbert, grid:bert, grid:bert_bare, grid:qwen3,
+grid:llama, full (published sizes; 10 GB of memory), real (published weights, with PRIMA_REAL_WEIGHTS), port (another JAX
+port, with EQUIMO_PYTHON), page. The configs of `full` and `port` are looked for by scripts/comparison/full_size.py.
 """
 
 import os
@@ -23,7 +23,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 import transformers
 
-from scripts.comparison import full_size, measure_full_size, measured, page, port
+from scripts.comparison import full_size, measure_full_size, measured, page, port, real_weights
 from scripts.comparison.differences import compare
 from scripts.comparison.random_configs import ARCHITECTURES, case
 
@@ -45,6 +45,11 @@ def grid(architecture: str) -> None:
 def full() -> None:
     """Compares the models of published sizes."""
     _by_name(measured.FOLDER / "full.json", full_size.MODELS, measure_full_size.measure)
+
+
+def real() -> None:
+    """Compares published weights on photographs; needs PRIMA_REAL_WEIGHTS, the folder that holds theirs."""
+    _by_name(measured.FOLDER / "real.json", real_weights.MODELS, real_weights.measure_named)
 
 
 def other_port() -> None:
@@ -69,6 +74,7 @@ def write_page() -> None:
 
 PARTS = {f"grid:{architecture}": partial(grid, architecture) for architecture in ARCHITECTURES} | {
     "full": full,
+    "real": real,
     "port": other_port,
     "page": write_page,
 }

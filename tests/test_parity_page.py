@@ -11,7 +11,7 @@ import pytest
 from scripts.comparison import measured, page
 from scripts.comparison.full_size import MODELS
 
-WITHOUT_LOGITS = ("dinov3", "bert_bare")
+WITHOUT_LOGITS = ("dinov2", "dinov2_with_registers", "dinov3", "bert_bare")
 ROOT = Path(__file__).parents[1]
 GRIDS = [(name, optimized) for name in page.TITLES for optimized in (False, True)]
 
@@ -61,6 +61,12 @@ def test_every_difference_of_a_published_size_is_within_the_limit():
         assert max(found["ours to torch"].values()) < page.LIMIT, (name, found)
 
 
+def test_every_difference_of_published_weights_is_within_the_limit():
+    real = measured.read(measured.FOLDER / "real.json")
+    assert set(real) == {f"DINOv2 ViT-S/14, {size} pixels" for size in (154, 224, 518)}
+    assert all(0 < difference < page.LIMIT for found in real.values() for difference in found.values())
+
+
 def complete(differences, has_logits):
     """The same, once every pair has every quantity, and each is a number."""
     expected = {q for q in page.QUANTITIES if q != "logits" or has_logits}
@@ -99,5 +105,12 @@ def test_other_versions_are_refused(tmp_path, monkeypatch):
 
 def test_without_figures_the_page_says_that_nothing_was_measured(tmp_path):
     rendered = page.render(tmp_path)
-    assert rendered.count(page.NOT_MEASURED) == 5
+    assert rendered.count(page.NOT_MEASURED) == 6
     assert "nan" not in rendered
+
+
+@pytest.mark.parametrize("architecture", list(page.TITLES))
+def test_each_configuration_is_within_the_limit_of_the_exact_answer_or_no_farther_than_torch(architecture):
+    for result in page.grids(architecture):
+        ours, theirs = (result["differences"][f"{who} to float64"] for who in ("ours", "torch"))
+        assert all(value <= max(page.LIMIT, theirs[quantity]) for quantity, value in ours.items()), result

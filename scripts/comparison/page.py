@@ -46,6 +46,7 @@ def render(folder: Path = FOLDER) -> str:
         optimized=_optimized(folder),
         full=_full(full),
         bfloat16=_bfloat16(full),
+        real=_real(read(folder / "real.json")),
         port=_port(read(folder / "port.json")),
         presets=_presets(),
     )
@@ -61,8 +62,9 @@ def _summary(folder: Path) -> str:
     if not found:
         return "No random configuration has been measured yet."
     beyond = [row for row in found if _worst(row[2]) >= LIMIT]
+    kinds = len({name for name, *_ in found})
     told = (
-        f"Of {len(found)} random configurations of {len(TITLES)} kinds of model, {len(found) - len(beyond)} lie within\n"
+        f"Of {len(found)} random configurations of {kinds} kinds of model, {len(found) - len(beyond)} lie within\n"
         f"{_number(LIMIT)} of "
         "transformers + torch in float32, in anything that was compared"
     )
@@ -121,6 +123,11 @@ def _full(full: dict[str, Any]) -> str:
         if quantity in found["differences"][PAIRS[0]]
     ]
     return _table(("", "", *PAIRS), rows, left=2) if rows else NOT_MEASURED
+
+
+def _real(found: dict[str, dict[str, float]]) -> str:
+    rows = [(name, *(_number(differences[pair]) for pair in PAIRS)) for name, differences in found.items()]
+    return _table(("", *PAIRS), rows) if rows else NOT_MEASURED
 
 
 def _bfloat16(full: dict[str, Any]) -> str:

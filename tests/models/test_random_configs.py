@@ -34,6 +34,16 @@ def test_the_grid_holds_what_it_is_said_to_hold(grid):
     assert values("dinov3", "hidden_act") == {"gelu", "silu"}
     images = [case.inputs["pixel_values"].shape for case in grid["dinov3"]]
     assert sum(height != width for _, height, width, _ in images) > 100
+    for architecture in ("dinov2", "dinov2_with_registers"):
+        grids = [c.config["image_size"] // c.config["patch_size"] for c in grid[architecture]]
+        sizes = [[n // c.config["patch_size"] for n in c.inputs["pixel_values"].shape[1:3]] for c in grid[architecture]]
+        own = sum([side, side] == size for side, size in zip(grids, sizes, strict=True))
+        assert 20 < own < 60  # the others' positions are interpolated
+        assert sum(height != width for height, width in sizes) > 100
+        for field in ("use_swiglu_ffn", "qkv_bias"):
+            assert values(architecture, field) == {True, False}
+    assert values("dinov2", "use_mask_token") == {True, False}
+    assert values("dinov2_with_registers", "num_register_tokens") == {0, 1, 2, 3, 4}
     assert max(values("modernbert", "num_hidden_layers")) == 22
     beyond = [case for case in grid["modernbert"] if case.inputs["input_ids"].shape[1] > case.config["local_attention"]]
     assert len(beyond) > 80
@@ -52,7 +62,9 @@ def test_the_grid_holds_what_it_is_said_to_hold(grid):
 
 @pytest.mark.parametrize("architecture", list(random_configs.ARCHITECTURES))
 def test_every_case_is_a_config_that_we_implement(architecture, grid):
-    kind = {"dinov3": "dinov3_vit", "bert_bare": "bert"}.get(architecture, architecture)
+    kind = {"dinov3": "dinov3_vit", "bert_bare": "bert"}.get(
+        architecture, architecture
+    )  # the others are called as their model_type
     for case in grid[architecture]:
         pretrained.build({"model_type": kind, **case.config})
 
