@@ -1,6 +1,7 @@
 # make install: what a run needs, into .venv.
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
 # make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); ARTICLES=FOLDER names them.
+# make light: PRIMA and what it is compared with on small published encoders; DATA=PATH is PAD-UFES-20's folder.
 # make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch; half of it was compiling, of which an older
 # part of XLA does less.   make benchmark: speed beside those.
@@ -10,19 +11,28 @@ TEST_VENV := .venv-test
 DEMO := runs/demo
 CORPUS := runs/corpus-demo
 TABLES := runs/tables
+LIGHT := runs/light
+LIGHT_WEIGHTS := dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
+DATA ?= data/pad_ufes_20
 ARTICLES ?= ../shared/data/pubmed
 CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 --durations-min=20
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo corpus-demo tables test test-rest lint benchmark clean
+.PHONY: install demo light corpus-demo tables test test-rest lint benchmark clean
 
 install: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m prima_jax.main --config=configs/aqua.py:demo --workdir=$(DEMO)
 	@$(VENV)/bin/python -m webbrowser -t "file://$(CURDIR)/$(DEMO)/report.html" >/dev/null 2>&1 || true
+
+light: $(VENV)/installed $(LIGHT_WEIGHTS:%=weights/%/model.safetensors)
+	$(VENV)/bin/python -m prima_jax.main --config=configs/pad_ufes_20.py:light --config.data.dir=$(DATA) --workdir=$(LIGHT)
+
+weights/%/model.safetensors: | $(VENV)/installed
+	$(VENV)/bin/python scripts/download_weights.py $*
 
 corpus-demo: $(VENV)/installed-corpus
 	$(CORPUS_STEP) search
