@@ -64,10 +64,12 @@ def text_tokens(
     sentences: Sequence[Any],
     *,
     more_tokens: int = 0,
+    folder: Path | None = None,
 ) -> TextTokens:
     """Encodes the sentences of R records, a text or a list of texts for each; each distinct one once.
 
-    more_tokens: how much longer than config.text.max_length they may be.
+    more_tokens: how much longer than config.text.max_length they may be; folder: where a text encoder that is the same in every
+    fold keeps what it has read, as a memory map under the hash of weights and tokens.
     """
     distinct = sorted({text for texts in sentences for text in ([texts] if isinstance(texts, str) else texts)})
     tokens = tokenize(tokenizer, distinct, context.config.text.max_length + more_tokens)
@@ -77,19 +79,27 @@ def text_tokens(
         hidden = module.apply(variables, batch["ids"], batch["mask"]).last_hidden_state
         return hidden.astype(context.config.features.dtype)
 
-    mapped = context.compiled.setdefault("text_tokens", context.parallel.map_inference(function))
-    variables, table = context.parallel.place(variables), np.zeros(0)
-    for start in range(0, len(distinct), size):
-        part = slice(start, start + size)
-        padding = ((0, size - len(tokens.ids[part])), (0, 0))
-        batch = {
-            "ids": np.pad(tokens.ids[part], padding),
-            "mask": np.pad(tokens.mask[part], padding, constant_values=True),
-        }
-        found = np.asarray(mapped(variables, batch))
-        if not start:  # gigabytes for a large cohort: filled in place
-            table = np.zeros((len(distinct) + 1, *found.shape[1:]), found.dtype)
-        table[start : start + size][: len(tokens.ids[part])] = found[: len(tokens.ids[part])]
+    mapped, placed = context.compiled.setdefault("text_tokens", context.parallel.map_inference(function)), []
+
+    def encoded() -> Iterator[tuple[Any, np.ndarray]]:
+        placed.append(context.parallel.place(variables))
+        for start in range(0, len(distinct), size):
+            ids, mask = tokens.ids[start : start + size], tokens.mask[start : start + size]
+            padding = ((0, size - len(ids)), (0, 0))
+            batch = {"ids": np.pad(ids, padding), "mask": np.pad(mask, padding, constant_values=True)}
+            yield slice(start, start + len(ids)), np.asarray(mapped(placed[0], batch))[: len(ids)]
+
+    shape = (len(distinct) + 1, tokens.ids.shape[1], module.config.hidden_size)  # the last row stays zero
+    if folder is None:
+        table = np.zeros(shape, context.config.features.dtype)
+        for part, values in encoded():
+            table[part] = values
+    else:
+        with waiting_lock(folder):
+            path = folder / f"text_tokens-{tree_hash(variables, tokens.ids, tokens.mask)}.npy"
+            if not path.exists():
+                _write_table(path, shape, context.config.features.dtype, encoded(), len(distinct), "sentence")
+        table = np.load(path, mmap_mode="r")
     words = np.concatenate([tokens.words[:, 1:], np.zeros_like(tokens.words[:1, 1:])])
     return TextTokens(table, words, np.searchsorted(distinct, sentences))
 
@@ -163,36 +173,40 @@ def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: 
     with waiting_lock(folder):
         path = folder / f"image_tokens-{key}.npy"
         if not path.exists():
-            variables = context.parallel.place(variables)
-            found = (
-                (batch["index"], view, mapped(variables, {"image": batch["image"]}))
-                for view in range(settings.views)
-                for batch in batches(context, view, seed)
-            )
-            _write_table(path, shape, settings.dtype, found)
+            placed = context.parallel.place(variables)
+
+            def encoded() -> Iterator[tuple[Any, np.ndarray]]:
+                for view in range(settings.views):
+                    for batch in batches(context, view, seed):
+                        rows = batch["index"][batch["index"] >= 0]
+                        yield (rows, view), np.asarray(mapped(placed, {"image": batch["image"]}))[: len(rows)]
+
+            for old in folder.glob("image_tokens-*"):
+                old.unlink()
+            _write_table(path, shape, settings.dtype, encoded(), shape[0] * shape[1], "image")
     return np.load(path, mmap_mode="r")
 
 
-def _write_table(path: Path, shape: tuple[int, ...], dtype: str, found: Iterator[tuple[np.ndarray, int, Any]]) -> None:
+def _write_table(
+    path: Path, shape: tuple[int, ...], dtype: str, parts: Iterator[tuple[Any, np.ndarray]], count: int, unit: str
+) -> None:
+    """Writes an array whole or not at all, part by part: (where, values). count: how many `unit`s they are in all."""
     temporary = path.with_suffix(".part.npy")
     try:
-        for old in path.parent.glob("image_tokens-*"):
-            old.unlink()
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
         _reserve(temporary)
         title = f"{path.parent.name.partition('-')[0].replace('_', ' ')} {path.parent.parent.name}"
-        with progress_bar(shape[0] * shape[1], title, "image") as bar:
-            for index, view, values in found:
-                rows = index[index >= 0]
-                table[rows, view] = np.asarray(values)[: len(rows)]
-                bar.update(len(rows))
+        with progress_bar(count, title, unit) as bar:
+            for where, values in parts:
+                table[where] = values
+                bar.update(len(values))
         table.flush()
         del table
         os.replace(temporary, path)
     except OSError as error:
         need = np.prod(shape) * np.dtype(dtype).itemsize / 2**20
         raise UserError(
-            f"Cannot write {need:,.1f} MiB of image features to {path.parent}: {error.strerror}; free some space, choose "
+            f"Cannot write {need:,.1f} MiB of {unit} features to {path.parent}: {error.strerror}; free some space, choose "
             "another --workdir, or lower features.views."
         ) from error
 

@@ -97,7 +97,8 @@ def aligned_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> tu
         texts = texts + training_sentences(context, fold)
     text_variables = knowledge.run(context, fold, tokenizers.text, texts)
     visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
-    tokens = features.text_tokens(context, text_variables, tokenizers.text, visible).only(fold.train)
+    kept = _kept_sentences(context)
+    tokens = features.text_tokens(context, text_variables, tokenizers.text, visible, folder=kept).only(fold.train)
     return text_variables, align.aligned(context, fold, tokens, metadata_vectors(context, fold))
 
 
@@ -130,7 +131,8 @@ def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encode
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:
     """Every record's sentence, in all versions of `record_sentences`, through the text encoder."""
-    return features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context))
+    folder = _kept_sentences(context)
+    return features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context), folder=folder)
 
 
 def record_sentences(context: Context) -> list[list[str]]:
@@ -173,3 +175,9 @@ def metadata_vectors(context: Context, fold: Fold) -> np.ndarray:
     y = np.zeros((len(records), vectors.shape[1]), np.float32)
     y[fold.train] = vectors
     return y
+
+
+def _kept_sentences(context: Context) -> Path | None:
+    """Where encoded sentences are kept: a text encoder that no fold's sentences train is the same in every fold."""
+    trained_by_fold = context.config.knowledge.include_sentences or not context.config.models.text.weights
+    return None if trained_by_fold else context.shared_place("text_tokens")

@@ -18,6 +18,7 @@ _ALONE = {
     "frozen_features": ("image_only", "features"),
     "frozen_tokens": ("features.test_views",),
     "frozen_blocks": ("features",),
+    "text_tokens": ("features",),
 }
 """Stages that stand on nothing before them, and what else they depend on."""
 

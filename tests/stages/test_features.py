@@ -153,6 +153,24 @@ def test_equal_sentences_are_encoded_once(context, tokenizers):
     np.testing.assert_allclose(alone.tokens[0], found.tokens[found.index[3]], rtol=0, atol=1e-6)
 
 
+def test_sentences_are_kept_by_weights_and_words(context, tokenizers, tmp_path):
+    """The file is what was computed, to the bit; other sentences, and other weights, are other files."""
+    sentences, variables = ["There is a hypopyon.", "", "The patient is a man."], context.text_encoder.variables
+    expected = features.text_tokens(context, variables, tokenizers.text, sentences)
+    first = features.text_tokens(context, variables, tokenizers.text, sentences, folder=tmp_path)
+    (path,) = tmp_path.glob("text_tokens-*.npy")
+    written = path.stat().st_mtime_ns
+    second = features.text_tokens(context, variables, tokenizers.text, sentences, folder=tmp_path)
+    assert path.stat().st_mtime_ns == written
+    for found in (first, second):
+        np.testing.assert_array_equal(found.tokens, expected.tokens)
+        np.testing.assert_array_equal(found.words, expected.words)
+    changed = jax.tree.map(lambda leaf: leaf * 1.01, variables)
+    other = features.text_tokens(context, changed, tokenizers.text, sentences, folder=tmp_path)
+    features.text_tokens(context, variables, tokenizers.text, sentences[1:], folder=tmp_path)
+    assert len(list(tmp_path.glob("text_tokens-*.npy"))) == 3 and np.abs(other.tokens - expected.tokens).max() > 1e-4
+
+
 def test_versions_of_a_sentence_keep_their_records(context, tokenizers):
     versions = [["A.", "B."], ["B.", "B."], ["C.", "A."]]
     found = features.text_tokens(context, context.text_encoder.variables, tokenizers.text, versions)
