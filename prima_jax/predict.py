@@ -58,6 +58,11 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax.workdir import load_config
 
     config = load_config(run)
+    if "test_views" not in config.get("features", ()):
+        raise UserError(
+            f"{run} was made by an earlier version of this package, whose models this one does not read: predict with that "
+            "version, or run the recipe again in another --workdir."
+        )
     if "table" in config:
         preset = f"table{config.table.number}"
         raise UserError(

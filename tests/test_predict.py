@@ -82,6 +82,15 @@ def test_an_unknown_key_lists_the_known_ones(refused, run: Path, photograph: Pat
     assert set(known) == {a.name for a in load_study(tiny_config()).shown()}
 
 
+def test_a_run_of_an_earlier_version_is_refused(refused, tmp_path: Path, photograph: Path):
+    config = tiny_config()
+    with config.unlocked():
+        del config.features.test_views
+    run = run_folder(tmp_path / "earlier", config)
+    told = refused(f"--run={run}", f"--image=white:{photograph}", "--metadata=age=80")
+    assert "earlier version" in told and "another --workdir" in told
+
+
 def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path: Path, photograph: Path):
     run = run_folder(tmp_path / "pad", pad_ufes_20.get_config("small"))
     told = refused(f"--run={run}", f"--image={photograph}", "--metadata=biopsed=True")
