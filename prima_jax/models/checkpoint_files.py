@@ -127,9 +127,9 @@ def weight_files(folder: Path) -> list[Path]:
         weight_map = read_json(index).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise UserError(f"{index} has no weight_map that names its files; fetch it again.")
-        wrong = next((name for name in weight_map.values() if not _is_file_name(name)), None)
-        if wrong is not None:
-            raise UserError(f"{index} names {wrong!r:.80} (expected files beside it, *.safetensors); fetch it again.")
+        wrong = [name for name in weight_map.values() if not _is_file_name(name)]
+        if wrong:
+            raise UserError(f"{index} names {wrong[0]!r:.80} (expected files beside it, *.safetensors); fetch it again.")
         files = [folder / name for name in sorted(set(weight_map.values()))]
         missing = [path.name for path in files if not path.exists()]
         if missing:

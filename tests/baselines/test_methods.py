@@ -13,7 +13,7 @@ from tests.stages.tiny import ONE_LAYER
 
 QUICK = ["majority", "missingness_only", "missingness_balanced", "metadata_only", "metadata_logistic"]
 CONSTANT = ("majority", "missingness_only", "missingness_balanced")
-LEARN_FROM_METADATA = ("medklip", "knobo")
+LEARN_FROM_METADATA = ("medklip", "knobo", "aligned_tokens", "refined_tokens")
 """They see photographs alone, and the training cases' metadata are part of what they are taught."""
 
 

@@ -161,7 +161,7 @@ def test_a_report_keeps_its_diagnosis_and_all_that_a_sentence_may_say(study, tmp
 @pytest.mark.parametrize("case", ["record", "unit"])
 def test_it_fits_its_training_cases(study, tmp_path, case):
     """32 records, or the units of the fold."""
-    options = {"layers": 1, "width": 32, "heads": 2, "learning_rate": 3e-3, "epochs": 25.0}
+    options = {"layers": 1, "width": 32, "heads": 2, "learning_rate": 3e-3, "epochs": 40.0}
     own = {f"baselines__mlrg__{name}": value for name, value in options.items()}
     bench, train, _ = make_bench(study, tmp_path, **ONE_LAYER, diagnose__case=case, diagnose__rank=8, **own)
     assert training_accuracy(bench, mlrg.METHOD, train[:32]) == 1.0
