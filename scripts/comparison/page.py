@@ -22,6 +22,7 @@ SEED, CONFIGURATIONS, COMPILED_FULLY = 0, 200, 10
 LIMIT = 1e-5
 """Largest difference from torch in float32 that we aim at, over the largest value."""
 TITLES = {
+    "dinov2": "DINOv2",
     "dinov3": "DINOv3",
     "modernbert": "ModernBERT",
     "bert": "BERT",
