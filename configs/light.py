@@ -1,7 +1,7 @@
 """The preset `light`: small published encoders that nobody has to ask for, with adapters, on two cores or any GPU.
 
 DINOv2 small, MiniLM and SmolLM2 (Apache-2.0) take the places of DINOv3, Clinical ModernBERT and Qwen3, at 154 px, with adapters
-in the last four of the image encoder's twelve blocks, so that an epoch of stage 2 takes a minute on two cores. Get them with
+in the last four of the image encoder's twelve blocks (what that saves: docs/results.md). Get them with
 
     python scripts/download_weights.py dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
 
