@@ -25,6 +25,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.dtype = "bfloat16"
     config.remat = True  # recompute activations in the backward pass, to fit 24 GB
     config.warmup_fraction = 0.1
+    config.adam_b2 = 0.999  # silent; torch's
+    config.clip_norm = 0.0  # silent; what the norm of a step's gradients is scaled down to where it is larger; 0: never
     config.checkpoint_seconds = 300.0
 
     config.study = ConfigDict(

@@ -47,6 +47,8 @@ _LEAST = {
     "learning_rate": 0,
     "weight_decay": 0,
     "checkpoint_seconds": 0,
+    "clip_norm": 0,
+    "adam_b2": 0,
     "brightness": 0,
     "contrast": 0,
     "saturation": 0,
@@ -75,6 +77,7 @@ _MOST = {
     "contrast": 1,
     "saturation": 1,
     "rotation": 180,
+    "adam_b2": 0.9999,  # at 1 nothing is ever divided by
 }
 _SHARES = ("warmup_fraction", "mask_probability", "text_dropout", "scan_dropout")
 _TRAINED = {"knowledge": "text", "align": "image", "refine": "image", "image_only": "image", "diagnose": "llm"}

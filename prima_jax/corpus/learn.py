@@ -114,7 +114,8 @@ def _check(config: ConfigDict) -> None:
 
 def _key(config: ConfigDict, weights: Path, texts: Sequence[str]) -> str:
     """Of all that the adapters depend on, so that what was trained with other settings is not taken for them."""
-    settings = [config.knowledge.to_dict(), config.seed, config.warmup_fraction, config.dtype, str(weights), list(texts)]
+    optimizer = [config.warmup_fraction, config.adam_b2, config.clip_norm]
+    settings = [config.knowledge.to_dict(), config.seed, optimizer, config.dtype, str(weights), list(texts)]
     return content_hash(json.dumps(settings, sort_keys=True, default=list).encode())
 
 

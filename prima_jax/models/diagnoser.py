@@ -62,6 +62,7 @@ class Projector(nn.Module):
     """Rows and columns of patches."""
     image_stride: int = 2
     text_stride: int = 2
+    """Windows of three tokens, so far apart; beyond a stride of 3 windows side by side, each by its mean."""
     standardized: bool = False
     """Each dimension of what the encoders give is moved and scaled by parameters that start from the mean and the deviation over
     the training cases (stages/statistics.py), where it otherwise passes a LayerNorm."""
@@ -96,23 +97,27 @@ class Projector(nn.Module):
 
     def _image_local(self, patches: Array) -> jax.Array:
         batch, scans, _, depth = patches.shape
-        x = self._normed("image_local", patches.reshape(batch * scans, *self.grid, depth))
-        window = max(3, self.image_stride)  # every patch is seen
-        x = nn.Conv(self.hidden, (window, window), strides=self.image_stride, name="image_local_hidden")(x)
+        x, stride = self._normed("image_local", patches.reshape(batch * scans, *self.grid, depth)), self.image_stride
+        window = 3
+        if stride > 3:
+            x = nn.avg_pool(x, (stride, stride), (stride, stride), "SAME", count_include_pad=False)
+            window, stride = 1, 1
+        x = nn.Conv(self.hidden, (window, window), strides=stride, name="image_local_hidden")(x)
         x = nn.Conv(self.width, (1, 1), name="image_local_output")(nn.gelu(x, approximate=False))
         return x.reshape(batch, scans, -1, self.width)
 
     def _text_local(self, tokens: Array, mask: Array) -> tuple[jax.Array, jax.Array]:
-        x = self._normed("text_local", tokens)
+        x, stride = self._normed("text_local", tokens), self.text_stride
         x = x * mask[..., None]  # what is not a word must not reach its neighbours
-        padding = -mask.shape[1] % self.text_stride
-        # One on each side, not "SAME", which would shift the windows by one where the length is even; windows of more than three
-        # lie side by side.
-        around = 1 if self.text_stride < 3 else [(0, padding)]
-        window = max(3, self.text_stride)
-        x = nn.Conv(self.hidden, (window,), strides=self.text_stride, padding=around, name="text_local_hidden")(x)
+        windows = jnp.pad(mask, ((0, 0), (0, -mask.shape[1] % stride))).reshape(mask.shape[0], -1, stride)
+        # One on each side, not "SAME", which would shift the windows by one where the length is even.
+        window, around = 3, 1 if stride < 3 else [(0, -mask.shape[1] % stride)]
+        if stride > 3:
+            x = jnp.pad(x, ((0, 0), *around, (0, 0))).reshape(*windows.shape, -1).sum(axis=2)
+            x = x / jnp.maximum(windows.sum(axis=2), 1)[..., None]
+            window, stride, around = 1, 1, 0
+        x = nn.Conv(self.hidden, (window,), strides=stride, padding=around, name="text_local_hidden")(x)
         x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
-        windows = jnp.pad(mask, ((0, 0), (0, padding))).reshape(mask.shape[0], -1, self.text_stride)
         return x, windows.any(axis=-1)
 
     def _normed(self, name: str, tokens: Array) -> jax.Array:

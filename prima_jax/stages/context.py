@@ -219,12 +219,14 @@ class Stage:
 
     def optimizer(self, steps: int, **rates: float) -> Any:
         """That of the settings; `rates`: learning rates of their own for parts of what is trained, by name."""
-        s = self.settings
+        s, config = self.settings, self.context.config
         return adamw(
             learning_rate=s.learning_rate,
             weight_decay=s.weight_decay,
             steps=steps,
-            warmup_fraction=self.context.config.warmup_fraction,
+            warmup_fraction=config.warmup_fraction,
+            b2=config.adam_b2,
+            clip_norm=config.clip_norm,
             rates=rates,
         )
 

@@ -10,7 +10,8 @@ __all__ = ["stage_key"]
 
 _CHAIN = ("knowledge", "align", "refine", "diagnose")
 """Each of PRIMA's stages stands on the ones before it."""
-_ALWAYS = ("seed", "folds", "dtype", "warmup_fraction", "study", "split", "data.size", "models", "image", "text")
+_OPTIMIZER = ("warmup_fraction", "adam_b2", "clip_norm")
+_ALWAYS = ("seed", "folds", "dtype", *_OPTIMIZER, "study", "split", "data.size", "models", "image", "text")
 _ADAPTERS = ("align.rank", "align.alpha_over_rank", "align.targets")
 _ALONE = {
     "tokenizer": ("knowledge.corpus", "knowledge.field"),

@@ -71,6 +71,37 @@ def test_every_patch_and_every_word_reaches_the_sequence(image_stride, text_stri
         weights = np.random.default_rng(1).standard_normal(sequence.embeddings.shape)
         return (sequence.embeddings * weights * sequence.mask[..., None]).sum()
 
+    pooled = {
+        name: variables["params"][f"{name}_hidden"]["kernel"].shape[:-2] == (1,) * axes
+        for name, axes in (("image_local", 2), ("text_local", 1))
+    }
+    assert pooled == {"image_local": image_stride > 3, "text_local": text_stride > 3}
     image, text = (np.asarray(g) for g in jax.grad(total, (0, 1))(features.image_tokens, features.text_tokens))
     assert (np.abs(image[0, 0]).max(axis=1) > 0).all()
     assert (np.abs(text[0, :12]).max(axis=1) > 0).all() and (text[0, 12] == 0).all()
+
+
+def test_beyond_a_stride_of_three_a_window_is_its_mean():
+    """Without the other layers: tokens that differ within windows alone, by noise that sums to nothing, give one sequence."""
+    projector = Projector(8, 8, (8, 8), 4, 4, standardized=True)
+    r = np.random.default_rng(0)
+    mask = np.arange(8)[None] < 6  # the second window has two words
+
+    def features(image_noise, text_noise):
+        image = np.zeros((1, 1, 65, 4))
+        quarters = np.kron(np.arange(4).reshape(2, 2), np.ones((4, 4)))
+        image[0, 0, 1:] = (quarters[..., None] * np.ones(4) + image_noise).reshape(64, 4)
+        text = np.ones((1, 9, 4))
+        text[0, 1:] += text_noise
+        return Features(image, np.ones((1, 1), bool), text, mask)
+
+    image_noise = r.standard_normal((2, 4, 2, 4, 4))
+    image_noise = (image_noise - image_noise.mean(axis=(1, 3), keepdims=True)).reshape(8, 8, 4)
+    text_noise = r.standard_normal((8, 4))
+    for window in (slice(0, 4), slice(4, 6)):
+        text_noise[window] -= text_noise[window].mean(axis=0)
+    plain, noisy = features(0, 0), features(image_noise, text_noise)
+    variables = projector.init(jax.random.key(0), plain)
+    first, second = (projector.apply(variables, f).embeddings for f in (plain, noisy))
+    np.testing.assert_allclose(first, second, atol=2e-6)  # means of 16 in float32
+    assert np.abs(first[0, 2] - first[0, 3]).max() > 1e-3  # two windows of the photograph are two tokens

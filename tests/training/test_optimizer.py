@@ -39,18 +39,22 @@ def test_any_share_of_warm_up_makes_a_schedule(fraction):
     assert np.isfinite(rates).all() and rates.max() == pytest.approx(PEAK) and rates[-1] == pytest.approx(0, abs=1e-12)
 
 
-def test_three_steps_of_adamw_follow_the_formula():
-    """m, v, their bias corrections, the decay taken off the parameter itself: Loshchilov & Hutter 2019, Algorithm 2."""
-    rate, decay, b1, b2, epsilon, steps = 0.1, 0.03, 0.9, 0.999, 1e-8, 10
-    optimizer = adamw(learning_rate=rate, weight_decay=decay, steps=steps, warmup_fraction=0.1)
+@pytest.mark.parametrize(("b2", "clip_norm"), ((0.999, 0.0), (0.95, 1.0)))
+def test_three_steps_of_adamw_follow_the_formula(b2, clip_norm):
+    """m, v, their bias corrections, the decay taken off the parameter itself: Loshchilov & Hutter 2019, Algorithm 2.
+
+    The first two gradients are longer than 1, the third is not and stays as it is.
+    """
+    rate, decay, b1, epsilon, steps = 0.1, 0.03, 0.9, 1e-8, 10
+    optimizer = adamw(learning_rate=rate, weight_decay=decay, steps=steps, warmup_fraction=0.1, b2=b2, clip_norm=clip_norm)
     schedule = [0.0, rate, rate * 0.5 * (1 + np.cos(np.pi / 9))]
     parameter = {"w": jnp.array([1.0, -2.0, 0.5])}
     state = optimizer.init(parameter)
     expected, m, v = np.array([1.0, -2.0, 0.5]), 0.0, 0.0
-    for t, (lr, gradient) in enumerate(zip(schedule, ([0.1, -3.0, 0.0], [1.0, 2.0, 0.0], [-1.0, 0.5, 0.0]), strict=True)):
+    for t, (lr, gradient) in enumerate(zip(schedule, ([0.1, -3.0, 0.0], [1.0, 2.0, 0.0], [-0.5, 0.5, 0.0]), strict=True)):
         updates, state = optimizer.update({"w": jnp.array(gradient)}, state, parameter)
         parameter = optax.apply_updates(parameter, updates)
-        g = np.array(gradient)
+        g = np.array(gradient) / (max(1.0, np.linalg.norm(gradient) / clip_norm) if clip_norm else 1.0)
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
         direction = (m / (1 - b1 ** (t + 1))) / (np.sqrt(v / (1 - b2 ** (t + 1))) + epsilon)
         expected = expected - lr * (direction + decay * expected)
