@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
 NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
-FIELDS = sorted(set(re.findall(r"--config\.([a-z_.]*[a-z_])", EVERYTHING)))
+FIELDS = sorted(set(re.findall(r"--config\.([a-z_.0-9]*[a-z_0-9])", EVERYTHING)))
 FOLDERS = "benchmarks|configs|docs|prima_jax|scripts|tests"
 FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
 
