@@ -39,8 +39,8 @@ def light(config: ConfigDict, table: int, *, subgroups: tuple[str, ...]) -> Conf
     config.align.soft.normalizer = "batch"  # as printed, L_soft all but vanishes beside the others
     config.refine.update({"epochs": 2.0, "batch_size": 32})  # at the paper's learning rate
     config.image_only.update({"epochs": 8.0, "batch_size": 32, "learning_rate": 3e-4})
-    config.diagnose.update({"epochs": 12.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 512})
-    config.diagnose.update({"adapter_learning_rate": 5e-4, "image_stride": 6, "text_stride": 64, "standardized": True})
+    config.diagnose.update({"epochs": 8.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 512})
+    config.diagnose.update({"adapter_learning_rate": 2e-4, "image_stride": 11, "text_stride": 128, "standardized": True})
     for stage in (config.refine, config.diagnose):
         stage.class_weights = "balanced"
     config = with_table(config, abs(table), weights=True, subgroups=subgroups)
