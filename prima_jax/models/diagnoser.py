@@ -109,13 +109,14 @@ class Projector(nn.Module):
     def _text_local(self, tokens: Array, mask: Array) -> tuple[jax.Array, jax.Array]:
         x, stride = self._normed("text_local", tokens), self.text_stride
         x = x * mask[..., None]  # what is not a word must not reach its neighbours
-        windows = jnp.pad(mask, ((0, 0), (0, -mask.shape[1] % stride))).reshape(mask.shape[0], -1, stride)
+        padding = (0, -mask.shape[1] % stride)
+        windows = jnp.pad(mask, ((0, 0), padding)).reshape(mask.shape[0], -1, stride)
         # One on each side, not "SAME", which would shift the windows by one where the length is even.
-        window, around = 3, 1 if stride < 3 else [(0, -mask.shape[1] % stride)]
+        window, around = 3, [(1, 1) if stride < 3 else padding]
         if stride > 3:
-            x = jnp.pad(x, ((0, 0), *around, (0, 0))).reshape(*windows.shape, -1).sum(axis=2)
+            x = jnp.pad(x, ((0, 0), padding, (0, 0))).reshape(*windows.shape, -1).sum(axis=2)
             x = x / jnp.maximum(windows.sum(axis=2), 1)[..., None]
-            window, stride, around = 1, 1, 0
+            window, stride, around = 1, 1, [(0, 0)]
         x = nn.Conv(self.hidden, (window,), strides=stride, padding=around, name="text_local_hidden")(x)
         x = nn.Conv(self.width, (1,), name="text_local_output")(nn.gelu(x, approximate=False))
         return x, windows.any(axis=-1)
