@@ -23,10 +23,12 @@ LIMIT = 1e-5
 """Largest difference from torch in float32 that we aim at, over the largest value."""
 TITLES = {
     "dinov2": "DINOv2",
+    "dinov2_with_registers": "DINOv2 with registers",
     "dinov3": "DINOv3",
     "modernbert": "ModernBERT",
     "bert": "BERT",
     "qwen3": "Qwen3",
+    "llama": "Llama",
     "bert_bare": "BERT without its head",
 }
 PAIRS = ("ours to torch", "ours to float64", "torch to float64")
