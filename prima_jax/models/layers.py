@@ -119,7 +119,7 @@ def split_heads(x: jax.Array, head_size: int) -> jax.Array:
 
 def rotary_embedding(positions: jax.Array, theta: float, head_size: int) -> Rotation:
     """Rotation for positions [B or 1, T]; the second half of the head repeats the first (RoFormer, as in GPT-NeoX)."""
-    # Powers in float64, rounded once: torch's bits. One unit of the last place is 1e-5 of a turn at the 4,096th token.
+    # Powers in float64, rounded once: torch's bits. A unit of the last place is up to 2e-4 radians at the 4,096th token.
     exponents = (np.arange(0, head_size, 2, dtype=np.float32) / np.float32(head_size)).astype(np.float64)
     frequencies = np.float32(1) / (theta**exponents).astype(np.float32)
     angles = positions.astype(jnp.float32)[..., None] * frequencies

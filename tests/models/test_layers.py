@@ -70,7 +70,7 @@ def test_layer_norm_of_a_large_mean():
 @pytest.mark.torch
 @pytest.mark.parametrize(("theta", "size"), ((1e4, 64), (1e5, 64), (1.6e5, 64), (1e6, 128), (134351.36, 8)))
 def test_rotary_frequencies_are_those_of_torch(theta, size):
-    """A frequency one unit of the last place away turns the 4,096th token by up to 1e-5 more: here 2e-7, float32's own."""
+    """A frequency one unit of the last place away turns the 4,096th token by up to 2e-4 radians more; 2e-7 is float32's own."""
     torch = pytest.importorskip("torch")
     frequencies = 1.0 / theta ** (torch.arange(0, size, 2).float() / size)  # as transformers' "default" rope
     angles = 4095 * frequencies.numpy()
