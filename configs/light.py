@@ -5,7 +5,7 @@ in the last four of the image encoder's twelve blocks (what that saves: docs/res
 
     python scripts/download_weights.py dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
 
-How each number was chosen, and which are not chosen yet: docs/results/pretrained_choices.md.
+How each number was chosen, and which are guesses: docs/results/pretrained_choices.md.
 """
 
 from ml_collections import ConfigDict
@@ -39,8 +39,8 @@ def light(config: ConfigDict, table: int, *, subgroups: tuple[str, ...]) -> Conf
     config.align.soft.normalizer = "batch"  # as printed, L_soft all but vanishes beside the others
     config.refine.update({"epochs": 2.0, "batch_size": 32})  # at the paper's learning rate
     config.image_only.update({"epochs": 8.0, "batch_size": 32, "learning_rate": 3e-4})
-    config.diagnose.update({"epochs": 8.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 512})
-    config.diagnose.update({"adapter_learning_rate": 2e-4, "image_stride": 11, "text_stride": 128, "standardized": True})
+    config.diagnose.update({"epochs": 6.0, "batch_size": 16, "learning_rate": 1e-3, "projector_width": 512})
+    config.diagnose.update({"adapter_learning_rate": 1e-4, "image_stride": 11, "text_stride": 128, "standardized": True})
     for stage in (config.refine, config.diagnose):
         stage.class_weights = "balanced"
     config = with_table(config, abs(table), weights=True, subgroups=subgroups)
