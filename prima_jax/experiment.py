@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.baselines import methods
-from prima_jax.baselines.method import Bench
 from prima_jax.checks import check
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
@@ -22,6 +20,8 @@ from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
+from prima_jax.methods import registry
+from prima_jax.methods.method import Bench
 from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case, all_cases
@@ -238,7 +238,7 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
 
 def references(bench: Bench, train: list[Case], test: list[Case]) -> Probabilities:
     """What stands beside PRIMA, on the very same cases: rows of the tables."""
-    rows = {name: methods.METHODS[name] for name in REFERENCES}
+    rows = {name: registry.METHODS[name] for name in REFERENCES}
     return {name: method.predict(bench, method.fit(bench, train), test) for name, method in rows.items()}
 
 

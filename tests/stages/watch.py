@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from prima_jax import experiment
-from prima_jax.baselines import plain
 from prima_jax.data import metadata, text
 from prima_jax.data.prepare import Prepared
+from prima_jax.methods import plain
 from prima_jax.stages import context as context_module
 from prima_jax.stages import diagnose
 from prima_jax.stages.context import Context, Fold
