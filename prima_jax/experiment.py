@@ -24,10 +24,12 @@ from prima_jax.methods import registry
 from prima_jax.methods.method import Bench
 from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
+from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
-from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
+from prima_jax.stages.stage import read_done, write_done
 from prima_jax.studies import synthetic
 from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
@@ -130,7 +132,7 @@ def make_context(
     config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path, shared: Path | None = None
 ) -> Context:
     """The experiment as the stages see it; `shared` is where rows of a table have their stages in common."""
-    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), shared=shared)
+    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), Backbones(config), shared=shared)
 
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
@@ -208,7 +210,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
     probabilities |= references(Bench(context, fold, tokenizers), train, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
-    write_done(fold.folder, **measured(context.codes.values()))
+    write_done(fold.folder, **measured(context.costs.codes))
     drop_image_tokens(context.place(fold, "features"))
     return probabilities
 

@@ -31,9 +31,9 @@ from prima_jax.methods.networks.densenet import DenseNet, TwoHeads
 from prima_jax.stages import refine
 from prima_jax.stages.batches import pixel_batches
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Stage
+from prima_jax.stages.context import Context
 from prima_jax.stages.inference import over_photographs
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
 __all__ = ["COARSE_WEIGHT", "FINE_WEIGHT", "METHOD", "coarse_level", "population_statistics", "probabilities", "two_level_loss"]
@@ -48,7 +48,6 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
     """Trains on all photographs of the training cases."""
     context, fold, _ = bench
     settings = context.config.baselines.deepik
-    stage = Stage("deepik", context, context.place(fold, "deepik"), settings)
     groups, coarse = coarse_level(context)
     network = _network(context, groups)
     positions = np.concatenate(photographs(train))
@@ -57,26 +56,24 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
         size = context.config.image.size
         return network.init(context.key("deepik", fold.index), jnp.zeros((1, size, size, 3)), train=False)["params"]
 
-    def prepare() -> Objective:
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.prepared.records))
+    def training() -> Training:
+        steps = stage.steps(len(context.prepared.records))
         fine = np.array([record.label for record in context.prepared.records])
         unseen = np.ones(len(fine), bool)
         unseen[positions] = False
-        return Objective(
-            name=f"deepik fold {fold.index}",
+        return Training(
             loss=_objective(network),
-            trainable=initial(),
             frozen={
                 "coarse": np.where(unseen, -1, coarse).astype(np.int32),
                 "fine": np.where(unseen, -1, fine).astype(np.int32),
                 "class_weights": refine.class_weights(settings.class_weights, fine[positions], network.fine),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=pixel_batches(stage, fold, positions),
+            batches=pixel_batches(stage, positions),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage("deepik", context, fold, settings, initial)
+    trained = train_stage(stage, training)
     order = np.random.default_rng(context.seed("deepik", "statistics", fold.index)).permutation(positions)
     return {"params": trained, "batch_stats": population_statistics(context, trained, order)}
 

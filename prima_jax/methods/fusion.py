@@ -14,13 +14,13 @@ from flax import linen as nn
 
 from prima_jax.methods.frozen_encoders import case_mean, photographs
 from prima_jax.methods.method import Bench, Method
+from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 
 __all__ = ["Fused", "classification", "fit", "method", "predict"]
 
@@ -42,38 +42,35 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
     """Trains on the photographs of `train`, whose vectors are [len(train), m]; `name` is that of the stage and its settings."""
     context, fold, _ = bench
     settings, module = context.config.baselines[name], context.image_encoder.module
-    adapted = adapt(context, settings, context.image_encoder, name, fold.index, last_blocks=context.config.image.blocks)
-    stage = Stage(name, context, context.place(fold, name), settings)
+    adapted = adapt(settings, context.image_encoder, context.key(name, fold.index), last_blocks=context.config.image.blocks)
 
     def initial() -> dict[str, Any]:
         tokens, vector = jnp.zeros((1, 2, module.config.hidden_size)), jnp.zeros((1, vectors.shape[1]))
         parameters = head.init(context.key(name, "head", fold.index), tokens, vector)["params"]
         return {"image_encoder": adapted.trainable, "head": parameters}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         records = len(context.prepared.records)
         positions = np.concatenate(photographs(train))
         owners = np.repeat(np.arange(len(train)), [len(p) for p in photographs(train)])
         case_labels = np.array([case.label for case in train], np.int32)
         labels, table = np.full(records, -1, np.int32), np.zeros((records, vectors.shape[1]), np.float32)
         labels[positions], table[positions] = case_labels[owners], vectors[owners]
-        steps = context.steps(settings.epochs, settings.batch_size, records)
-        return Objective(
-            name=f"{name} fold {fold.index}",
+        steps = stage.steps(records)
+        return Training(
             loss=classification(module, head, context.frozen_blocks),
-            trainable=initial(),
             frozen={
                 "image_encoder": adapted.frozen,
                 "labels": labels,
                 "vectors": table,
                 "class_weights": class_weights(settings.class_weights, labels[positions], len(context.prepared.study.classes)),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=image_batches(stage, fold, positions),
+            batches=image_batches(stage, positions),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage(name, context, fold, settings, initial)
+    trained = train_stage(stage, training)
     return Fused(join(adapted.frozen, trained["image_encoder"]), trained["head"])
 
 

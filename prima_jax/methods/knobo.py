@@ -32,9 +32,8 @@ from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import knowledge
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases
-from prima_jax.stages.context import Stage
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 
 __all__ = ["METHOD", "Explanation", "State", "bottleneck_loss", "diagnose", "explain", "prior_loss", "readable"]
 
@@ -69,37 +68,34 @@ def fit(bench: Bench, train: list[Case]) -> State:
     concepts = grounded(bench, train)
     corpus = knowledge.corpus(context)
     table = prior(concepts.names, study, corpus.claims if corpus else ()).astype(np.float32)
-    stage = Stage(NAME, context, context.place(fold, NAME), settings)
 
     def initial() -> dict[str, Any]:
         return {"weights": jnp.zeros(table.shape), "bias": jnp.zeros(table.shape[1])}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         views = range(image_tokens(bench).shape[1])
         scores = np.stack([concept_scores(bench, concepts, train, view) for view in views]).astype(np.float32)
         labels = np.array([case.label for case in train], np.int32)
         total = len(all_cases(context))
-        steps = context.steps(settings.epochs, settings.batch_size, total)
+        steps = stage.steps(total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"concepts": scores[batch["draw"] % len(views), batch["index"]], "label": labels[batch["index"]]}
 
-        return Objective(
-            name=f"{NAME} fold {fold.index}",
+        return Training(
             loss=bottleneck_loss,
-            trainable=initial(),
             frozen={
                 "prior": table,
                 # Of this fold, as the prior is: the step is compiled once for all folds.
                 "prior_weight": np.float32(settings.prior_weight if table.any() else 0.0),
                 "class_weights": class_weights(settings.class_weights, labels, len(study.classes)),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=index_batches(stage, fold, len(train), read),
+            batches=index_batches(stage, len(train), read),
         )
 
-    state = State(concepts, table, stage.run(prepare, initial))
+    stage = Stage(NAME, context, fold, settings, initial)
+    state = State(concepts, table, train_stage(stage, training))
     text = json.dumps(readable(state, study.class_names), indent=1, ensure_ascii=False)
     write_whole(stage.folder / "concepts.json", f"{text}\n".encode())
     return state

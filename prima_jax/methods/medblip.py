@@ -29,12 +29,13 @@ from prima_jax.methods.contrastive import query_text_loss
 from prima_jax.methods.language import Prompts, answer_logits, classify, embedded, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_former import Bridge, Bridged
+from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, training_sitting, whole_sittings
-from prima_jax.stages.context import Adapted, Context, Stage, adapt, join
+from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import record_sentences
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
 __all__ = ["METHOD", "Inputs", "frozen_inputs", "objective", "read"]
@@ -68,7 +69,6 @@ def fit(bench: Bench, train: list[Case]) -> Any:
     settings, module = context.config.baselines.medblip, context.llm.module
     inputs, bridge = frozen_inputs(bench, train), make_bridge(context)
     adapted = adapted_llm(context, fold.index)
-    stage = Stage("medblip", context, context.place(fold, "medblip"), settings)
     class_ids = class_token_ids(tokenizers.llm, list(context.prepared.study.classes))
     labels = np.array([case.label for case in train], np.int32)
 
@@ -78,7 +78,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
         parameters = bridge.init(context.key("medblip", "bridge", fold.index), *arrays)["params"]
         return {"bridge": parameters, **({"llm": adapted.trainable} if adapted.trainable else {})}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         views = inputs.images.shape[1], inputs.sentences.shape[1]
         dropout = context.config.diagnose.scan_dropout
 
@@ -87,22 +87,20 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             sittings = [training_sitting(train[i], int(draw), *views, dropout) for i, draw in pairs]
             return {**read(inputs, sittings), "label": labels[batch["index"]]}
 
-        steps = context.steps(settings.epochs, settings.batch_size, len(all_cases(context)))
-        return Objective(
-            name=f"medblip fold {fold.index}",
+        steps = stage.steps(len(all_cases(context)))
+        return Training(
             loss=objective(module, bridge),
-            trainable=initial(),
             frozen={
                 "llm": adapted.frozen,
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=index_batches(stage, fold, len(train), training_batch),
+            batches=index_batches(stage, len(train), training_batch),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage("medblip", context, fold, settings, initial)
+    trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained.get("llm", {}))
     return {"bridge": trained["bridge"], "llm": llm, "class_ids": class_ids}, inputs
 
@@ -183,7 +181,7 @@ def adapted_llm(context: Context, fold: int) -> Adapted:
     """Frozen as in the original; with the adapters of stage 3 where the LLM is random."""
     if context.config.models.llm.weights:
         return Adapted({}, context.llm.variables)
-    return adapt(context, context.config.diagnose, context.llm, "medblip", fold)
+    return adapt(context.config.diagnose, context.llm, context.key("medblip", fold))
 
 
 METHOD = Method(

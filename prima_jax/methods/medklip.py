@@ -30,12 +30,13 @@ from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_decoder import QueryDecoder
 from prima_jax.models.layers import Dense
 from prima_jax.stages import features, refine
+from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Stage, adapt, join
+from prima_jax.stages.context import Context
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
 __all__ = ["METHOD", "EntityReader", "attention_maps", "entity_losses"]
@@ -70,8 +71,8 @@ def fit(bench: Bench, train: list[Case]) -> State:
     context, fold, _ = bench
     settings = context.config.baselines.medklip
     blocks = context.config.image.blocks
-    adapted = adapt(context, settings, context.image_encoder, "medklip", fold.index, last_blocks=blocks)
-    reader, stage = _reader(context), Stage("medklip", context, context.place(fold, "medklip"), settings)
+    adapted = adapt(settings, context.image_encoder, context.key("medklip", fold.index), last_blocks=blocks)
+    reader = _reader(context)
     statements = _statements(bench, train)
     vectors = _vectors(bench, statements)
 
@@ -80,9 +81,9 @@ def fit(bench: Bench, train: list[Case]) -> State:
         parameters = reader.init(context.key("medklip", "reader", fold.index), patches, vectors)["params"]
         return {"image_encoder": adapted.trainable, "reader": parameters}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         positions = np.concatenate(photographs(train))
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.prepared.records))
+        steps = stage.steps(len(context.prepared.records))
         classes = len(context.prepared.study.classes)
         frozen = {
             "image_encoder": adapted.frozen,
@@ -90,17 +91,15 @@ def fit(bench: Bench, train: list[Case]) -> State:
             "entities": _labels(context, train, statements),
             "class_weights": refine.class_weights(settings.class_weights, _classes_of_photographs(train), classes),
         }
-        return Objective(
-            name=f"medklip fold {fold.index}",
+        return Training(
             loss=_objective(context, reader, classes),
-            trainable=initial(),
             frozen=frozen,
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=image_batches(stage, fold, positions),
+            batches=image_batches(stage, positions),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage("medklip", context, fold, settings, initial)
+    trained = train_stage(stage, training)
     encoder = join(adapted.frozen, trained["image_encoder"])
     return {"image_encoder": encoder, "reader": trained["reader"], "vectors": vectors}
 

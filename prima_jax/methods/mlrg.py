@@ -27,12 +27,13 @@ from prima_jax.methods.language import answer_logits, classify, embedded
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.mlrg_align import Views
 from prima_jax.methods.networks.view_fusion import IndicationReader
+from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Stage, adapt, join
+from prima_jax.stages.context import Context
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 
 __all__ = ["METHOD", "answer", "make_reader", "objective", "read_anchors"]
 
@@ -46,8 +47,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
     views, texts = mlrg_align.unit_views(bench), frozen_encoders.text_tokens(bench)
     aligned = mlrg_align.fit(bench, train, views)
     encoder, reader = mlrg_align.make_encoder(context), make_reader(context)
-    adapted = adapt(context, context.config.diagnose, context.llm, "mlrg", fold.index)
-    stage = Stage("mlrg", context, context.place(fold, "mlrg"), settings)
+    adapted = adapt(context.config.diagnose, context.llm, context.key("mlrg", fold.index))
     class_ids = class_token_ids(tokenizers.llm, list(context.prepared.study.classes))
     question = np.array(tokenizers.llm(QUESTION, add_special_tokens=False)["input_ids"], np.int32)
     anchors = anchors_of(train)
@@ -59,30 +59,28 @@ def fit(bench: Bench, train: list[Case]) -> Any:
         parameters = reader.init(context.key("mlrg", "reader", fold.index), own[:, 0], fused[:, 0], text, mask)["params"]
         return {"encoder": aligned, "reader": parameters, "llm": adapted.trainable}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         labels = np.array([train[case].label for case, _, _ in anchors], np.int32)
 
         def training_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             chosen = [anchors[i] for i in batch["index"]]
             return {**read_anchors(views, texts, chosen, batch["draw"]), "label": labels[batch["index"]]}
 
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.prepared.records))
-        return Objective(
-            name=f"mlrg fold {fold.index}",
+        steps = stage.steps(len(context.prepared.records))
+        return Training(
             loss=objective(module, encoder, reader),
-            trainable=initial(),
             frozen={
                 "llm": adapted.frozen,
                 "class_ids": class_ids,
                 "question": question,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=index_batches(stage, fold, len(anchors), training_batch),
+            batches=index_batches(stage, len(anchors), training_batch),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage("mlrg", context, fold, settings, initial)
+    trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained["llm"])
     return {**trained, "llm": llm, "class_ids": class_ids, "question": question}, views, texts
 

@@ -21,9 +21,9 @@ from prima_jax.methods.networks.view_fusion import ViewEncoder
 from prima_jax.stages import features
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Stage
+from prima_jax.stages.context import Context
 from prima_jax.stages.features import TextTokens
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
 __all__ = [
@@ -70,32 +70,29 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
     more = max(len(tokenizers.text(said, add_special_tokens=False)["input_ids"]) for said in _diagnoses(context))
     texts = features.text_tokens(context, frozen_encoders.text_encoder(bench), tokenizers.text, reports, more_tokens=more)
     texts = texts.only(np.array([p for p, report in enumerate(reports) if report], int))
-    stage = Stage("mlrg_align", context, context.place(fold, "mlrg") / "align", settings)
     units = list({case.unit: context.units[case.unit] for case in train}.values())
 
     def initial() -> dict[str, Any]:
         batch = read_units(views, texts, units[0][:1])
         return encoder.init(context.key("mlrg_align", "encoder", fold.index), *encoder_arrays(batch))["params"]
 
-    def prepare() -> Objective:
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.units))
+    def training() -> Training:
+        steps = stage.steps(len(context.units))
 
         def training_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             chosen = [units[i] for i in batch["index"]]
             anchors = [unit[draw % len(unit)] for unit, draw in zip(chosen, batch["draw"], strict=True)]
             return {**read_units(views, texts, anchors, batch["draw"]), "unit": batch["index"]}
 
-        return Objective(
-            name=f"mlrg align fold {fold.index}",
+        return Training(
             loss=objective(encoder, context.config.baselines.mlrg),
-            trainable=initial(),
             frozen={},
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=index_batches(stage, fold, len(units), training_batch),
+            batches=index_batches(stage, len(units), training_batch),
         )
 
-    return stage.run(prepare, initial)
+    stage = Stage("mlrg_align", context, fold, settings, initial, inside="mlrg")
+    return train_stage(stage, training)
 
 
 def report_sentences(context: Context, train: list[Case]) -> list[str]:

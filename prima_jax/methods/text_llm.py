@@ -16,12 +16,12 @@ from prima_jax.data.text import class_token_ids
 from prima_jax.methods.language import Prompts, answer_logits, classify, embedded, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.models.diagnoser import special_tokens
+from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases
-from prima_jax.stages.context import Stage, adapt, join
 from prima_jax.stages.pipeline import record_sentences
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, train_stage
 
 __all__ = ["METHOD", "class_logits", "diagnosis"]
 
@@ -39,39 +39,36 @@ def fit(bench: Bench, train: list[Case]) -> State:
     """Trains the LLM's adapters and the special tokens on the sentences of the training cases."""
     context, fold, tokenizers = bench
     settings, module = context.config.baselines[NAME], context.llm.module
-    adapted = adapt(context, settings, context.llm, NAME, fold.index)
-    stage = Stage(NAME, context, context.place(fold, NAME), settings)
+    adapted = adapt(settings, context.llm, context.key(NAME, fold.index))
     class_ids = class_token_ids(tokenizers.llm, list(context.prepared.study.classes))
     sentences = prompt_tokens(tokenizers.llm, record_sentences(context), "", context.config.text.max_length)
 
     def initial() -> dict[str, Any]:
         return {"llm": adapted.trainable, "special_tokens": _special_embeddings(bench)}
 
-    def prepare() -> Objective:
+    def training() -> Training:
         labels = np.array([case.label for case in train], np.int32)
         rows = np.array([case.row for case in train])
         total = len(all_cases(context))
-        steps = context.steps(settings.epochs, settings.batch_size, total)
+        steps = stage.steps(total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             drawn = batch["draw"] % sentences.index.shape[1]
             return {**_read(sentences, sentences.index[rows[batch["index"]], drawn]), "label": labels[batch["index"]]}
 
-        return Objective(
-            name=f"{NAME} fold {fold.index}",
+        return Training(
             loss=diagnosis(module),
-            trainable=initial(),
             frozen={
                 "llm": adapted.frozen,
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            optimizer=stage.optimizer(steps),
             steps=steps,
-            batches=index_batches(stage, fold, len(train), read),
+            batches=index_batches(stage, len(train), read),
         )
 
-    trained = stage.run(prepare, initial)
+    stage = Stage(NAME, context, fold, settings, initial)
+    trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained["llm"])
     return State({"llm": llm, "special_tokens": trained["special_tokens"], "class_ids": class_ids}, sentences)
 

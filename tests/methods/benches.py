@@ -1,5 +1,6 @@
 """Small benches for the tests of the methods: a fold of the tiny study, and how well a method fits what it was given."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     settings.mlrg.align.update({"batch_size": 8, "epochs": 0.8})
     settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
     config = ConfigDict({**context.config.to_dict(), "baselines": settings})
-    object.__setattr__(context, "config", config)
-    object.__setattr__(context, "shared", folder / "shared")
+    context = replace(context, config=config, shared=folder / "shared")
     fold = study.fold(context)
     train, test = split_cases(context, fold)
     return row_bench(context, fold, METHODS["metadata_mlp"]), train, test

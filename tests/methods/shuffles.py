@@ -50,6 +50,4 @@ def replace_prepared(bench: Bench, prepared) -> Bench:
     shared = context.shared / f"changed_{len(list(context.shared.glob('changed_*')))}"
     shared.mkdir()
     changed = replace(context, prepared=prepared, compiled={}, shared=shared)
-    for name in ("image_encoder", "text_encoder", "llm"):
-        changed.__dict__[name] = getattr(context, name)  # where a cached property keeps its value
     return Bench(changed, bench.fold, bench.tokenizers)

@@ -223,7 +223,7 @@ def test_the_classifier_trains_on_every_stored_view(study, tmp_path, monkeypatch
             batches.append((batch["index"], made["concepts"]))
             return made
 
-        return index_batches(stage, fold, count, recorded)
+        return index_batches(stage, count, recorded)
 
     monkeypatch.setattr(knobo, "index_batches", seen)
     concepts = knobo.METHOD.fit(bench, train).concepts

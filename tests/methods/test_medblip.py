@@ -118,7 +118,6 @@ def test_a_published_llm_is_frozen_and_a_random_one_gets_adapters(study, tmp_pat
     config = context.config.copy_and_resolve_references()
     config.models.llm.weights = "weights/anything"
     published = replace(context, config=config)
-    published.__dict__["llm"] = context.llm
     assert medblip.adapted_llm(published, 0).trainable == {}
 
     # The step then trains the bridge and nothing else.

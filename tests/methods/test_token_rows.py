@@ -16,7 +16,7 @@ from prima_jax.methods.method import Bench
 from prima_jax.methods.registry import METHODS
 from tests.methods.benches import make_bench, training_accuracy
 from tests.methods.shuffles import with_other_metadata, with_other_photographs
-from tests.stages.tiny import ONE_LAYER
+from tests.stages.tiny import ONE_LAYER, with_backbones
 
 IMAGE_ROWS = ("nearest_neighbours", "frozen_tokens")
 
@@ -110,9 +110,8 @@ def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch
 
 def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
     bench, _, _ = make_bench(study, tmp_path, **ONE_LAYER)
-    other = dataclasses.replace(bench.context)
     variables = jax.tree.map(lambda leaf: leaf * 1.01, bench.context.image_encoder.variables)
-    other.__dict__["image_encoder"] = bench.context.image_encoder._replace(variables=variables)
+    other = with_backbones(bench.context, image=bench.context.image_encoder._replace(variables=variables))
     first, second = (frozen_encoders.frozen_tokens(bench._replace(context=context)) for context in (bench.context, other))
     assert np.abs(first - second).max() > 1e-4
     assert len(list(tmp_path.rglob("tokens-*.npz"))) == 2
