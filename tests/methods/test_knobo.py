@@ -217,7 +217,7 @@ def test_the_classifier_trains_on_every_stored_view(study, tmp_path, monkeypatch
     monkeypatch.setattr(knobo, "image_tokens", lambda bench: both)
     batches, index_batches = [], knobo.index_batches
 
-    def seen(stage, fold, count, read):
+    def seen(stage, count, read):
         def recorded(batch):
             made = read(batch)
             batches.append((batch["index"], made["concepts"]))
