@@ -27,9 +27,11 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import jax
 from ml_collections import ConfigDict
 
-from prima_jax import experiment
 from prima_jax.checks import check
-from prima_jax.evaluation.measured import peak_device_memory_bytes, peak_memory_bytes
+from prima_jax.experiment.job import Job, run_fold
+from prima_jax.experiment.measured import peak_device_memory_bytes, peak_memory_bytes
+from prima_jax.experiment.opening import check_late_stages, data_fingerprint, open_run, split_cases
+from prima_jax.experiment.rows import PRIMA, TABLES
 from prima_jax.main import command
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
@@ -37,6 +39,7 @@ from prima_jax.stages.pipeline import training_sentences
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
 
+IMAGE_ONLY = next(row for row in TABLES[0] if row.name == "image_only")
 STEPS, LEFT_OUT = 25, 5
 HEADER = (
     "| program | batch | compiled in s | ms a step | TFLOP/s | ms between | GiB given | GiB beside | steps of a fold "
@@ -109,19 +112,19 @@ class TimedParallel(Parallel):
 def measure(config: ConfigDict, workdir: Path) -> str:
     """Runs the few steps; returns the table."""
     check(config)
-    reading = experiment.read_study(config, workdir)
-    context = experiment.make_context(config, workdir, experiment.prepared_records(config, workdir, reading), reading.folder)
-    folds = experiment.make_folds(context, reading)
-    experiment.check_late_stages(context, folds)
+    run = open_run(config, workdir)
+    context, folds = run.context, run.folds
+    check_late_stages(context, folds)
     steps = steps_of_a_fold(context, folds[0])
     with config.unlocked():
         for name in steps:
             config[name].epochs *= STEPS / steps[name]
     context = dataclasses.replace(context, parallel=TimedParallel(config.parallel))
     with open_workdir(workdir, config):  # a run in this folder is refused: its config has more epochs
-        claim(workdir, config, experiment.data_fingerprint(context, reading))
+        claim(workdir, config, data_fingerprint(context, run.reading))
         try:
-            experiment.run_fold(context, folds[0])
+            for row in (PRIMA, IMAGE_ONLY):
+                run_fold(context, dataclasses.replace(folds[0], folder=Job(row, config.seed).folder(workdir, 0)), row)
         except BaseException:
             print(table(context, steps), file=sys.stderr)
             raise
@@ -131,7 +134,7 @@ def measure(config: ConfigDict, workdir: Path) -> str:
 def steps_of_a_fold(context: Context, fold: Fold) -> dict[str, int]:
     """Stage -> how many steps the recipe takes in a fold; those that it leaves out are left out."""
     config, photographs = context.config, len(context.prepared.records)
-    cases = sum(map(len, experiment.split_cases(context, fold)))
+    cases = sum(map(len, split_cases(context, fold)))
     items = {"align": len(context.units), "refine": photographs, "diagnose": cases, "image_only": photographs}
     steps = {name: context.steps(config[name].epochs, config[name].batch_size, items[name]) for name in items}
     texts = len(knowledge.corpus_texts(context))

@@ -16,9 +16,7 @@ def split_preset(preset: str) -> tuple[int, str]:
 
 
 def with_table(config: ConfigDict, number: int, *, weights: bool, subgroups: tuple[str, ...]) -> ConfigDict:
-    """The same recipe for all rows of a table; as it was for number 0. subgroups: attributes whose groups are scored apart."""
-    if not number:
-        return config
+    """The same recipe with the rows of a table, or of a plain run (0). subgroups: attributes whose groups are scored apart."""
     with config.unlocked():
         config.table = ConfigDict(
             {

@@ -22,8 +22,8 @@ _EXAMPLE = "--config=configs/aqua.py:demo --workdir=runs/demo"
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the experiment or the table that the arguments name; returns the exit code, as `command` does."""
-    return command(arguments, lambda config, workdir: (run_table if "table" in config else run_experiment)(config, workdir))
+    """Runs the rows of the config that the arguments name; returns the exit code, as `command` does."""
+    return command(arguments, run_rows)
 
 
 def command(
@@ -59,21 +59,15 @@ def command(
     return 0
 
 
-def run_experiment(config: ConfigDict, workdir: Path) -> str:
-    """PRIMA and its plain references; returns what the terminal shows."""
-    from prima_jax import experiment
-    from prima_jax.evaluation.tables import terminal_table
+def run_rows(config: ConfigDict, workdir: Path) -> str:
+    """Runs the config's rows; returns what the terminal shows."""
+    from prima_jax.experiment.run import results_folder, run
+    from prima_jax.report.scores import score_table
+    from prima_jax.report.terminal import terminal_table
 
-    table = terminal_table(experiment.run(config, workdir))
-    return f"{table}\n\nWritten to {workdir}: results.json, table.md, predictions.csv, report.html, curves/."
-
-
-def run_table(config: ConfigDict, workdir: Path) -> str:
-    """All rows of one of the paper's tables; returns what the terminal shows."""
-    from prima_jax.tables import pages, table
-
-    text = pages.markdown(table.run(config, workdir))
-    return f"{text}\nWritten to {workdir}: table_{config.table.number}.md, .tex, .csv, .json and _predictions.csv."
+    table = terminal_table(score_table(run(config, workdir)))
+    folder = results_folder(workdir, config.table.number)
+    return f"{table}\n\nWritten to {folder}: report.html, results.json, predictions.csv, table.md, .tex and .csv, pictures/."
 
 
 def parse(arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAMPLE) -> tuple[ConfigDict, Path]:

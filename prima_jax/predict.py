@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,11 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     quiet()
     import jax
 
-    from prima_jax import experiment
     from prima_jax.data.prepare import Prepared
-    from prima_jax.stages.context import Fold
+    from prima_jax.experiment.job import Job
+    from prima_jax.experiment.rows import PRIMA, row_config
+    from prima_jax.stages.backbones import Backbones
+    from prima_jax.stages.context import Context, Fold
     from prima_jax.stages.stage import read_done
     from prima_jax.studies.load import load_study
     from prima_jax.studies.manifest import is_drawn
@@ -59,26 +60,23 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax.workdir import load_config
 
     config = load_config(run)
-    if "test_views" not in config.get("features", ()):
+    if "table" not in config or "baselines" not in config:
         raise UserError(
             f"{run} was made by an earlier version of this package, whose models this one does not read: predict with that "
             "version, or run the recipe again in another --workdir."
-        )
-    if "table" in config:
-        preset = f"table{config.table.number}"
-        raise UserError(
-            f"{run} holds a table, whose rows share their models: run python -m prima_jax.main with the same recipe without "
-            f"{preset} and with a --workdir of its own to its end, and give that folder as --run."
         )
     study = load_study(config)
     record = case_record(study, metadata)
     photographs = [read_photograph(study, image, config.data.size) for image in images]
     one_device = Parallel(config.parallel, jax.local_devices()[:1])  # a case is too little to share
-    context = replace(experiment.make_context(config, run, Prepared(study, (), ()), Path(config.data.dir)), parallel=one_device)
-    folders = [run / f"fold_{k}" for k in range(config.folds)]
+    job = Job(PRIMA, config.table.seeds[0])
+    config = row_config(config, job.row, job.seed)
+    data, shared = Path(config.data.dir), run / "shared"
+    context = Context(config, Prepared(study, (), ()), data, run, one_device, Backbones(config), shared=shared)
+    folders = [job.folder(run, k) for k in range(config.folds)]
     finished = [k for k, folder in enumerate(folders) if read_done(folder)]
     if not finished:
-        raise UserError(f"No fold of {run} is finished: run python -m prima_jax.main with --workdir={run} to its end.")
+        raise UserError(f"No fold of PRIMA in {run} is finished: run python -m prima_jax.main with --workdir={run} to its end.")
     nobody = np.zeros(0, int)
     probabilities = [fold_probabilities(context, Fold(k, nobody, nobody, folders[k]), record, photographs) for k in finished]
     mean = np.mean(probabilities, axis=0)

@@ -71,7 +71,7 @@ def test_every_config_that_is_named_loads(named):
 
 def test_commands_run_modules_and_make_targets_that_exist():
     modules = set(re.findall(r"-m ((?:prima_jax|scripts|benchmarks)(?:\.\w+)+)", EVERYTHING))
-    assert {"prima_jax.main", "prima_jax.tables.side_by_side", "scripts.parity", "benchmarks.rerank"} <= modules
+    assert {"prima_jax.main", "prima_jax.experiment.compare", "scripts.parity", "benchmarks.rerank"} <= modules
     for module in modules:
         assert importlib.util.find_spec(module), module
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

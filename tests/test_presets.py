@@ -6,8 +6,8 @@ import pytest
 
 from configs import aqua, my_cohort, pad_ufes_20
 from configs.light import ROWS
+from prima_jax.experiment.rows import TABLES
 from prima_jax.studies.study_config import study_from_config
-from prima_jax.tables.rows import TABLES
 from prima_jax.workdir import different_fields
 from scripts.download_weights import CHECKPOINTS
 

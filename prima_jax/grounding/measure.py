@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from prima_jax.evaluation.intervals import mean_interval
-from prima_jax.evaluation.pointing import Pointing, pointing
 from prima_jax.grounding.attention import Look
+from prima_jax.metrics.intervals import mean_interval
+from prima_jax.metrics.pointing import Pointing, pointing
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Record
 from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER

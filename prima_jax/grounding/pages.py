@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from prima_jax.evaluation.captions import conditions
-from prima_jax.evaluation.report import write_whole
+from prima_jax.files import write_whole
+from prima_jax.report.captions import conditions
 
 __all__ = ["markdown", "write"]
 

@@ -9,20 +9,20 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from prima_jax import experiment
 from prima_jax.checks import check
 from prima_jax.data.text import clauses
 from prima_jax.errors import UserError
-from prima_jax.evaluation.attention_picture import Shown, attention_picture
-from prima_jax.evaluation.captions import title
+from prima_jax.experiment.job import Job, open_job
+from prima_jax.experiment.opening import data_fingerprint, report_reading
+from prima_jax.experiment.rows import PRIMA, TABLES, Row
 from prima_jax.grounding import pages
 from prima_jax.grounding.attention import Look, looks
 from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
+from prima_jax.report.attention_picture import Shown, attention_picture
+from prima_jax.report.captions import title
 from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
 from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
-from prima_jax.tables.row import Job, table_context
-from prima_jax.tables.rows import PRIMA, TABLES, Row, row_config
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["VARIANTS", "run"]
@@ -50,12 +50,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     check(config)
     seed = config.table.seeds[0]
     with open_workdir(workdir, config):
-        reading = experiment.read_study(config, workdir)
-        context, folds = table_context(row_config(config, PRIMA, seed), workdir, Job(PRIMA, seed))
+        run = open_job(config, workdir, Job(PRIMA, seed))
+        context, folds = run.context, run.folds
         if not context.prepared.study.shown(visual_only=True):
             raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
-        experiment.report_reading(reading)
-        claim(workdir, config, experiment.data_fingerprint(context, reading))
+        report_reading(run.reading)
+        claim(workdir, config, data_fingerprint(context, run.reading))
         measured = _measured(workdir / "grounding.json", seed)
         if measured is not None:
             return measured
@@ -101,13 +101,11 @@ def _measured(path: Path, seed: int) -> dict[str, Any] | None:
 
 def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[Look]:
     """Of all held-out photographs, fold after fold."""
-    changed = row_config(config, row, seed)
-    check(changed)
-    context, folds = table_context(changed, workdir, Job(row, seed))
+    run = open_job(config, workdir, Job(row, seed))
     found = []
-    for fold in folds:
-        print(f"{row.title}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
-        found += looks(context, fold, make_tokenizers(context, fold), exchanged=exchanged)
+    for fold in run.folds:
+        print(f"{row.title}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
+        found += looks(run.context, fold, make_tokenizers(run.context, fold), exchanged=exchanged)
     return found
 
 

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prima_jax.data.statements import Statements
-from prima_jax.evaluation.report import write_whole
+from prima_jax.files import write_whole
 from prima_jax.methods.concepts import Concepts, ground, prior
 from prima_jax.methods.frozen_encoders import case_mean, image_tokens, photographs
 from prima_jax.methods.method import Bench, Method

@@ -53,6 +53,8 @@ class StageCost:
     """How many it trains."""
     code: str
     """The code that trained it (sources.CODE)."""
+    folder: Path
+    """Where it lies."""
 
 
 @dataclass

@@ -78,7 +78,7 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
     count = sum(leaf.size for leaf in jax.tree.leaves(tree)) if stage.settings.epochs else 0
     code = CODE if done is None else done.get("code", "not noted")
     reused = (0.0 if done is None else seconds) - waited
-    stage.context.costs.note(stage.name, StageCost(seconds, reused, count, code))
+    stage.context.costs.note(stage.name, StageCost(seconds, reused, count, code, stage.folder))
     return tree
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from prima_jax.evaluation.auc import auc_scores, macro_auc, weighted_macro_auc
+from prima_jax.metrics.auc import auc_scores, macro_auc, weighted_macro_auc
 from tests.evaluation.readings import ABNORMALITY, AREA, RATING
 
 

@@ -4,7 +4,7 @@ from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from prima_jax.evaluation.calibration import (
+from prima_jax.metrics.calibration import (
     SMALLEST,
     apply_temperature,
     brier_score,
@@ -15,7 +15,7 @@ from prima_jax.evaluation.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from prima_jax.evaluation.reliability_picture import reliability_picture
+from prima_jax.report.reliability_picture import reliability_picture
 
 
 def drawn(cases: int, temperature: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 import pytest
 
-from prima_jax.evaluation.captions import caption, figure, ordered, title, warnings
+from prima_jax.report.captions import caption, figure, ordered, title, warnings
 from tests.evaluation.examples import results, synthetic_results
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from prima_jax.evaluation.chance import Chance, chance, permutation_p
-from prima_jax.evaluation.metrics import scores
+from prima_jax.metrics.chance import Chance, chance, permutation_p
+from prima_jax.metrics.metrics import scores
 from tests.evaluation.cohorts import three_classes
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2, t, ttest_rel
 
-from prima_jax.evaluation.comparison import FEW, compare, compare_all, corrected_t_test, holm, mcnemar, test_train_ratio
-from prima_jax.evaluation.delong import delong_test
-from prima_jax.evaluation.metrics import scores
-from prima_jax.evaluation.units import per_unit
+from prima_jax.metrics.comparison import FEW, compare, compare_all, corrected_t_test, holm, mcnemar, test_train_ratio
+from prima_jax.metrics.delong import delong_test
+from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.units import per_unit
 from tests.evaluation.cohorts import three_classes
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from prima_jax.evaluation.confusion import confusion, confusion_by_group, row_shares, scores_of_counts, shares_picture
-from prima_jax.evaluation.metrics import scores
+from prima_jax.metrics.confusion import confusion, confusion_by_group, row_shares, scores_of_counts, shares_picture
+from prima_jax.metrics.metrics import scores
 
 CLASSES = ("a", "b", "c")
 

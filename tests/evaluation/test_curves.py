@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation import curves
+from prima_jax.metrics import curves
 from tests.evaluation.examples import PAD, predictions
 
 PNG = b"\x89PNG\r\n\x1a\n"

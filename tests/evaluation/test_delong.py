@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from prima_jax.evaluation.delong import delong_test
+from prima_jax.metrics.delong import delong_test
 from tests.evaluation.readings import ABNORMALITY, AREA, DELONG_ERROR, RATING
 
 

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.auc import macro_auc
-from prima_jax.evaluation.intervals import (
+from prima_jax.metrics.auc import macro_auc
+from prima_jax.metrics.intervals import (
     METRICS,
     Interval,
     bootstrap_interval,
@@ -13,7 +13,7 @@ from prima_jax.evaluation.intervals import (
     intervals,
     mean_difference_interval,
 )
-from prima_jax.evaluation.metrics import scores
+from prima_jax.metrics.metrics import scores
 from tests.evaluation.cohorts import three_classes
 
 COHORTS = 2000

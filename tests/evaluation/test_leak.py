@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.leak import find_leaks, straddling
+from prima_jax.metrics.leak import find_leaks, straddling
 from prima_jax.studies.study import Record
 
 

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.metrics import scores
+from prima_jax.metrics.metrics import scores
 
 
 def certain(predicted: list[int], classes: int) -> np.ndarray:

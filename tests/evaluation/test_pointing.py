@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from prima_jax.evaluation.intervals import mean_interval
-from prima_jax.evaluation.pointing import heat, pointing
+from prima_jax.metrics.intervals import mean_interval
+from prima_jax.metrics.pointing import heat, pointing
 
 
 def test_a_hit_is_a_peak_on_a_patch_that_the_sign_touches():

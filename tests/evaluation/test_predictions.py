@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.predictions import predictions_of_rows
+from prima_jax.metrics.predictions import predictions_of_rows
 from tests.evaluation.examples import PAD, predictions
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from prima_jax.evaluation.published import ABLATION, PUBLISHED, PublishedRow, as_json
+from prima_jax.report.published import ABLATION, PUBLISHED, PublishedRow, as_json
 
 ROWS = [(study, row) for study, table in PUBLISHED.items() for row in table.rows]
 

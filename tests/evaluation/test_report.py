@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation import report
+from prima_jax.metrics import report
 from tests.evaluation.examples import PAD, predictions, results, synthetic_results
 
 

@@ -2,7 +2,7 @@ import statistics
 
 import pytest
 
-from prima_jax.evaluation.seeds import over_seeds
+from prima_jax.metrics.seeds import over_seeds
 
 SCORES = [[0.70, 0.80, 0.75], [0.74, 0.82, 0.78]]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.auc import macro_auc
-from prima_jax.evaluation.metrics import scores
-from prima_jax.evaluation.subgroups import (
+from prima_jax.metrics.auc import macro_auc
+from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.subgroups import (
     FEWEST,
     UNKNOWN,
     form_groups,

@@ -1,6 +1,6 @@
 import pytest
+from prima_jax.metrics.tables import build, class_order, markdown_table, terminal_table
 
-from prima_jax.evaluation.tables import build, class_order, markdown_table, terminal_table
 from tests.evaluation.examples import results, synthetic_results
 
 PUBLISHED_PRIMA_PAD = "73.75 (3.40)"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.units import per_unit
+from prima_jax.metrics.units import per_unit
 
 
 def test_probabilities_of_a_unit_are_averaged():

@@ -10,9 +10,9 @@ from PIL import Image
 
 from prima_jax.data.images import center_view
 from prima_jax.data.text import clause_words, clauses, sentence, tokenize
-from prima_jax.evaluation.pointing import Pointing
 from prima_jax.grounding.attention import Look, looks, others
 from prima_jax.grounding.measure import Met, meetings, summary
+from prima_jax.metrics.pointing import Pointing
 from prima_jax.models.dual_encoder import ProjectionHead
 from prima_jax.stages import features
 from prima_jax.stages.pipeline import aligned_encoders

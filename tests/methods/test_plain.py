@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prima_jax.evaluation.metrics import scores
 from prima_jax.methods import plain
+from prima_jax.metrics.metrics import scores
 
 CLASSES = 3
 NAMES = ("a", "b", "c")

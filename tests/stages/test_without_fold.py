@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from prima_jax import experiment
-from prima_jax.evaluation.measured import measured
-from prima_jax.results import describe
+from prima_jax.experiment.describe import describe
+from prima_jax.experiment.job import Job, table_context
+from prima_jax.experiment.measured import measured
+from prima_jax.experiment.rows import TABLES
+from prima_jax.experiment.run import seeded_context
 from prima_jax.stages.stage import write_done
-from prima_jax.tables.row import Job, table_context
-from prima_jax.tables.rows import TABLES
-from prima_jax.tables.table import seeded_context
 from tests.stages.tiny import tiny_config
 
 FOLDS = 3

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from configs.aqua import get_config
+from prima_jax.experiment.job import Job, drop_features
+from prima_jax.experiment.rows import TABLES, row_config
 from prima_jax.stages.stage import write_done
-from prima_jax.tables.row import Job, drop_features
-from prima_jax.tables.rows import TABLES, row_config
 from tests.stages.tiny import ONE_LAYER
 
 

@@ -13,10 +13,10 @@ from ml_collections import ConfigDict
 from configs.aqua import get_config
 from prima_jax import quiet
 from prima_jax.errors import UserError
+from prima_jax.experiment.job import Job
+from prima_jax.experiment.processes import run_jobs
+from prima_jax.experiment.rows import TABLES
 from prima_jax.tables import table
-from prima_jax.tables.processes import run_jobs
-from prima_jax.tables.row import Job
-from prima_jax.tables.rows import TABLES
 from prima_jax.training.loop import Stopped
 
 OLD_FRACTION, FRACTION, PREALLOCATE = MEMORY = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from prima_jax.tables.side_by_side import main, markdown, pairs, read_table
+from prima_jax.experiment.compare import main, markdown, pairs, read_table
 
 SUBJECTS, FOLDS, SEEDS = 40, 4, (0, 3)
 CLASSES = ("a", "b")

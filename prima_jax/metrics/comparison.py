@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest, chi2, t
 
-from prima_jax.evaluation.delong import delong_test
-from prima_jax.evaluation.intervals import difference_intervals
-from prima_jax.evaluation.metrics import scores
-from prima_jax.evaluation.units import per_unit
+from prima_jax.metrics.delong import delong_test
+from prima_jax.metrics.intervals import difference_intervals
+from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.units import per_unit
 
 __all__ = ["FEW", "CorrectedT", "McNemar", "compare", "compare_all", "corrected_t_test", "holm", "mcnemar", "test_train_ratio"]
 

@@ -1,34 +1,12 @@
 """What must be said wherever a table of results is shown: whose data, which folds, and what limits the figures."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import stdev
 from typing import Any
 
-from prima_jax.evaluation.seeds import by_seed, over_seeds
+from prima_jax.metrics.seeds import by_seed, over_seeds
 
-__all__ = ["caption", "conditions", "facts", "figure", "method_name", "ordered", "title", "warnings"]
-
-_METHODS = {
-    "prima": "PRIMA",
-    "image_only": "Image encoder, linear head",
-    "frozen_tokens": "Frozen image tokens, logistic regression",
-    "frozen_tokens_metadata": "Frozen image tokens + metadata, logistic regression",
-    "metadata_only": "Metadata only (gradient boosting)",
-    "missingness_only": "Missingness only",
-    "majority": "Majority class",
-}
-
-
-def method_name(method: str, results: Mapping[str, Any]) -> str:
-    """The name of a method in tables; one that is not known keeps its own."""
-    name = _METHODS.get(method, method)
-    return name.replace("Frozen", "Untrained") if results.get("untrained_image_encoder") else name
-
-
-def ordered(methods: Collection[str]) -> list[str]:
-    """The methods in the order of the table's rows; those that are not known come last, by name."""
-    known = list(_METHODS)
-    return sorted(methods, key=lambda m: (known.index(m) if m in known else len(known), m))
+__all__ = ["caption", "conditions", "facts", "figure", "title", "warnings"]
 
 
 def title(results: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The rows of the paper's Tables 1 to 3, and those that it lacks: a method, and what of the config is different for it."""
+"""The rows of a plain run and of the paper's Tables 1 to 3: a method, and what of the config is different for it."""
 
 import functools
 from collections.abc import Mapping
@@ -45,19 +45,12 @@ def _losses(*names: str) -> tuple[float, ...]:
 
 PRIMA = Row("prima", "PRIMA", "prima", published="PRIMA")
 _COMPARED = (
-    Row(
-        "image_only",
-        "DINOv3, LoRA",
-        "image_only",
-        published="DINOv3, LoRA",
-        title_without_weights="Image encoder, linear head",
-    ),
+    Row("image_only", "Image encoder, linear head", "image_only", published="DINOv3, LoRA"),
     Row(
         "metadata_mlp",
-        "DINOv3 + metadata via MLP (our adaptation)",
+        "Image encoder + metadata via MLP (our adaptation)",
         "metadata_mlp",
         published="DINOv3 + metadata via MLP",
-        title_without_weights="Image encoder + metadata via MLP (our adaptation)",
     ),
     Row("medklip", "MedKLIP (our adaptation)", "medklip", published="MedKLIP"),
     Row("deepik", "DeepIK (our adaptation)", "deepik", published="DeepIK"),
@@ -132,12 +125,18 @@ _ABLATION = (
     _ablation("batch_soft", "PRIMA, Eq. 6 over 4N", align__soft__normalizer="batch"),
 )
 
+_DEFAULT = ("prima", "image_only", "frozen_tokens", "frozen_tokens_metadata", "metadata_only", "missingness_only", "majority")
+
 TABLES: Mapping[int, tuple[Row, ...]] = {
+    0: tuple(next(row for row in (*_COMPARED, *_PLAIN) if row.name == name) for name in _DEFAULT),
     1: (*(row for row in _COMPARED if row.name != "deepik"), *_PLAIN),
     2: (*(row for row in _COMPARED if row.name != "medklip"), *_PLAIN),
     3: _ABLATION,
 }
-"""The paper compares MedKLIP on PAD-UFES-20 alone and DeepIK on AQUA alone."""
+"""By the number of the paper's table; 0: PRIMA and what everyone should see beside it, which a plain run has.
+
+The paper compares MedKLIP on PAD-UFES-20 alone and DeepIK on AQUA alone.
+"""
 
 
 def table_rows(config: ConfigDict) -> tuple[Row, ...]:
@@ -154,9 +153,8 @@ def table_rows(config: ConfigDict) -> tuple[Row, ...]:
     chosen = tuple(config.table.rows) or tuple(names)
     unknown = [name for name in chosen if name not in names]
     if unknown:
-        raise UserError(
-            f"Table {config.table.number} has no row {', '.join(unknown)}: set --config.table.rows to some of {', '.join(names)}."
-        )
+        name = f"Table {config.table.number}" if config.table.number else "A plain run"
+        raise UserError(f"{name} has no row {', '.join(unknown)}: set --config.table.rows to some of {', '.join(names)}.")
     return tuple(row for row in TABLES[config.table.number] if row.name in chosen and row.name in names)
 
 
@@ -179,7 +177,7 @@ def _check(config: ConfigDict) -> None:
     """Raises UserError for a table that does not exist, no process, or seeds that are none or given twice."""
     number, seeds, processes = config.table.number, config.table.seeds, config.table.processes
     if number not in TABLES:
-        raise UserError(f"table.number should be 1, 2 or 3, not {number}: set --config.table.number.")
+        raise UserError(f"table.number should be 0 for a plain run, or 1, 2 or 3, not {number}: set --config.table.number.")
     if processes < 1:
         raise UserError(f"table.processes should be 1 or more, not {processes}: set --config.table.processes.")
     if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds):

@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 
 from prima_jax import freed_memory
 from prima_jax.errors import UserError, out_of_memory
+from prima_jax.experiment.job import Job, run_job
 from prima_jax.quiet import quiet, share_device_memory
-from prima_jax.tables.row import Job, run_job
 from prima_jax.training.loop import Stopped, stop_requests
 
 __all__ = ["check_processes", "run_jobs"]

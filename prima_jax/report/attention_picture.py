@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from prima_jax.evaluation.pictures import headed, png_bytes
-from prima_jax.evaluation.pointing import heat
+from prima_jax.metrics.pointing import heat
+from prima_jax.report.pictures import headed, png_bytes
 
 __all__ = ["Shown", "attention_picture"]
 

@@ -1,76 +1,67 @@
-"""Folds x stages, the references on the same folds, and the table at the end."""
+"""Opening a run: the study is read and prepared, the folds are drawn, and what would fail late is told now."""
 
 import hashlib
 import json
 import sys
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.checks import check
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError
-from prima_jax.evaluation import report
-from prima_jax.evaluation.measured import measured
-from prima_jax.methods import registry
-from prima_jax.methods.method import Bench
-from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
-from prima_jax.stages.features import drop_image_tokens
-from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
-from prima_jax.stages.stage import read_done, write_done
+from prima_jax.stages.pipeline import training_sentences
 from prima_jax.studies import synthetic
 from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
 from prima_jax.studies.study import Record
 from prima_jax.training.parallel import Parallel
-from prima_jax.workdir import claim, open_workdir
 
 __all__ = [
-    "METHODS",
+    "Run",
     "check_late_stages",
     "data_fingerprint",
-    "make_context",
     "make_folds",
-    "prepared_records",
-    "read_arrays",
+    "open_run",
+    "prepared_folder",
     "read_study",
     "report_reading",
-    "run",
     "split_cases",
 ]
 
-REFERENCES = ("majority", "metadata_only", "missingness_only", "frozen_tokens", "frozen_tokens_metadata", "image_only")
-METHODS = ("prima", *REFERENCES)
+
+@dataclass(frozen=True)
+class Run:
+    """A config with one seed, made ready: its study as read and prepared, models and devices, and its folds."""
+
+    context: Context
+    folds: list[Fold]
+    reading: Reading
 
 
-def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Runs, or goes on with, the experiment of a config; returns what results.json holds."""
-    check(config)
-    load_study(config)
-    with open_workdir(workdir, config):
-        reading = read_study(config, workdir)
-        context = make_context(config, workdir, prepared_records(config, workdir, reading), reading.folder)
-        report_reading(reading)
-        folds = make_folds(context, reading)
-        check_late_stages(context, folds)
-        claim(workdir, config, data_fingerprint(context, reading))  # not before: what was wrong so far may be corrected
-        outcomes = [run_fold(context, fold) for fold in folds]
-        held_out = [split_cases(context, fold)[1] for fold in folds]
-        results, rows = score(context, reading, folds, held_out, outcomes)
-        report.write_all(workdir, results, rows)
-        return results
+def open_run(config: ConfigDict, workdir: Path, reading: Reading | None = None) -> Run:
+    """Reads and prepares what is not there yet. reading: the study's, where it has been read already. Trains nothing.
+
+    Raises UserError for a study that cannot be read.
+    """
+    reading = reading or read_study(config, workdir)
+    context = Context(
+        config,
+        prepared_records(config, workdir, reading),
+        reading.folder,
+        workdir,
+        Parallel(config.parallel),
+        Backbones(config),
+        shared=workdir / "shared",
+    )
+    return Run(context, make_folds(context, reading), reading)
 
 
 def read_study(config: ConfigDict, workdir: Path) -> Reading:
@@ -126,13 +117,6 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
     # The subject comes along: else one subject's metadata could stand on both sides of a fold.
     donors = [donor[r.unit] for r in records]
     return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
-
-
-def make_context(
-    config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path, shared: Path | None = None
-) -> Context:
-    """The experiment as the stages see it; `shared` is where rows of a table have their stages in common."""
-    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), Backbones(config), shared=shared)
 
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
@@ -196,52 +180,10 @@ def check_late_stages(context: Context, folds: list[Fold], *, reads_corpus: bool
                 )
 
 
-def run_fold(context: Context, fold: Fold) -> Probabilities:
-    """Each method's probabilities for the cases of the held-out records, [cases, C]; read back if already there."""
-    done, path = read_done(fold.folder), fold.folder / "probabilities.npz"
-    if done is not None:
-        return read_probabilities(path)
-    fold.folder.mkdir(parents=True, exist_ok=True)
-    print(f"Fold {fold.index + 1} of {context.config.folds} in {fold.folder}", file=sys.stderr)
-    train, test = split_cases(context, fold)
-    tokenizers = make_tokenizers(context, fold)
-    check_sentences(context, tokenizers)
-    encoders = train_encoders(context, fold, tokenizers)
-    probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
-    probabilities |= references(Bench(context, fold, tokenizers), train, test)
-    np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
-    write_done(fold.folder, **measured(context.costs.codes))
-    drop_image_tokens(context.place(fold, "features"))
-    return probabilities
-
-
-def read_probabilities(path: Path) -> Probabilities:
-    """What `run_fold` stored. Raises UserError if it is damaged."""
-    return read_arrays(path, METHODS)
-
-
-def read_arrays(path: Path, names: Sequence[str]) -> Probabilities:
-    """The arrays of these names. Raises UserError if the file is damaged."""
-    try:
-        with np.load(path) as stored:
-            return {name: stored[name] for name in names}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"{path} is damaged ({error}): delete {path.parent / 'done.json'} and run the same command again, which "
-            "computes it anew from the fold's trained models."
-        ) from error
-
-
 def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     """The cases that train and those that are held out."""
     train, cases = set(fold.train.tolist()), all_cases(context)
     return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
-
-
-def references(bench: Bench, train: list[Case], test: list[Case]) -> Probabilities:
-    """What stands beside PRIMA, on the very same cases: rows of the tables."""
-    rows = {name: registry.METHODS[name] for name in REFERENCES}
-    return {name: method.predict(bench, method.fit(bench, train), test) for name, method in rows.items()}
 
 
 def report_reading(reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""What the folds of a run add up to: the content of results.json and of predictions.csv."""
+"""How a run came about, for results.json, and the lines of predictions.csv."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,47 +6,17 @@ from typing import Any
 import numpy as np
 
 from prima_jax.data.splits import straddling_subjects
-from prima_jax.evaluation.measured import measured_in_all
-from prima_jax.evaluation.metrics import scores
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, held_out_in
-from prima_jax.stages.stage import read_done
 from prima_jax.studies.manifest import Reading
 from prima_jax.studies.study import Record
 from prima_jax.workdir import config_hash
 
-__all__ = ["Probabilities", "describe", "prediction_rows", "score"]
-
-Probabilities = dict[str, np.ndarray]
-"""Method -> the class probabilities of one fold's held-out cases, [cases, C]."""
+__all__ = ["describe", "prediction_lines"]
 
 
-def score(
-    context: Context, reading: Reading, folds: list[Fold], held_out: list[list[Case]], outcomes: list[Probabilities]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What results.json holds, and the rows of predictions.csv, from each fold's held-out cases and their probabilities."""
-    names = context.prepared.study.class_names
-    methods: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    for method in outcomes[0]:
-        by_fold = []
-        for fold, cases, outcome in zip(folds, held_out, outcomes, strict=True):
-            labels = np.array([case.label for case in cases])
-            by_fold.append(scores(labels, outcome[method], names))
-            rows += prediction_rows(method, fold, cases, outcome[method], names)
-        methods[method] = {
-            **{k: [s[k] for s in by_fold] for k in ("macro_f1", "accuracy", "balanced_accuracy")},
-            "f1": {name: [s["f1"][name] for s in by_fold] for name in names},
-        }
-    costs = {
-        "seconds": stage_seconds(context, folds),
-        **measured_in_all([note for fold in folds if (note := read_done(fold.folder))]),
-    }
-    return {**describe(context, reading, folds), **costs, "methods": methods}, rows
-
-
-def prediction_rows(
+def prediction_lines(
     method: str, fold: Fold, cases: list[Case], probabilities: np.ndarray, names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """The lines of predictions.csv for one method and fold."""
@@ -101,13 +71,3 @@ def _identical(records: Sequence[Record], reading: Reading) -> list[list[str]]:
     here = {record.id for record in records}
     groups = ([name for name in group if name in here] for group in reading.identical)
     return [group for group in groups if len(group) > 1]
-
-
-def stage_seconds(context: Context, folds: list[Fold]) -> dict[str, float]:
-    """Training seconds of each stage, over all folds and all starts of the run."""
-    seconds = {}
-    for stage in ("knowledge", "align", "refine", "diagnose", "image_only"):
-        folders = [context.folder / stage, *(fold.folder / stage for fold in folds)]
-        notes = [note for note in map(read_done, folders) if note]
-        seconds[stage] = round(sum(note["seconds"] for note in notes), 1)
-    return seconds

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prima_jax.evaluation.confusion import confusion, confusion_by_group, scores_of_counts
+from prima_jax.metrics.confusion import confusion, confusion_by_group, scores_of_counts
 
 __all__ = ["Chance", "chance", "permutation_p"]
 

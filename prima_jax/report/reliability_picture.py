@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from prima_jax.evaluation.calibration import calibration_error, reliability
-from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
+from prima_jax.metrics.calibration import calibration_error, reliability
+from prima_jax.report.pictures import blank_figure, headed, png_bytes
 
 __all__ = ["reliability_picture"]
 

@@ -1,36 +1,32 @@
-"""The statistics of a table, in Markdown."""
+"""The statistics of a run as tables: intervals and comparisons of all rows, and PRIMA's subgroups."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from prima_jax.evaluation.captions import method_name
-from prima_jax.evaluation.tables import class_order
+from prima_jax.report.scores import class_order
+from prima_jax.report.table import Line, Table
 
-__all__ = ["statistics_markdown"]
+__all__ = ["statistics_tables"]
 
 
-def statistics_markdown(results: Mapping[str, Any]) -> str:
+def statistics_tables(results: Mapping[str, Any]) -> list[Table]:
     """Intervals and comparisons of all rows, then the subgroups of the row they are compared with."""
-    found = results.get("statistics")
-    if not found:
-        return ""
-    parts = ["## Statistics", "", *_methods(results, found["methods"]), "", *(f"- {note}" for note in _notes(results, found))]
-    ours = found["methods"].get("prima")
-    if ours and ours["subgroups"]:
-        parts += ["", "## PRIMA in subgroups", "", *_subgroups(ours["subgroups"], results)]
-        parts += ["", "- For a first look: no test, no correction, and groups differ in their diagnoses."]
-    return "\n".join(parts) + "\n"
+    found = results["statistics"]["methods"]
+    tables = [_methods(results, found)]
+    if found.get("prima", {}).get("subgroups"):
+        tables.append(_subgroups(found["prima"]["subgroups"], results))
+    return tables
 
 
-def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
     two_classes = any((one.get("against_prima") or {}).get("delong") for one in found.values())
     columns = ["Method", "Macro F1", "By chance", "Macro AUC", "Brier", "ECE (if honest)", "ECE, temperature"]
     columns += ["PRIMA's F1 less its own", "t: p", "McNemar: p", *(["DeLong: p"] if two_classes else [])]
-    lines = [_line(columns), "| :-- |" + " --: |" * (len(columns) - 1)]
+    lines = []
     for name, one in found.items():
         against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
-            results["methods"][name]["title"] if name in results["methods"] else method_name(name, results),
+            results["methods"][name]["title"],
             _interval(one["intervals"]["macro_f1"]),
             _interval({**chance, "estimate": chance["mean"]}),
             _interval(one["intervals"]["macro_auc"]),
@@ -43,8 +39,8 @@ def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         ]
         if two_classes:
             cells.append(_p(against["delong"]["p_holm"]) if against else "")
-        lines.append(_line(cells))
-    return lines
+        lines.append(Line(tuple(cells), "own" if name == "prima" else ""))
+    return Table("Statistics", tuple(columns), tuple(lines), tuple(_notes(results, found)))
 
 
 def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
@@ -68,9 +64,7 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         else "No record, unit, file or group of identical photographs lies in two folds; near duplicates were not looked for.",
     ]
     if results.get("shuffled") == "labels":
-        beyond = [
-            results["methods"][name]["title"] for name, one in found["methods"].items() if not one["chance"]["macro_f1"]["within"]
-        ]
+        beyond = [results["methods"][name]["title"] for name, one in found.items() if not one["chance"]["macro_f1"]["within"]]
         said.append(
             f"CONTROL, labels shuffled: outside 95% of chance in macro F1 {_are(beyond)}; about one row in twenty would be, "
             "by chance."
@@ -82,22 +76,19 @@ def _are(names: list[str]) -> str:
     return f"are {'; '.join(names)}" if names else "is no row"  # names have commas
 
 
-def _subgroups(found: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
+def _subgroups(found: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
     classes = class_order(results)
     places = [list(results["classes"]).index(name) for name in classes]
-    lines = [_line(["Group", "Cases", " + ".join(classes), "Units", "Macro F1", "Accuracy", "Balanced acc."])]
-    lines.append("| :-- | --: | --: | --: | --: | --: | --: |")
+    lines = []
     for grouping, groups in found.items():
         for group in groups:
             figures = [group[score] for score in ("macro_f1", "accuracy", "balanced_accuracy")]
             shown = ["too few" if value is None else f"{100 * value:.1f}" for value in figures]
             counts = [f"{group['cases']:,}", " + ".join(str(group["by_class"][place]) for place in places), f"{group['units']:,}"]
-            lines.append(_line([f"{grouping}: {group['name']}", *counts, *shown]))
-    return lines
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+            lines.append(Line((f"{grouping}: {group['name']}", *counts, *shown)))
+    headings = ("Group", "Cases", " + ".join(classes), "Units", "Macro F1", "Accuracy", "Balanced acc.")
+    note = "For a first look: no test, no correction, and groups differ in their diagnoses."
+    return Table("PRIMA in subgroups", headings, tuple(lines), (note,))
 
 
 def _interval(one: Mapping[str, float] | None) -> str:

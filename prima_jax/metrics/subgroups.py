@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from prima_jax.evaluation.auc import macro_auc
-from prima_jax.evaluation.intervals import Interval, intervals
-from prima_jax.evaluation.metrics import scores
+from prima_jax.metrics.auc import macro_auc
+from prima_jax.metrics.intervals import Interval, intervals
+from prima_jax.metrics.metrics import scores
 from prima_jax.studies.study import Attribute, Value
 
 __all__ = ["FEWEST", "UNKNOWN", "Subgroup", "form_groups", "group_names", "number_bands", "subgroup_scores"]

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.calibration import (
+from prima_jax.metrics.calibration import (
     brier_score,
     calibration_error,
     cross_fitted_temperatures,
     expected_calibration_error,
     negative_log_likelihood,
 )
-from prima_jax.evaluation.chance import Chance, chance, permutation_p
-from prima_jax.evaluation.comparison import compare_all
-from prima_jax.evaluation.intervals import intervals
-from prima_jax.evaluation.predictions import Predictions, predictions_of_rows
-from prima_jax.evaluation.subgroups import Subgroup, form_groups, group_names, subgroup_scores
+from prima_jax.metrics.chance import Chance, chance, permutation_p
+from prima_jax.metrics.comparison import compare_all
+from prima_jax.metrics.intervals import intervals
+from prima_jax.metrics.predictions import Predictions, predictions_of_rows
+from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subgroup_scores
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 

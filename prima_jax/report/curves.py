@@ -1,17 +1,16 @@
-"""Pictures of a run as PNG bytes: the loss of each stage over its steps, and each method's confusion matrix."""
+"""The loss of each stage over its steps, as PNG bytes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.confusion import confusion
-from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
+from prima_jax.report.pictures import blank_figure, headed, png_bytes
 
-__all__ = ["confusion_counts", "find_histories", "loss_picture", "read_history", "stage_name"]
+__all__ = ["Curves", "loss_picture", "read_history", "stage_name"]
 
 _STAGES = {
     "knowledge": ("Stage 1: knowledge injection", "masked-language loss"),
@@ -21,23 +20,25 @@ _STAGES = {
     "image_only": ("Image encoder, linear head", "cross-entropy"),
 }
 
-Row = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class Curves:
+    """The losses of one stage, trained with the same settings in every fold."""
+
+    stage: str
+    row: str
+    """The title of a row that it belongs to, where other rows have trained it otherwise; else empty."""
+    histories: Mapping[str, Path]
+    """Whose ("fold 0", "all folds") -> its `history.jsonl`."""
+
+    @property
+    def title(self) -> str:
+        return stage_name(self.stage) + (f", {self.row}" if self.row else "")
 
 
 def stage_name(stage: str) -> str:
     """The name of a stage in words; one that is not known keeps its own."""
     return _STAGES.get(stage, (stage, "loss"))[0]
-
-
-def find_histories(workdir: Path) -> dict[str, dict[str, Path]]:
-    """Stage -> whose -> its `history.jsonl`: `fold_K/STAGE/` holds one fold's, `STAGE/` one that all folds share."""
-    found: dict[str, dict[str, Path]] = {}
-    for path in [*workdir.glob("*/history.jsonl"), *workdir.glob("fold_*/*/history.jsonl")]:
-        shared = path.parent.parent == workdir
-        whose = "all folds" if shared else path.parent.parent.name.replace("_", " ")
-        found.setdefault(path.parent.name, {})[whose] = path
-    order = [*_STAGES, *sorted(found.keys() - _STAGES.keys())]
-    return {stage: dict(sorted(found[stage].items(), key=_by_number)) for stage in order if stage in found}
 
 
 def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -55,33 +56,20 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(steps), np.array(losses)
 
 
-def loss_picture(stage: str, histories: Mapping[str, Path], *, synthetic: bool) -> bytes:
+def loss_picture(curves: Curves, *, synthetic: bool) -> bytes:
     """One line per fold: the loss as it was in the background, and in front its mean over a fiftieth of the steps."""
     figure, axes = blank_figure(6.4, 3.6)
-    for number, (whose, path) in enumerate(histories.items()):
+    for number, (whose, path) in enumerate(curves.histories.items()):
         steps, losses = read_history(path)
         color = f"C{number % 10}"
         axes.plot(steps, losses, color=color, linewidth=0.4, alpha=0.25)
         axes.plot(*_smooth(steps, losses), color=color, linewidth=1.0, label=whose)
-    title, quantity = _STAGES.get(stage, (stage, "loss"))
-    axes.set(xlabel="step", ylabel=quantity, title=headed(title, synthetic))
+    _, quantity = _STAGES.get(curves.stage, ("", "loss"))
+    axes.set(xlabel="step", ylabel=quantity, title=headed(curves.title, synthetic))
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=2)
     return png_bytes(figure)
-
-
-def confusion_counts(rows: Sequence[Row], method: str, classes: Sequence[str]) -> np.ndarray:
-    """How often each class (first axis) was taken for each (second), over all folds: `[C, C]`."""
-    own = [row for row in rows if row["method"] == method]
-    labels, predicted = ([classes.index(row[column]) for row in own] for column in ("label", "predicted"))
-    return confusion(np.array(labels, int), np.array(predicted, int), len(classes))
-
-
-def _by_number(item: tuple[str, Path]) -> tuple[int, str]:
-    """fold 10 after fold 9."""
-    last = item[0].rsplit(" ", 1)[-1]
-    return (int(last) if last.isdigit() else -1, item[0])
 
 
 def _smooth(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Two runs of one table side by side: python -m prima_jax.tables.side_by_side --table=1 runs/lesions runs/patients.
+"""Two runs of one table side by side: python -m prima_jax.experiment.compare --table=1 runs/lesions runs/patients.
 
 For what is one field of the config: folds by unit or by subject (`--config.split.group`), a block of fields shown or hidden
 (`--config.study.hide`). Both have the same cases; the rows and seeds that both hold are compared. Prints Markdown.
@@ -17,12 +17,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.evaluation.captions import caption, figure, title
-from prima_jax.evaluation.intervals import Interval, difference_intervals, mean_difference_interval, mean_interval
-from prima_jax.evaluation.leak import straddling
-from prima_jax.evaluation.predictions import Predictions, predictions_of_rows
-from prima_jax.evaluation.seeds import by_seed
-from prima_jax.tables.rows import TABLES
+from prima_jax.experiment.rows import TABLES
+from prima_jax.experiment.run import results_folder
+from prima_jax.metrics.intervals import Interval, difference_intervals, mean_difference_interval, mean_interval
+from prima_jax.metrics.leak import straddling
+from prima_jax.metrics.predictions import Predictions, predictions_of_rows
+from prima_jax.metrics.seeds import by_seed
+from prima_jax.report.captions import caption, figure, title
 from prima_jax.workdir import different_fields, load_config
 
 __all__ = ["Finished", "Pair", "main", "markdown", "pairs", "read_table"]
@@ -62,8 +63,10 @@ class Pair:
 
 def main(arguments: list[str]) -> int:
     """Prints the comparison; returns 0, or 2 for bad input, told in one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m prima_jax.tables.side_by_side", description=__doc__)
-    parser.add_argument("--table", required=True, type=int, choices=(1, 2, 3), help="which of the paper's tables")
+    parser = argparse.ArgumentParser(prog="python -m prima_jax.experiment.compare", description=__doc__)
+    parser.add_argument(
+        "--table", default=0, type=int, choices=(0, 1, 2, 3), help="which of the paper's tables; a plain run if 0"
+    )
     parser.add_argument("first", type=Path, help="the --workdir of a finished table")
     parser.add_argument("second", type=Path, help="that of the other")
     options = parser.parse_args(arguments[1:])
@@ -78,10 +81,11 @@ def main(arguments: list[str]) -> int:
 
 def read_table(workdir: Path, number: int) -> Finished:
     """Raises UserError for a table that is not there, or that cannot be read."""
-    files = workdir / f"table_{number}.json", workdir / f"table_{number}_predictions.csv"
+    folder = results_folder(workdir, number)
+    files = folder / "results.json", folder / "predictions.csv"
     for file in files:
         if not file.is_file():
-            raise UserError(f"There is no {file}: run that table with --workdir={workdir} to its end.")
+            raise UserError(f"There is no {file}: give python -m prima_jax.main that recipe with --workdir={workdir} to its end.")
     try:
         results = json.loads(files[0].read_text(encoding="utf-8"))
         with files[1].open(newline="", encoding="utf-8") as lines:
@@ -98,7 +102,7 @@ def read_table(workdir: Path, number: int) -> Finished:
 
 
 def _check_complete(results: Mapping[str, Any], number: int) -> None:
-    """Raises ValueError or KeyError where table_N.json lacks what is read of it below."""
+    """Raises ValueError or KeyError where results.json lacks what is read of it below."""
     if results["table"] != number:
         raise ValueError(f"it holds table {results['table']}")
     caption(results), title(results)  # what they need

@@ -2,6 +2,8 @@
 
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax import experiment
 from prima_jax.checks import check
-from prima_jax.evaluation.measured import measured
+from prima_jax.errors import UserError
+from prima_jax.experiment.measured import measured
+from prima_jax.experiment.opening import Run, open_run, split_cases
+from prima_jax.experiment.rows import PRIMA, Row, row_config, table_rows
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.stages.context import Context, CostLog, Fold
@@ -20,9 +24,8 @@ from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
 from prima_jax.stages.stage import read_done, write_done
-from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 
-__all__ = ["Job", "finished", "probabilities", "run_job"]
+__all__ = ["Job", "finished", "open_job", "probabilities", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -39,23 +42,20 @@ class Job:
 
 def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     """Fits and predicts every fold that is not finished yet."""
+    run = open_job(config, workdir, job)
+    for fold in run.folds:
+        if read_done(fold.folder) is None:
+            print(f"{job.row.title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
+            run_fold(run.context, fold, job.row)
+            drop_features(config, workdir, job, run.context, fold)
+
+
+def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:
+    """The run of a row, with its own settings; its folds write where its probabilities lie."""
     changed = row_config(config, job.row, job.seed)
     check(changed)
-    context, folds = table_context(changed, workdir, job)
-    for fold in folds:
-        if read_done(fold.folder) is None:
-            print(f"{job.row.title}, seed {job.seed}, fold {fold.index + 1} of {len(folds)}", file=sys.stderr)
-            run_fold(context, fold, job.row)
-            drop_features(config, workdir, job, context, fold)
-
-
-def table_context(config: ConfigDict, workdir: Path, job: Job) -> tuple[Context, list[Fold]]:
-    """The experiment of a row, whose stages lie where other rows find them."""
-    reading = experiment.read_study(config, workdir)
-    prepared = experiment.prepared_records(config, workdir, reading)
-    context = experiment.make_context(config, workdir, prepared, reading.folder, shared=workdir / "shared")
-    folds = experiment.make_folds(context, reading)
-    return context, [Fold(f.index, f.train, f.test, job.folder(workdir, f.index)) for f in folds]
+    run = open_run(changed, workdir)
+    return replace(run, folds=[replace(fold, folder=job.folder(workdir, fold.index)) for fold in run.folds])
 
 
 def run_fold(context: Context, fold: Fold, row: Row) -> None:
@@ -64,7 +64,7 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     method, started = METHODS[row.method], time.monotonic()
     context = replace(context, costs=CostLog())
     costs = context.costs.stages
-    train, test = experiment.split_cases(context, fold)
+    train, test = split_cases(context, fold)
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
@@ -74,6 +74,7 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     needed = {
         "stages": {name: cost.seconds for name, cost in costs.items()},
         "parameters": {name: cost.parameters for name, cost in costs.items()},
+        "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
     write_done(fold.folder, seconds=seconds, **needed, **measured(context.costs.codes))
 
@@ -98,6 +99,13 @@ def finished(workdir: Path, job: Job, folds: int) -> bool:
 def probabilities(workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
     """A fold's probabilities [cases, C], and what was noted beside them. Raises UserError if they are damaged."""
     folder = job.folder(workdir, fold)
-    note = read_done(folder)
+    path, note = folder / "probabilities.npz", read_done(folder)
     assert note is not None
-    return experiment.read_arrays(folder / "probabilities.npz", ("probabilities",))["probabilities"], note
+    try:
+        with np.load(path) as stored:
+            return stored["probabilities"], note
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): delete {folder / 'done.json'} and run the same command again, which computes it anew "
+            "from the fold's trained models."
+        ) from error

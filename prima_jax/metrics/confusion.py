@@ -1,12 +1,8 @@
-"""Confusion counts: over all folds, per unit, as shares and as a picture; and the scores that follow from counts alone."""
-
-from collections.abc import Sequence
+"""Confusion counts: over all folds, per unit and as shares; and the scores that follow from counts alone."""
 
 import numpy as np
 
-from prima_jax.evaluation.pictures import blank_figure, headed, png_bytes
-
-__all__ = ["confusion", "confusion_by_group", "shares_picture", "row_shares", "scores_of_counts"]
+__all__ = ["confusion", "confusion_by_group", "row_shares", "scores_of_counts"]
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -57,23 +53,6 @@ def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
         "accuracy": _ratio(hits.sum(axis=-1), true.sum(axis=-1)),
         "balanced_accuracy": _mean_where(hits, true),
     }
-
-
-def shares_picture(name: str, counts: np.ndarray, class_names: Sequence[str], *, synthetic: bool) -> bytes:
-    """PNG bytes: the counts `[C, C]`, and under each its share of the true class in per cent, which also shades it."""
-    side = 2.0 + 0.65 * len(class_names)
-    figure, axes = blank_figure(side, side)
-    shares = np.nan_to_num(row_shares(counts))
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (true, predicted), count in np.ndenumerate(counts):
-        share = shares[true, predicted]
-        color = "white" if share > 0.5 else "black"
-        axes.text(predicted, true, f"{count:,}\n{share:.0%}", ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(class_names)), class_names, fontsize=8)
-    axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(headed(name, synthetic), fontsize=9)
-    return png_bytes(figure)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

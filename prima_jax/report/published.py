@@ -19,6 +19,7 @@ __all__ = [
     "as_json",
     "published_cells",
     "published_notes",
+    "published_table",
 ]
 
 CITATION = "Wang et al., PRIMA, arXiv:2602.23297v1 (2026), CC BY 4.0"
@@ -62,6 +63,14 @@ class PublishedTable:
     ablation: tuple[tuple[Figure, Figure, Figure], ...] = ()
     """Of Table 3: macro F1, accuracy, balanced accuracy."""
     elsewhere: tuple[PublishedElsewhere, ...] = ()
+
+
+def published_table(results: Mapping[str, Any]) -> PublishedTable | None:
+    """The paper's table of the study, if it may stand beside these results: not beside a synthetic or shuffled study's."""
+    known = PUBLISHED.get(results["study"])
+    if known is None or results["synthetic"] or results.get("shuffled") or set(known.classes) != set(results["classes"]):
+        return None
+    return known
 
 
 def published_cells(row: PublishedRow | PublishedElsewhere, classes: Collection[str]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-from prima_jax.evaluation.auc import weighted_macro_auc
-from prima_jax.evaluation.confusion import confusion_by_group, scores_of_counts
+from prima_jax.metrics.auc import weighted_macro_auc
+from prima_jax.metrics.confusion import confusion_by_group, scores_of_counts
 
 __all__ = [
     "METRICS",

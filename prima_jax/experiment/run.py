@@ -1,0 +1,199 @@
+"""A run is a list of rows: runs those that are missing, then scores all that are there on the same folds."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax.checks import check
+from prima_jax.errors import UserError
+from prima_jax.experiment.describe import describe, prediction_lines
+from prima_jax.experiment.job import Job, finished, probabilities
+from prima_jax.experiment.measured import measured_in_all
+from prima_jax.experiment.opening import (
+    Run,
+    check_late_stages,
+    data_fingerprint,
+    open_run,
+    read_study,
+    report_reading,
+    split_cases,
+)
+from prima_jax.experiment.processes import check_processes, run_jobs
+from prima_jax.experiment.rows import PRIMA, Row, row_config, table_rows
+from prima_jax.experiment.statistics import groups_of_cases, statistics
+from prima_jax.methods.frozen_encoders import photographs
+from prima_jax.methods.registry import METHODS
+from prima_jax.metrics.leak import find_leaks
+from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.predictions import predictions_of_rows
+from prima_jax.quiet import leave_device_memory
+from prima_jax.report.curves import Curves
+from prima_jax.report.write import write_report
+from prima_jax.stages.cases import all_cases
+from prima_jax.stages.context import Context, Fold, held_out_in
+from prima_jax.workdir import claim, open_workdir
+
+__all__ = ["SCORES", "results_folder", "run"]
+
+SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Runs what is missing of the config's rows and writes the report; returns what results.json holds."""
+    leave_device_memory()  # to the rows' processes
+    check(config)
+    rows, seeds = table_rows(config), tuple(config.table.seeds)
+    check_processes(config.table.processes)
+    jobs = [Job(row, seed) for seed in seeds for row in rows]
+    with open_workdir(workdir, config):
+        reading = read_study(config, workdir)
+        runs = {seed: open_run(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
+        report_reading(reading)
+        for seed, opened in runs.items():
+            for row in rows:
+                check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
+        first = runs[seeds[0]]
+        claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
+        groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
+        missing = [job for job in jobs if not finished(workdir, job, config.folds)]
+        run_jobs(config, workdir, missing, processes=config.table.processes)
+        results, lines, notes = collect(workdir, jobs, runs)
+        results["table"] = config.table.number
+        results["in_several_folds"] = leaks(runs)
+        of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
+        results["statistics"] = statistics(of_first_seed, groups)
+        write_report(
+            results_folder(workdir, config.table.number),
+            results,
+            lines,
+            predictions_of_rows(of_first_seed),
+            curves(workdir, notes, seeds[0]),
+            (workdir / "config.json").read_text(encoding="utf-8"),
+        )
+        return results
+
+
+def results_folder(workdir: Path, table: int) -> Path:
+    """Where the report of a list of rows stands: a plain run's in the workdir itself, a table's in a folder of its own."""
+    return workdir / f"table_{table}" if table else workdir
+
+
+def check_row(context: Context, folds: list[Fold], row: Row) -> None:
+    """Raises UserError for what only the data can tell of a row, before anything is trained."""
+    check_late_stages(context, folds, reads_corpus=METHODS[row.method].reads_corpus)
+    settings = context.config.baselines.get(row.method)
+    if not settings:
+        return
+    trains = [split_cases(context, fold)[0] for fold in folds]
+    counts = {"cases": min(map(len, trains)), "photographs": min(sum(map(len, photographs(cases))) for cases in trains)}
+    counts["units"] = min(len({case.unit for case in cases}) for cases in trains)
+    sizes: dict[str, tuple[int, str]] = {"batch_size": (settings.batch_size, METHODS[row.method].batches)}
+    if "align" in settings:
+        sizes["align.batch_size"] = (settings.align.batch_size, "units")
+    for name, (size, noun) in sizes.items():
+        if size > counts[noun]:
+            raise UserError(
+                f"baselines.{row.method}.{name} is {size}, more than the {counts[noun]} {noun} that a fold trains on: set "
+                f"--config.baselines.{row.method}.{name} lower."
+            )
+
+
+def leaks(runs: dict[int, Run]) -> dict[str, int]:
+    """Kind -> how many of it lie in several folds with any seed; a subject may where the split is by unit."""
+    found = set()
+    for opened in runs.values():
+        leaking = find_leaks(opened.context.prepared.records, held_out_in(opened.folds), opened.reading.identical)
+        by_subject = opened.context.config.split.group == "subject"
+        found |= {(leak.kind, leak.name) for leak in leaking if leak.kind != "subject" or by_subject}
+    return dict(Counter(kind for kind, _ in sorted(found)))
+
+
+Notes = dict[tuple[Job, int], Any]
+"""(row and seed, fold) -> what was noted when it was finished."""
+
+
+def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[str, Any], list[dict[str, Any]], Notes]:
+    """What the rows scored, fold by fold and seed by seed, what they cost, the lines of predictions.csv, and their notes."""
+    first = runs[jobs[0].seed]
+    names = first.context.prepared.study.class_names
+    methods: dict[str, Any] = {}
+    lines: list[dict[str, Any]] = []
+    notes: Notes = {}
+    for job in jobs:
+        opened = runs[job.seed]
+        row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config.models))
+        for fold in opened.folds:
+            cases = split_cases(opened.context, fold)[1]
+            found, note = probabilities(workdir, job, fold.index)
+            notes[job, fold.index] = note
+            add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
+            lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
+    common = {
+        "seeds": list(runs),
+        "versions": measured_in_all(list(notes.values()))["versions"],
+        "seconds": stage_seconds(notes),
+    }
+    return {**describe(first.context, first.reading, first.folds), **common, "methods": methods}, lines, notes
+
+
+def stage_seconds(notes: Notes) -> dict[str, float]:
+    """Stage -> seconds of training over all rows, folds and seeds; what rows share counts once."""
+    trained = {note["folders"][name]: (name, seconds) for note in notes.values() for name, seconds in note["stages"].items()}
+    found: dict[str, float] = {}
+    for name, seconds in trained.values():
+        found[name] = found.get(name, 0.0) + seconds
+    return {name: round(seconds, 1) for name, seconds in found.items()}
+
+
+def curves(workdir: Path, notes: Notes, seed: int) -> list[Curves]:
+    """The losses of all stages with this seed; rows that trained a stage alike share its curves."""
+    found: dict[tuple[str, str], dict[str, Path]] = {}
+    titles: dict[tuple[str, str], str] = {}
+    for (job, fold), note in notes.items():
+        for stage, folder in note["folders"].items() if job.seed == seed else ():
+            path = workdir / folder / "history.jsonl"
+            if path.is_file():
+                settings = (stage, Path(folder).name)
+                whose = "all folds" if "all_folds" in Path(folder).parts else f"fold {fold}"
+                found.setdefault(settings, {})[whose] = path
+                titles.setdefault(settings, job.row.title)
+    trained = Counter(stage for stage, _ in found)
+    return [Curves(key[0], titles[key] if trained[key[0]] > 1 else "", histories) for key, histories in found.items()]
+
+
+def empty_row(job: Job, names: tuple[str, ...], models: ConfigDict) -> dict[str, Any]:
+    """A row before its first fold."""
+    method = METHODS[job.row.method]
+    named = models.image if "images" in method.sees else models.llm  # whose name stands in its title
+    renamed = "" if named.weights else job.row.title_without_weights
+    note = "; ".join(said for said in (method.note, job.row.note) if said)
+    published = {"published": job.row.published} if job.row.published else {}
+    scored: dict[str, Any] = {key: [] for key in SCORES}
+    return {
+        "title": renamed or job.row.title,
+        **published,
+        **({"note": note} if note else {}),
+        "sees": sorted(method.sees),
+        **scored,
+        "f1": {name: [] for name in names},
+        "parameters": [],
+        "seconds": [],
+        "peak_memory": [],
+        "peak_device_memory": [],
+    }
+
+
+def add_scores(row: dict[str, Any], found: dict[str, Any], note: Any) -> None:
+    """Appends one fold's scores and costs to the row."""
+    for key in SCORES:
+        row[key].append(found[key])
+    for name, value in found["f1"].items():
+        row["f1"][name].append(value)
+    row["parameters"].append(sum(note.get("parameters", {}).values()))  # older folds did not note them
+    row["seconds"].append(note["seconds"])
+    row["peak_memory"].append(note["peak_memory_bytes"])
+    row["peak_device_memory"].append(note["peak_device_memory_bytes"])

@@ -1,0 +1,43 @@
+"""report.html: one self-contained page, no scripts, nothing loaded from anywhere."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from prima_jax.report.captions import warnings
+from prima_jax.report.curves import stage_name
+from prima_jax.report.scores import score_table
+from prima_jax.report.statistics import statistics_tables
+
+__all__ = ["page"]
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("prima_jax.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+)
+_TEMPLATES.filters["base64"] = lambda picture: base64.b64encode(picture).decode()
+
+
+def page(
+    results: Mapping[str, Any],
+    *,
+    losses: Mapping[str, bytes],
+    confusions: Mapping[str, bytes],
+    reliabilities: Mapping[str, bytes],
+    config: str,
+) -> str:
+    """The whole page: scores, warnings, statistics, seconds, pictures (PNG bytes by their titles), versions, config text."""
+    return _TEMPLATES.get_template("report.html").render(
+        scores=score_table(results),
+        synthetic=results["synthetic"],
+        warnings=warnings(results),
+        statistics=statistics_tables(results),
+        seconds=[(stage_name(stage), f"{value:,.1f} s") for stage, value in results["seconds"].items()],
+        losses=losses,
+        confusions=confusions,
+        reliabilities=reliabilities,
+        versions=sorted(results["versions"].items()),
+        config_hash=results["config_hash"],
+        config=config,
+    )

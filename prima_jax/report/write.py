@@ -1,0 +1,88 @@
+"""What a run leaves for people: results.json, predictions.csv, table.md, .tex and .csv, pictures/ and report.html."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prima_jax.files import write_whole
+from prima_jax.metrics.confusion import confusion
+from prima_jax.metrics.predictions import Predictions
+from prima_jax.report.confusion_picture import confusion_picture
+from prima_jax.report.curves import Curves, loss_picture
+from prima_jax.report.page import page
+from prima_jax.report.published import as_json
+from prima_jax.report.reliability_picture import reliability_picture
+from prima_jax.report.scores import score_table
+from prima_jax.report.statistics import statistics_tables
+from prima_jax.report.table import csv_bytes, latex, markdown
+
+__all__ = ["table_text", "write_report"]
+
+
+def write_report(
+    folder: Path,
+    results: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    predictions: Predictions,
+    curves: Sequence[Curves],
+    config: str,
+) -> None:
+    """Writes every file of the module's first line; lines: those of predictions.csv; predictions: of the first seed.
+
+    Raises UserError if a file cannot be written, or if a stage's history is broken.
+    """
+    scores = score_table(results)
+    write_whole(folder / "predictions.csv", csv_bytes([list(lines[0]), *(list(line.values()) for line in lines)]))
+    write_whole(folder / "table.csv", csv_bytes([scores.headings, *(line.cells for line in scores.lines)]))
+    write_whole(folder / "table.tex", latex(scores).encode())
+    write_whole(folder / "table.md", table_text(results).encode())
+    synthetic = bool(results["synthetic"])
+    losses = {one.title: loss_picture(one, synthetic=synthetic) for one in curves}
+    confusions, reliabilities = _pictures_of_rows(results, predictions)
+    for prefix, pictures in (("loss", losses), ("confusion", confusions), ("reliability", reliabilities)):
+        for title, picture in pictures.items():
+            write_whole(folder / "pictures" / f"{prefix}_{_file_name(title)}.png", picture)
+    html = page(results, losses=losses, confusions=confusions, reliabilities=reliabilities, config=config)
+    write_whole(folder / "report.html", html.encode())
+    # Last, so that whoever waits for this file finds the others complete.
+    published = as_json(results["study"], synthetic=results["synthetic"] or bool(results.get("shuffled")))
+    whole = {**results, "published": published}
+    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
+    write_whole(folder / "results.json", f"{text}\n".encode())
+
+
+def table_text(results: Mapping[str, Any]) -> str:
+    """table.md: the scores, what has to be said under them, and the statistics."""
+    scores = score_table(results)
+    parts = [f"**{scores.title}**\n\n{markdown(scores)}"]
+    parts += [f"## {table.title}\n\n{markdown(table)}" for table in statistics_tables(results)]
+    return "\n".join(parts)
+
+
+def _pictures_of_rows(results: Mapping[str, Any], found: Predictions) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Title of the row -> its confusion matrix, and its reliability diagram."""
+    names, synthetic = found.class_names, results["synthetic"]
+    confusions, reliabilities = {}, {}
+    for row, probabilities in found.probabilities.items():
+        title = results["methods"][row]["title"]
+        counts = confusion(found.labels, probabilities.argmax(axis=1), len(names))
+        confusions[title] = confusion_picture(title, counts, names, synthetic=synthetic)
+        reliabilities[title] = reliability_picture(title, found.labels, probabilities, synthetic=synthetic)
+    return confusions, reliabilities
+
+
+def _file_name(title: str) -> str:
+    """Letters and digits of a title, the rest as underscores."""
+    return "_".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers and arrays, and paths, as JSON has them."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in results.json")
