@@ -12,7 +12,6 @@ import pytest
 from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
-from prima_jax import experiment
 from prima_jax import main as command
 from prima_jax.studies import synthetic
 from prima_jax.training.loop import Stopped
@@ -146,7 +145,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(capsys, tmp_path, monkeypatch, 
     def run(config: ConfigDict, workdir: Path) -> None:
         raise raised
 
-    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(experiment_run, "run", run)
     assert command.main(["main", DEMO, f"--workdir={tmp_path}"]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -160,7 +159,7 @@ def test_memory_that_ran_out_is_told_in_one_line_and_other_errors_of_xla_are_not
     def run(config: ConfigDict, workdir: Path) -> None:
         raise JaxRuntimeError(f"{said}\nLargest program allocations: ...")
 
-    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(experiment_run, "run", run)
     assert command.main(["main", DEMO, f"--workdir={tmp_path}"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1

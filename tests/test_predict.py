@@ -13,8 +13,10 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import aqua, pad_ufes_20
-from prima_jax import experiment, predict
+from configs import pad_ufes_20
+from prima_jax import predict
+from prima_jax.experiment import run as run_module
+from prima_jax.experiment.job import run_job
 from prima_jax.studies.load import load_study
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
@@ -129,18 +131,11 @@ def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path)
 
 def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Path, tmp_path: Path, photograph: Path):
     image = f"--image=white:{photograph}"
-    assert f"No fold of {run} is finished" in refused(f"--run={run}", image)
+    assert f"No fold of PRIMA in {run} is finished" in refused(f"--run={run}", image)
     assert "holds no run" in refused(f"--run={tmp_path / 'nowhere'}", image)
     for content in (b"{", b"\xff\xfe"):
         (run / "config.json").write_bytes(content)
         assert f"{run / 'config.json'} is damaged" in refused(f"--run={run}", image)
-
-
-def test_the_folder_of_a_table_is_told_in_one_line(refused, tmp_path: Path, photograph: Path):
-    run = run_folder(tmp_path / "tables", aqua.get_config("table3,demo"))
-    told = refused(f"--run={run}", f"--image=white:{photograph}")
-    assert f"{run} holds a table" in told
-    assert "without table3" in told
 
 
 # A finished run, the smallest there is.
@@ -150,7 +145,10 @@ def test_the_folder_of_a_table_is_told_in_one_line(refused, tmp_path: Path, phot
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     workdir = tmp_path_factory.mktemp("finished") / "run"
     jax.config.update("jax_disable_most_optimizations", True)  # nearly all the time is compilation
-    experiment.run(tiny_config(text__max_length=152, **ONE_LAYER), workdir)
+    config = tiny_config(text__max_length=152, table__rows=("prima",), **ONE_LAYER)
+    with pytest.MonkeyPatch.context() as patch:  # a process of its own would compile all of it slowly
+        patch.setattr(run_module, "run_jobs", lambda *given, processes: [run_job(*given[:2], job) for job in given[2]])
+        run_module.run(config, workdir)
     yield workdir
     jax.config.update("jax_disable_most_optimizations", False)
 
@@ -179,10 +177,10 @@ def test_a_case_is_predicted_as_it_was_while_it_was_held_out(finished: Path, tmp
     for fold in (0, 1):
         alone = tmp_path / f"only_{fold}"
         shutil.copytree(finished, alone)
-        (alone / f"fold_{1 - fold}" / "done.json").unlink()
+        (alone / "rows" / "prima" / "seed_0" / f"fold_{1 - fold}" / "done.json").unlink()
         answers.append(ask(alone, photographs, capsys))
     held_out = {name.removeprefix("p_"): float(p) for name, p in case.items() if name.startswith("p_")}
-    # Both are rounded to six decimals, and the case stands in another place of another batch.
+    # The answer is rounded to six decimals, and the case stands in another place of another batch.
     assert answers[0]["probabilities"] == pytest.approx(held_out, abs=1e-5)
     assert answers[1]["probabilities"] != pytest.approx(held_out, abs=1e-4), "two folds' models should differ"
     images = [f"{row['illumination']}:{finished / 'synthetic_study' / 'images' / row['image']}" for row in photographs]

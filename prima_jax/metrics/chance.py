@@ -54,7 +54,7 @@ def chance(
     bilinear in the labels of both sides, sum_{j < k} y_j' K y_k, their variance is twice as large, whatever the number of
     folds; with `cross_validated` the draws are that much wider about their mean, SQRT_2 times. Ridge classifiers on noise
     were inside in 97.4 % (2 folds) and 96.4 % (5 folds), without it in 91.0 and 90.0 % (500 studies each, Monte-Carlo error 1
-    point; tests/evaluation/test_chance.py), so that it errs on the wide side. A test without that assumption trains anew for
+    point; tests/metrics/test_chance.py), so that it errs on the wide side. A test without that assumption trains anew for
     every permutation (Ojala & Garriga 2010, test 1, https://jmlr.org/papers/v11/ojala10a.html). Raises ValueError for shapes
     that differ, labels outside 0 to C - 1, and a unit with two labels.
     """

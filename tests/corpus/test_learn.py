@@ -5,13 +5,13 @@ import json
 import pytest
 
 from configs.corpus import get_config
-from prima_jax import experiment
 from prima_jax.corpus import check, learn, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.base_encoder import prose
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.learn_report import report_text
 from prima_jax.errors import UserError
+from prima_jax.studies.load import load_study
 from scripts.scripted_review import decide
 from tests.corpus.labelled import SHARED
 
@@ -54,7 +54,7 @@ def test_settings_that_teach_nothing_are_told(tmp_path, field, value, told):
     section, name = field.split(".")
     config[section][name] = value
     with pytest.raises(UserError, match=told):
-        learn.run(config, experiment.load_study(config), CorpusFolder(tmp_path))
+        learn.run(config, load_study(config), CorpusFolder(tmp_path))
 
 
 def test_a_base_without_a_head_is_told_in_the_report():
@@ -80,7 +80,7 @@ def test_adapters_know_more_of_held_out_claims_than_the_base(tmp_path):
     config = get_config("demo")
     config.search.source = str(SHARED)
     folder = CorpusFolder(tmp_path)
-    study = experiment.load_study(config)
+    study = load_study(config)
     for step in (search, retrieve, synthesise, check):
         step.run(config, study, folder)
     decide(folder)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from prima_jax import experiment
 from prima_jax.data.prepare import prepare
+from prima_jax.experiment import opening
 from tests.quick import compiled_quickly
 from tests.stages.tiny import ONE_LAYER, Study, tiny_config
 
@@ -13,7 +13,7 @@ __all__ = ["compiled_quickly", "study", "tokenizers"]
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder, config = tmp_path_factory.mktemp("tiny"), tiny_config()
-    reading = experiment.read_study(config, folder)
+    reading = opening.read_study(config, folder)
     return Study(prepare(reading, folder / "prepared", size=config.data.size), reading)
 
 

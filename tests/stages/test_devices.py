@@ -6,7 +6,7 @@ Measured: at most 3e-7 in all four stages under pmap and under shard_map, the fl
 import numpy as np
 import pytest
 
-from prima_jax import experiment
+from prima_jax.experiment import opening
 from prima_jax.stages import align, diagnose, knowledge, pipeline, refine
 from tests.stages import tiny
 
@@ -25,7 +25,7 @@ def run_stage(study, tokenizers, folder, stage, kind, devices) -> np.ndarray:
     """The losses of the stage's first 20 steps, from untrained encoders."""
     context = study.context(folder, kind=kind, devices=devices, **tiny.ONE_LAYER)
     fold = study.fold(context)
-    train, _ = experiment.split_cases(context, fold)
+    train, _ = opening.split_cases(context, fold)
     counts = {"knowledge": 50, "align": len(context.units) // 2, "refine": len(fold.train), "diagnose": len(train)}
     settings = context.config[stage]
     settings.epochs = epochs(stage, counts[stage], settings.batch_size)

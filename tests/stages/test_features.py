@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax import experiment
 from prima_jax.data.images import center_view
 from prima_jax.errors import UserError
 from prima_jax.stages import features
@@ -110,29 +109,6 @@ def test_a_full_disk_is_told_before_anything_is_computed(context, calls, tmp_pat
 def test_the_features_file_has_no_holes(known):
     path = next(known[2].glob("*.npy"))
     assert path.stat().st_blocks * 512 >= path.stat().st_size
-
-
-def test_the_features_of_a_fold_go_once_it_is_finished_and_those_of_others_stay(study, context, monkeypatch):
-    folds = [study.fold(context, index) for index in (0, 1)]
-    for fold in folds:
-        (fold.folder / "features").mkdir()
-        (fold.folder / "features" / "image_tokens-0.npy").touch()
-    monkeypatch.setattr(experiment, "make_tokenizers", lambda *_: None)
-    monkeypatch.setattr(experiment, "check_sentences", lambda *_: None)
-    monkeypatch.setattr(experiment, "train_encoders", lambda *_: None)
-    monkeypatch.setattr(experiment, "references", lambda *_: dict.fromkeys(experiment.METHODS, np.zeros(1)))
-
-    def diagnose_fold(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(experiment, "diagnose_fold", diagnose_fold)
-    with pytest.raises(KeyboardInterrupt):
-        experiment.run_fold(context, folds[0])
-    assert len(list(context.folder.glob("fold_*/features/*.npy"))) == 2
-    monkeypatch.setattr(experiment, "diagnose_fold", lambda *_: np.zeros(1))
-    found = experiment.run_fold(context, folds[0])
-    assert [path.parents[1].name for path in context.folder.glob("fold_*/features/*.npy")] == ["fold_1"]
-    assert experiment.run_fold(context, folds[0]).keys() == found.keys()  # read back
 
 
 def test_two_devices_give_the_same_features(known, study, tmp_path):

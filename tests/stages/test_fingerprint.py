@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from prima_jax import experiment
+from prima_jax.experiment import opening
 from prima_jax.studies.manifest import read
 from tests.stages.tiny import ONE_LAYER
 
@@ -20,7 +20,7 @@ def fingerprint(study, tmp_path):
         change(folder)
         reading = read(study.reading.study, folder)
         context = study.context(tmp_path, **ONE_LAYER)
-        return experiment.data_fingerprint(dataclasses.replace(context, study_folder=folder), reading)
+        return opening.data_fingerprint(dataclasses.replace(context, study_folder=folder), reading)
 
     return tell
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax import experiment
+from prima_jax.experiment import opening
 from prima_jax.stages import align, diagnose, knowledge, pipeline, refine
 from prima_jax.stages import stage as stage_module
 from tests.stages import tiny
@@ -66,7 +66,7 @@ def stages(study, tokenizers, tmp_path_factory):
         aligned = align.run(context, fold, texts, pipeline.metadata_vectors(context, fold)).image_encoder
         refined, _ = refine.run(context, fold, aligned)
         refine.run(context, fold, context.image_encoder.variables, name="image_only")
-        cases, _ = experiment.split_cases(context, fold)
+        cases, _ = opening.split_cases(context, fold)
         records = pipeline.record_texts(context, tiny.untrained(context), tokenizers)
         diagnosed = diagnose.run(context, fold, tokenizers.llm, cases, tiny.random_image_features(context), records)
     return {

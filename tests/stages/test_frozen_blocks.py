@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax import experiment
 from prima_jax.checks import check
 from prima_jax.data import loader
 from prima_jax.errors import UserError
+from prima_jax.experiment import opening
 from prima_jax.models.dual_encoder import ClassifierHead, SharedSpace
 from prima_jax.stages import align, features, pipeline, refine
 from prima_jax.stages.backbones import adapt
@@ -152,5 +152,5 @@ def test_blocks_need_adapters_and_a_model_that_is_deep_enough(changes, told):
 
 def test_folds_and_rows_share_the_block_tokens_and_other_copies_have_stages_of_their_own(study, tmp_path):
     context = study.context(tmp_path, **SHALLOW)
-    folds = experiment.make_folds(context, study.reading)
+    folds = opening.make_folds(context, study.reading)
     assert context.shared_place("frozen_blocks") == context.place(folds[1], "frozen_blocks", every_fold=True)

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from prima_jax import experiment
+from prima_jax.experiment.job import run_fold
+from prima_jax.experiment.rows import TABLES
 from prima_jax.stages.context import Fold
 from tests.stages.tiny import ONE_LAYER
 from tests.stages.watch import PLACES, watching
@@ -25,7 +26,8 @@ def run(context, folder, run_as: Fold):
     context = dataclasses.replace(context, folder=folder)
     fold = dataclasses.replace(run_as, folder=folder / "fold")
     with watching(context, fold) as watch:
-        experiment.run_fold(context, fold)
+        for row in TABLES[0]:
+            run_fold(context, fold, row)
     return watch
 
 

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax import experiment
 from prima_jax.data import text
+from prima_jax.experiment import opening
 from prima_jax.stages import align, diagnose, knowledge, pipeline, refine
 from prima_jax.stages import stage as stage_module
 from prima_jax.stages.backbones import Backbone, adapt, join
@@ -122,7 +122,7 @@ def run_diagnose(context, fold, tokenizers):
     settings = context.config.diagnose
     settings.update({"class_weights": "balanced", "scan_dropout": 0.3})
     set_length(settings, len(context.units) // 2)
-    train, _ = experiment.split_cases(context, fold)
+    train, _ = opening.split_cases(context, fold)
     texts = pipeline.record_texts(context, tiny.untrained(context), tokenizers)
     diagnose.run(context, fold, tokenizers.llm, train, tiny.random_image_features(context), texts)
 

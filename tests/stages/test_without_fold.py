@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prima_jax import experiment
+from prima_jax.experiment import run as experiment_run
 from prima_jax.experiment.describe import describe
-from prima_jax.experiment.job import Job, table_context
+from prima_jax.experiment.job import Job, open_job
 from prima_jax.experiment.measured import measured
+from prima_jax.experiment.opening import open_run, split_cases
 from prima_jax.experiment.rows import TABLES
-from prima_jax.experiment.run import seeded_context
 from prima_jax.stages.stage import write_done
 from tests.stages.tiny import tiny_config
 
@@ -27,9 +27,8 @@ def made(study, left_out: int, reading=None, **overrides):
     """The context and the folds of a run that leaves out a fold, or of the plain one (-1)."""
     config, reading = inner_config(left_out, **overrides), reading or study.reading
     folder = study.reading.folder.parent  # where the study was prepared
-    prepared = experiment.prepared_records(config, folder, reading)
-    context = experiment.make_context(config, folder, prepared, reading.folder)
-    return context, experiment.make_folds(context, reading)
+    run = open_run(config, folder, reading)
+    return run.context, run.folds
 
 
 def ids(context, positions=None):
@@ -84,35 +83,29 @@ def test_controls_deal_out_nothing_of_what_was_left_out(study, what):
     assert {id(record.fields) for record in context.prepared.records} <= own
 
 
-def test_rows_and_pages_of_a_table_see_the_same_records(study):
-    config = with_table(inner_config(1))
-    config.data.prepared = str(study.reading.folder.parent / "prepared")
+def test_every_row_of_a_table_sees_the_same_records(study):
+    config = inner_config(1, table__number=2)
     workdir = study.reading.folder.parent
-    expected = ids(made(study, 1)[0])
-    row_context, row_folds = table_context(config, workdir, Job(TABLES[2][0], 0))
-    page_context, page_folds = seeded_context(config, workdir, study.reading, 0)
-    assert ids(row_context) == ids(page_context) == expected
-    for one, other in zip(row_folds, page_folds, strict=True):
+    row = open_job(config, workdir, Job(TABLES[2][0], 0))
+    assert ids(row.context) == ids(made(study, 1)[0])
+    for one, other in zip(row.folds, made(study, 1)[1], strict=True):
         np.testing.assert_array_equal(one.test, other.test)
 
 
-def with_table(config):
-    with config.unlocked():
-        config.table = {"number": 2, "rows": (), "seeds": (0,), "processes": 1, "subgroups": ()}
-    return config
+def test_a_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
+    def predict_nothing(config, workdir, jobs, processes):
+        for job in jobs:
+            run = open_job(config, workdir, job)
+            for fold in run.folds:
+                _, test = split_cases(run.context, fold)
+                fold.folder.mkdir(parents=True)
+                np.savez(fold.folder / "probabilities.npz", probabilities=np.tile([0.6, 0.4], (len(test), 1)))
+                write_done(fold.folder, seconds=1.0, stages={}, parameters={}, folders={}, **measured([]))
 
-
-def test_a_plain_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
-    def run_fold(context, fold):
-        _, test = experiment.split_cases(context, fold)
-        fold.folder.mkdir()
-        write_done(fold.folder, **measured([]))
-        return dict.fromkeys(experiment.METHODS, np.tile([0.6, 0.4], (len(test), 1)))
-
-    monkeypatch.setattr(experiment, "run_fold", run_fold)
-    monkeypatch.setattr(experiment, "check_late_stages", lambda *_: None)
+    monkeypatch.setattr(experiment_run, "run_jobs", predict_nothing)
+    monkeypatch.setattr(experiment_run, "check_late_stages", lambda *_, **__: None)
     config = inner_config(0, data__prepared=str(study.reading.folder.parent / "prepared"))
-    found = experiment.run(config, tmp_path)
+    found = experiment_run.run(config, tmp_path)
     plain, outer = made(study, -1)
     with (tmp_path / "predictions.csv").open(newline="") as file:
         predicted = {row["unit"] for row in csv.DictReader(file)}

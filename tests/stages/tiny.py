@@ -11,9 +11,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs.aqua import get_config
-from prima_jax import experiment
 from prima_jax.data import text
 from prima_jax.data.prepare import Prepared
+from prima_jax.experiment import opening
 from prima_jax.stages import features, knowledge, pipeline
 from prima_jax.stages.backbones import Backbone, Backbones
 from prima_jax.stages.context import Context, Fold
@@ -65,7 +65,7 @@ class Study:
         return Context(config, self.prepared, self.reading.folder, folder, parallel, backbones)
 
     def fold(self, context: Context, index: int = 0) -> Fold:
-        fold = experiment.make_folds(context, self.reading)[index]
+        fold = opening.make_folds(context, self.reading)[index]
         fold.folder.mkdir(parents=True, exist_ok=True)
         return fold
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prima_jax import experiment
 from prima_jax.data import metadata, text
 from prima_jax.data.prepare import Prepared
+from prima_jax.experiment import opening
 from prima_jax.methods import plain
 from prima_jax.stages import diagnose
 from prima_jax.stages import stage as stage_module
+from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
@@ -168,8 +169,8 @@ def _watch_training(watch: Watch, patch: pytest.MonkeyPatch) -> None:
 
 def _watch_references(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     study = watch.context.prepared.study
-    cases = experiment.all_cases(watch.context)
-    train = [c.row for c in experiment.split_cases(watch.context, watch.fold)[0]]
+    cases = all_cases(watch.context)
+    train = [c.row for c in opening.split_cases(watch.context, watch.fold)[0]]
     records = [watch.records[c.row] for c in cases]
     rows = dict(zip((c.row for c in cases), metadata.tabular(study, records)[0], strict=True))
     filled = metadata.filled_in(study, [watch.records[p] for p in train])

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from prima_jax.metrics.predictions import predictions_of_rows
-from tests.evaluation.examples import PAD, predictions
+from tests.report.examples import PAD
+from tests.report.examples import prediction_lines as predictions
 
 
 def test_the_arrays_hold_what_the_lines_say():

@@ -12,7 +12,7 @@ from prima_jax.metrics.subgroups import (
     subgroup_scores,
 )
 from prima_jax.studies.study import Attribute
-from tests.evaluation.cohorts import three_classes
+from tests.metrics.cohorts import three_classes
 
 
 def cohort() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 import pytest
 
-from prima_jax.report.captions import caption, figure, ordered, title, warnings
-from tests.evaluation.examples import results, synthetic_results
+from prima_jax.report.captions import caption, figure, title, warnings
+from tests.report.examples import results, synthetic_results
 
 
 def test_figure_has_the_sample_standard_deviation():
@@ -18,18 +18,6 @@ def test_folds_without_a_figure_are_left_out():
     assert figure([0.5, None, 0.7]) == "60.00 (14.14)"
     assert figure([None, 0.5]) == "50.00"
     assert figure([None]) == "-"
-
-
-def test_rows_stand_in_one_order_and_unknown_methods_last():
-    assert ordered({"zebra", "majority", "prima", "frozen_tokens", "metadata_only", "missingness_only", "image_only"}) == [
-        "prima",
-        "image_only",
-        "frozen_tokens",
-        "metadata_only",
-        "missingness_only",
-        "majority",
-        "zebra",
-    ]
 
 
 def test_title_says_synthetic_first():

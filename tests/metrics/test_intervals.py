@@ -14,7 +14,7 @@ from prima_jax.metrics.intervals import (
     mean_difference_interval,
 )
 from prima_jax.metrics.metrics import scores
-from tests.evaluation.cohorts import three_classes
+from tests.metrics.cohorts import three_classes
 
 COHORTS = 2000
 

@@ -1,12 +1,12 @@
 """A table's files say what was measured, and mark what is published or synthetic. The figures here are invented."""
 
-import csv
-import json
 from typing import Any
 
 import pytest
 
-from prima_jax.tables import pages
+from prima_jax.report.scores import class_order, score_table
+from prima_jax.report.table import latex, markdown
+from tests.report import examples
 
 CLASSES = ("BCC", "SCC", "MEL", "ACK", "SEK", "NEV")
 
@@ -39,9 +39,26 @@ def results(**changes: Any) -> dict[str, Any]:
     }
 
 
+def headings(found: dict[str, Any]) -> tuple[str, ...]:
+    return score_table(found).headings
+
+
+def cells(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [line.cells for line in score_table(found).lines]
+
+
+def text(found: dict[str, Any]) -> str:
+    table = score_table(found)
+    return f"{table.title}\n{markdown(table)}"
+
+
+def tex(found: dict[str, Any]) -> str:
+    return latex(score_table(found))
+
+
 def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row_under_ours():
-    ours, published, other = pages.table_cells(results())
-    assert pages.headings(results())[1:7] == CLASSES
+    ours, published, other = cells(results())
+    assert headings(results())[1:7] == CLASSES
     assert ours == ("PRIMA", *["50.00"] * 6, "60.00 (14.14)", "60.00 (0.00)", "50.00 (35.36)", "1.25", "1.5", "1.50")
     assert published[0] == "PRIMA (published)" and published[7] == "73.75 (3.40)"
     assert other[0] == "Majority class & more" and other[-3:] == ("-", "1.5", "1.50")
@@ -50,69 +67,60 @@ def test_means_and_deviations_stand_in_the_papers_columns_with_the_published_row
 def test_a_stage_that_leaves_the_tokens_worse_is_named():
     row = results()["methods"]["prima"]
     scores = {"frozen_tokens": [0.5, 0.5], "aligned_tokens": [0.48, 0.5], "refined_tokens": [0.52, 0.56]}
-    found = pages.markdown(results(methods={name: {**row, "macro_f1": values} for name, values in scores.items()}))
+    found = text(results(methods={name: {**row, "macro_f1": values} for name, values in scores.items()}))
     assert "as they began 50.0, after alignment 49.0, after refinement 54.0" in found
     assert "ALIGNMENT LEFT THE IMAGE TOKENS WORSE than it found them, by 1.0 points" in found and "REFINEMENT LEFT" not in found
-    assert "logistic regression on the image encoder" not in pages.markdown(results())
+    assert "logistic regression on the image encoder" not in text(results())
 
 
 def test_what_others_published_stands_last_in_the_papers_table_alone():
     row = {**results()["methods"]["prima"], "f1": {"bacterial": [0.5, 0.5], "fungal": [0.5, 0.5]}}
     aqua = {"study": "aqua", "classes": ["bacterial", "fungal"], "methods": {"prima": row}, "seeds": [0, 1]}
     found = results(**aqua, table=2)
-    last = pages.table_cells(found)[-1]
-    assert len(last) == len(pages.headings(found)) and last[0] == "TPMKA (published elsewhere)"
+    last = cells(found)[-1]
+    assert len(last) == len(headings(found)) and last[0] == "TPMKA (published elsewhere)"
     assert last[3:7] == ("84.46", "", "85.84", "-")
-    assert "TPMKA" in pages.markdown(found) and "1,645 patients" in pages.latex(found)
-    assert "TPMKA" not in pages.markdown(results(**aqua, table=3)) and "TPMKA" not in pages.markdown(results())
+    assert "TPMKA" in text(found) and "1,645 patients" in tex(found)
+    assert "TPMKA" not in text(results(**aqua, table=3)) and "TPMKA" not in text(results())
 
 
 def test_inner_folds_are_said_in_every_file():
     found = results(without_fold=1)
-    assert pages.headings(found)[0] == "Method (INNER FOLDS)"
-    assert "INNER FOLDS: the records held out in fold 1" in pages.markdown(found)
+    assert headings(found)[0] == "Method (INNER FOLDS)"
+    assert "INNER FOLDS: the records held out in fold 1" in text(found)
 
 
 def test_nothing_published_stands_beside_a_synthetic_study():
     found = results(synthetic=True)
-    assert len(pages.table_cells(found)) == 2
-    text = pages.markdown(found)
-    assert "published" not in text and text.startswith("**SYNTHETIC")
+    assert len(cells(found)) == 2
+    said = text(found)
+    assert "published" not in said and said.startswith("**SYNTHETIC")
 
 
 def test_two_seeds_have_their_own_deviation_and_the_minutes_are_those_of_one():
-    ours = pages.table_cells(results(seeds=[0, 1], table=3))[0]  # a fold each: 50 and 70
+    ours = cells(results(seeds=[0, 1], table=3))[0]  # a fold each: 50 and 70
     assert ours == ("PRIMA", "60.00", "14.14", "60.00", "50.00", "1.25", "0.8", "1.50")
-    assert pages.headings(results(seeds=[0, 1], table=3))[1:3] == ("Macro F1", "SD over seeds")
-    widths = {len(row) for row in (pages.headings(results(seeds=[0, 1])), *pages.table_cells(results(seeds=[0, 1])))}
+    assert headings(results(seeds=[0, 1], table=3))[1:3] == ("Macro F1", "SD over seeds")
+    widths = {len(row) for row in (headings(results(seeds=[0, 1])), *cells(results(seeds=[0, 1])))}
     assert len(widths) == 1  # the published row as well
 
 
-def test_a_synthetic_study_says_so_in_every_file(tmp_path):
-    pages.write(tmp_path, results(synthetic=True), [{"seed": 0, "method": "prima"}], {})
-    for name in ("table_1.md", "table_1.csv", "table_1.tex", "table_1.json"):
-        assert "synthetic" in (tmp_path / name).read_text().lower(), name
-    assert "SYNTHETIC" in next(line for line in (tmp_path / "table_1.tex").read_text().splitlines() if line.startswith("Method"))
-
-
-def test_in_files_of_figures_alone_the_heading_says_what_the_figures_are_not(tmp_path):
-    pages.write(tmp_path, results(random_weights=True, shuffled="labels"), [{"seed": 0, "method": "prima"}], {})
-    for name in ("table_1.md", "table_1.csv", "table_1.tex"):
-        text = (tmp_path / name).read_text()
-        assert "Method (RANDOM WEIGHTS, labels SHUFFLED)" in text, name
-        assert "(published)" not in text  # nothing published has shuffled labels
+def test_in_files_of_figures_alone_the_heading_says_what_the_figures_are_not():
+    found = results(synthetic=True, random_weights=True, shuffled="labels")
+    assert headings(found)[0] == "Method (SYNTHETIC study, RANDOM WEIGHTS, labels SHUFFLED)"
+    assert "(published)" not in text(results(shuffled="labels"))  # nothing published has shuffled labels
 
 
 def test_device_memory_stands_beside_the_hosts_where_a_device_tells():
     found = results()
     for row in found["methods"].values():
         row["peak_device_memory"] = [None, None]
-    assert pages.headings(found)[-1] == "Memory, GiB"
+    assert headings(found)[-1] == "Memory, GiB"
     found["methods"]["prima"]["peak_device_memory"] = [2**31, None]
-    assert pages.headings(found)[-2:] == ("Memory, GiB", "GPU memory, GiB")
-    ours, published, other = pages.table_cells(found)
+    assert headings(found)[-2:] == ("Memory, GiB", "GPU memory, GiB")
+    ours, published, other = cells(found)
     assert (ours[-2:], published[-2:], other[-2:]) == (("1.50", "2.00"), ("", ""), ("1.50", "-"))
-    assert {len(row) for row in (ours, published, other)} == {len(pages.headings(found))}
+    assert {len(row) for row in (ours, published, other)} == {len(headings(found))}
 
 
 def test_what_a_row_sees_is_told():
@@ -121,26 +129,26 @@ def test_what_a_row_sees_is_told():
     found["methods"]["majority"]["sees"] = ["images"]
     found["methods"]["other"] = {**found["methods"]["majority"], "title": "L_img, L_glo"}
     told = "- Seen at test. Photographs and metadata: PRIMA. Photographs alone: Majority class & more; L_img, L_glo."
-    assert told in pages.markdown(found)
+    assert told in text(found)
 
 
 def test_two_seeds_are_told_in_the_caption_as_the_cells_have_them():
-    text = pages.markdown(results(seeds=[0, 1]))
-    assert "mean over 2 seeds of their means over 2 folds" in text and "sample standard deviation" not in text
+    said = text(results(seeds=[0, 1]))
+    assert "mean over 2 seeds of their means over 2 folds" in said and "sample standard deviation" not in said
 
 
 def test_what_has_to_be_known_of_a_row_stands_under_the_table():
     found = results()
     found["methods"]["prima"]["note"] = "it is ours"
-    assert "- PRIMA: it is ours." in pages.markdown(found)
+    assert "- PRIMA: it is ours." in text(found)
 
 
 def test_table_3_has_no_columns_for_classes():
-    assert pages.headings(results(table=3))[1] == "Macro F1"
+    assert headings(results(table=3))[1] == "Macro F1"
 
 
 def test_latex_is_escaped_and_as_wide_as_its_rows():
-    text = pages.latex(results())
+    written = tex(results())
     assert r"Majority class \& more" in text
     assert r"\begin{tabular}{lrrrrrrrrrrrr}" in text
     assert all(line.count(" & ") == 12 for line in text.splitlines() if line.endswith(r"\\"))
@@ -149,21 +157,31 @@ def test_latex_is_escaped_and_as_wide_as_its_rows():
 def test_no_name_of_a_cohort_is_a_command_of_latex():
     found = results(title="Two\nlines")
     found["methods"]["majority"]["title"] = r"a^2 ~ $x$ {y} \z #1 100% b_c"
-    text = pages.latex(found)
+    written = tex(found)
     assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in text
     assert "% Two lines\n" in text
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
 def test_several_seeds_are_told(seeds):
-    assert ("Seeds 0, 1" in pages.markdown(results(seeds=seeds))) == (len(seeds) == 2)
+    assert ("Seeds 0, 1" in text(results(seeds=seeds))) == (len(seeds) == 2)
 
 
-def test_all_files_are_written(tmp_path):
-    pages.write(tmp_path, results(), [{"seed": 0, "method": "prima", "p_BCC": 0.5}], {"prima_confusion.png": b"picture"})
-    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")} == {
-        "table_1.md", "table_1.tex", "table_1.csv", "table_1.json", "table_1_predictions.csv", "table_1/prima_confusion.png"
-    }  # fmt: skip
-    rows = list(csv.reader((tmp_path / "table_1.csv").open()))
-    assert [row[0] for row in rows] == ["Method", "PRIMA", "PRIMA (published)", "Majority class & more"]
-    assert json.loads((tmp_path / "table_1.json").read_text())["methods"]["prima"]["macro_f1"] == [0.5, 0.7]
+def test_a_plain_run_has_all_published_rows_under_its_own_and_marked():
+    rows = [row[0] for row in cells(examples.results())]
+    assert rows[:4] == ["PRIMA", "PRIMA (published)", "Image encoder, linear head", "DINOv3, LoRA (published)"]
+    assert rows.count("PRIMA (published)") == 1 and sum("(published)" in row for row in rows) == 7
+    assert sum("(published" in row for row in map(str, rows[-5:])) == 5
+    kinds = [line.kind for line in score_table(examples.results()).lines]
+    assert kinds[:3] == ["own", "published", ""] and "2602.23297" in text(examples.results())
+
+
+def test_another_cohort_keeps_its_own_order_and_has_no_published_rows():
+    found = examples.results(("c", "a", "b"), study="mine")
+    assert class_order(found) == ("c", "a", "b")
+    assert not any(line.kind == "published" for line in score_table(found).lines)
+
+
+def test_markdown_rows_have_as_many_cells_as_headings_whatever_the_names():
+    rows = [line for line in text(examples.results(("a|b", "c"), study="mine")).splitlines() if line.startswith("|")]
+    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1

@@ -35,9 +35,9 @@ def table(workdir: Path, *more: str) -> str:
 
 def outcome(workdir: Path) -> dict[str, object]:
     """Whatever is not the clock's or the memory's."""
-    with (workdir / "table_2.csv").open(newline="") as file:
+    with (workdir / "table_2" / "table.csv").open(newline="") as file:
         scored = [line[:-2] for line in csv.reader(file)]
-    results = json.loads((workdir / "table_2.json").read_text())
+    results = json.loads((workdir / "table_2" / "results.json").read_text())
     del results["seconds"]
     for row in results["methods"].values():
         del row["seconds"], row["peak_memory"]
@@ -45,7 +45,7 @@ def outcome(workdir: Path) -> dict[str, object]:
     return {
         "csv": scored,
         "json": results,
-        "predictions": (workdir / "table_2_predictions.csv").read_bytes(),
+        "predictions": (workdir / "table_2" / "predictions.csv").read_bytes(),
         **histories,
     }
 
@@ -58,9 +58,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_row_is_in_the_table_once_and_has_predicted_every_case_once(whole):
-    results = json.loads((whole / "table_2.json").read_text())
+    results = json.loads((whole / "table_2" / "results.json").read_text())
     assert set(results["methods"]) == set(ROWS)
-    with (whole / "table_2_predictions.csv").open(newline="") as file:
+    with (whole / "table_2" / "predictions.csv").open(newline="") as file:
         lines = [(line["method"], line["record"]) for line in csv.DictReader(file)]
     assert len(set(lines)) == len(lines) == len(ROWS) * results["units"]
 

@@ -9,7 +9,7 @@ from prima_jax.metrics.comparison import FEW, compare, compare_all, corrected_t_
 from prima_jax.metrics.delong import delong_test
 from prima_jax.metrics.metrics import scores
 from prima_jax.metrics.units import per_unit
-from tests.evaluation.cohorts import three_classes
+from tests.metrics.cohorts import three_classes
 
 
 def rights(both: int, only_first: int, only_second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

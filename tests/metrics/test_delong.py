@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from prima_jax.metrics.delong import delong_test
-from tests.evaluation.readings import ABNORMALITY, AREA, DELONG_ERROR, RATING
+from tests.metrics.readings import ABNORMALITY, AREA, DELONG_ERROR, RATING
 
 
 def kernel(inside: float, outside: float) -> float:

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from prima_jax.metrics.auc import auc_scores, macro_auc, weighted_macro_auc
-from tests.evaluation.readings import ABNORMALITY, AREA, RATING
+from tests.metrics.readings import ABNORMALITY, AREA, RATING
 
 
 def drawn(cases: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

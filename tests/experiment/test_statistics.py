@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from prima_jax.experiment.statistics import statistics
-from prima_jax.report.statistics import statistics_markdown
+from prima_jax.report.statistics import statistics_tables
+from prima_jax.report.table import markdown
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 UNITS = 60
@@ -34,7 +35,7 @@ def page(found: dict[str, Any], **others: Any) -> str:
     results = {"seeds": [0], "study": "invented", "classes": ["a", "b"], "statistics": found, **others}
     scored = dict.fromkeys(results["classes"])
     methods = {"prima": {"title": "PRIMA", "f1": scored}, "guess": {"title": "A guess", "f1": scored}}
-    return statistics_markdown({**results, "methods": methods})
+    return "\n".join(f"{t.title}\n{markdown(t)}" for t in statistics_tables({**results, "methods": methods}))
 
 
 def cells(text: str, title: str) -> list[str]:

@@ -4,7 +4,7 @@ from scipy.stats import hypergeom
 
 from prima_jax.metrics.chance import Chance, chance, permutation_p
 from prima_jax.metrics.metrics import scores
-from tests.evaluation.cohorts import three_classes
+from tests.metrics.cohorts import three_classes
 
 
 def test_chance_of_accuracy_is_what_the_shares_give():

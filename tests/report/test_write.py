@@ -1,0 +1,128 @@
+"""What a run leaves for people is whole, the same again, and says what it is. The figures here are invented."""
+
+import csv
+import errno
+import json
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prima_jax.errors import UserError
+from prima_jax.report.curves import Curves
+from prima_jax.report.write import write_report
+from tests.report.examples import PAD, results, synthetic_results, with_statistics
+
+CONFIG = '{"note": "<b>bold</b>"}'
+
+
+def write(folder: Path, found: dict[str, Any], curves: tuple[Curves, ...] = ()) -> dict[str, bytes]:
+    """Writes everything; returns the content of each file by its place in the folder."""
+    write_report(folder, *with_statistics(found), curves, CONFIG)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_everything_is_written_and_written_the_same_again(tmp_path: Path):
+    history = tmp_path / "history.jsonl"
+    history.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n')
+    folder, curves = tmp_path / "run", (Curves("align", "", {"fold 0": history}),)
+    first = write(folder, results(), curves)
+    pictures = {f"{kind}_{row}" for kind in ("confusion", "reliability") for row in ("prima", "majority_class")}
+    pictures |= {"loss_stage_2_image_metadata_alignment"}
+    assert first.keys() == {
+        *("results.json", "predictions.csv", "table.md", "table.tex", "table.csv", "report.html"),
+        *(f"pictures/{name}.png" for name in pictures),
+    }
+    assert write(folder, dict(reversed(results().items())), curves) == first
+
+
+def test_results_hold_what_was_measured_and_what_was_published_and_refuse_nan(tmp_path: Path):
+    found = results(records=np.int64(3), extra=np.array([1.5, 2.5]))
+    found["methods"]["prima"]["f1"]["BCC"][0] = None
+    read = json.loads(write(tmp_path, found)["results.json"])
+    assert list(read) == sorted(read)
+    assert (read["records"], read["extra"]) == (3, [1.5, 2.5])
+    assert read["methods"]["prima"]["f1"]["BCC"][0] is None
+    assert read["published"]["methods"]["PRIMA"]["macro_f1"] == [73.75, 3.40]
+    assert json.loads(write(tmp_path, synthetic_results())["results.json"])["published"] == {}
+    with pytest.raises(ValueError, match="JSON"):
+        write(tmp_path, results(extra=float("nan")))
+
+
+def test_predictions_have_the_documented_columns(tmp_path: Path):
+    content = write(tmp_path, results())["predictions.csv"]
+    read = list(csv.DictReader(content.decode().splitlines()))
+    header = ["seed", "method", "record", "unit", "subject", "fold", "label", "predicted"]
+    assert list(read[0]) == [*header, *(f"p_{name}" for name in PAD)]
+    assert len(read) == 2 * 2 * len(PAD) and b"\r" not in content
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_is_told_in_one_sentence_and_leaves_the_old_file(tmp_path: Path):
+    before = write(tmp_path, results())["results.json"]
+    (tmp_path / ".results.json.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"results\.json \(No space left on device\): free space") as raised:
+        write(tmp_path, results(records=1))
+    assert raised.value.__cause__.errno == errno.ENOSPC
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert not (tmp_path / ".results.json.part").is_symlink()
+
+
+def test_a_workdir_that_cannot_be_written_is_an_error_of_the_user(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Cannot write"):
+        write(tmp_path / "file", results())
+
+
+class Outline(HTMLParser):
+    """Checks that tags are balanced and collects what a browser would load."""
+
+    EMPTY = ("meta", "img")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_loads_nothing(tmp_path: Path):
+    text = write(tmp_path, synthetic_results(title="A & <B>"))["report.html"].decode()
+    outline = Outline()
+    outline.feed(text)
+    assert outline.open == []
+    assert "script" not in outline.tags
+    assert outline.loaded
+    assert all(source.startswith("data:image/png;base64,") for source in outline.loaded)
+    assert "url(" not in text
+    assert "A &amp; &lt;B&gt;" in text
+    assert "&lt;b&gt;bold" in text
+    assert text.index("<table>") < text.index("Read this first") < text.index("Statistics") < text.index("Config")
+    assert text.index("SYNTHETIC") < text.index("<table>")
+    assert "85.22 (2.17)" not in text
+
+
+def test_the_page_of_a_real_study_marks_published_rows(tmp_path: Path):
+    text = write(tmp_path, results())["report.html"].decode()
+    assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 2  # scores and statistics
+    assert "SYNTHETIC" not in text
+    assert "71 subjects of 806 have records in several folds" in text
+
+
+def test_every_file_of_figures_says_what_they_are_not(tmp_path: Path):
+    found = write(tmp_path, synthetic_results(without_fold=1, title="AQUA"))
+    for name in ("table.md", "table.csv", "table.tex", "report.html"):
+        text = found[name].decode()
+        assert "SYNTHETIC" in text and "RANDOM WEIGHTS" in text and "INNER FOLDS" in text, name
