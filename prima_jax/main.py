@@ -65,7 +65,7 @@ def run_rows(config: ConfigDict, workdir: Path) -> str:
     from prima_jax.report.scores import score_table
     from prima_jax.report.terminal import terminal_table
 
-    table = terminal_table(score_table(run(config, workdir)))
+    table = terminal_table(score_table(run(config, workdir), costs=False))
     folder = results_folder(workdir, config.table.number)
     return f"{table}\n\nWritten to {folder}: report.html, results.json, predictions.csv, table.md, .tex and .csv, pictures/."
 

@@ -13,6 +13,7 @@ from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from prima_jax import main as command
+from prima_jax.experiment import run as experiment_run
 from prima_jax.studies import synthetic
 from prima_jax.training.loop import Stopped
 

@@ -112,8 +112,8 @@ def leaks(runs: dict[int, Run]) -> dict[str, int]:
     return dict(Counter(kind for kind, _ in sorted(found)))
 
 
-Notes = dict[tuple[Job, int], Any]
-"""(row and seed, fold) -> what was noted when it was finished."""
+Notes = list[tuple[Job, int, Any]]
+"""Of each row and seed, and each fold, what was noted when it was finished."""
 
 
 def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[str, Any], list[dict[str, Any]], Notes]:
@@ -122,19 +122,19 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
     names = first.context.prepared.study.class_names
     methods: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
-    notes: Notes = {}
+    notes: Notes = []
     for job in jobs:
         opened = runs[job.seed]
         row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config.models))
         for fold in opened.folds:
             cases = split_cases(opened.context, fold)[1]
             found, note = probabilities(workdir, job, fold.index)
-            notes[job, fold.index] = note
+            notes.append((job, fold.index, note))
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
     common = {
         "seeds": list(runs),
-        "versions": measured_in_all(list(notes.values()))["versions"],
+        "versions": measured_in_all([note for _, _, note in notes])["versions"],
         "seconds": stage_seconds(notes),
     }
     return {**describe(first.context, first.reading, first.folds), **common, "methods": methods}, lines, notes
@@ -142,7 +142,7 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
 
 def stage_seconds(notes: Notes) -> dict[str, float]:
     """Stage -> seconds of training over all rows, folds and seeds; what rows share counts once."""
-    trained = {note["folders"][name]: (name, seconds) for note in notes.values() for name, seconds in note["stages"].items()}
+    trained = {note["folders"][name]: (name, seconds) for _, _, note in notes for name, seconds in note["stages"].items()}
     found: dict[str, float] = {}
     for name, seconds in trained.values():
         found[name] = found.get(name, 0.0) + seconds
@@ -153,7 +153,7 @@ def curves(workdir: Path, notes: Notes, seed: int) -> list[Curves]:
     """The losses of all stages with this seed; rows that trained a stage alike share its curves."""
     found: dict[tuple[str, str], dict[str, Path]] = {}
     titles: dict[tuple[str, str], str] = {}
-    for (job, fold), note in notes.items():
+    for job, fold, note in notes:
         for stage, folder in note["folders"].items() if job.seed == seed else ():
             path = workdir / folder / "history.jsonl"
             if path.is_file():

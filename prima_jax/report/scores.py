@@ -12,13 +12,18 @@ from prima_jax.report.table import Line, Table
 __all__ = ["class_order", "score_table"]
 
 
-def score_table(results: Mapping[str, Any]) -> Table:
+def score_table(results: Mapping[str, Any], *, costs: bool = True) -> Table:
     """In per cent, each row with the paper's own row under it, if it has one and the study is the paper's.
 
-    Where the study's table is shown, the other published rows come last. results: as experiment/run.py gives them.
+    A plain run has the other published rows last. results: as experiment/run.py gives them; costs: whether
+    the columns of what a row cost are there.
     """
     number = f": Table {results['table']}" if results["table"] else ""
-    return Table(f"{title(results)}{number}", _headings(results), tuple(_lines(results)), tuple(notes(results)))
+    headings, lines = _headings(results), _lines(results)
+    if not costs:
+        shown = headings.index("Balanced acc.") + 1
+        headings, lines = headings[:shown], [Line(line.cells[:shown], line.kind) for line in lines]
+    return Table(f"{title(results)}{number}", headings, tuple(lines), tuple(notes(results)))
 
 
 def class_order(results: Mapping[str, Any]) -> tuple[str, ...]:
@@ -65,10 +70,10 @@ def _lines(results: Mapping[str, Any]) -> list[Line]:
         lines.append(Line((row["title"], *shown), "own" if name == "prima" else ""))
         if row.get("published") in published:
             add_published(published.pop(row["published"]))
-    if known and results["table"] in (0, known.number):
-        for left in published.values():
+    if known:
+        for left in published.values() if results["table"] == 0 else ():
             add_published(left)
-        for elsewhere in known.elsewhere:
+        for elsewhere in known.elsewhere if results["table"] in (0, known.number) else ():
             add_published(elsewhere)
     return lines
 

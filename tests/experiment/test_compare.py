@@ -51,10 +51,10 @@ def write(workdir: Path, *, split: str, right: dict[str, float], torn_right: flo
     results |= {"classes": CLASSES, "records": 80, "units": 80, "subjects": SUBJECTS, "methods": methods}
     results |= {"straddling_subjects": 10 if split == "unit" else 0}
     results |= {"title": "PAD-UFES-20"}
-    workdir.mkdir()
+    (workdir / "table_1").mkdir(parents=True)
     (workdir / "config.json").write_text(json.dumps({"study": {}, "split": {"group": split}}))
-    (workdir / "table_1.json").write_text(json.dumps(results, sort_keys=True))
-    with (workdir / "table_1_predictions.csv").open("w", newline="") as file:
+    (workdir / "table_1" / "results.json").write_text(json.dumps(results, sort_keys=True))
+    with (workdir / "table_1" / "predictions.csv").open("w", newline="") as file:
         columns = ["seed", "method", "record", "unit", "subject", "fold", "label", "predicted", "p_a", "p_b"]
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -71,7 +71,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def predictions(workdir: Path, row: str, seed: int) -> dict[str, dict[str, str]]:
-    with (workdir / "table_1_predictions.csv").open(newline="") as file:
+    with (workdir / "table_1" / "predictions.csv").open(newline="") as file:
         return {x["record"]: x for x in csv.DictReader(file) if x["method"] == row and x["seed"] == str(seed)}
 
 
@@ -122,14 +122,14 @@ def test_the_interval_draws_subjects_rather_than_cases_or_seeds(folders, tmp_pat
     )
     once = pairs(read_table(lesions, 1), read_table(patients, 1))[0].differences["macro_f1"]
     for folder in (lesions, patients):
-        file = folder / "table_1_predictions.csv"
+        file = folder / "table_1" / "predictions.csv"
         header, *lines = file.read_text().splitlines()
         file.write_text("\n".join([header, *lines, *("1" + line.removeprefix("0") for line in lines)]) + "\n")
-        results = json.loads((folder / "table_1.json").read_text())
+        results = json.loads((folder / "table_1" / "results.json").read_text())
         results["seeds"] = [0, 1]
         for score in ("macro_f1", "accuracy", "balanced_accuracy"):
             results["methods"]["prima"][score] *= 2
-        (folder / "table_1.json").write_text(json.dumps(results))
+        (folder / "table_1" / "results.json").write_text(json.dumps(results))
     twice = pairs(read_table(lesions, 1), read_table(patients, 1))[0].differences["macro_f1"]
     assert (twice.estimate, twice.low, twice.high) == pytest.approx((once.estimate, once.low, once.high), abs=1e-12)
 
@@ -149,7 +149,7 @@ def test_of_seeds_the_common_ones_are_compared(folders, tmp_path):
     other = write(tmp_path / "one", split="subject", right={"prima": 0.7}, seeds=(3,))
     text = markdown(read_table(folders[0], 1), read_table(other, 1))
     assert "- Seeds 3." in text and "One seed: these differences cannot be told" in text
-    f1 = json.loads((folders[0] / "table_1.json").read_text())["methods"]["prima"]["macro_f1"][FOLDS:]
+    f1 = json.loads((folders[0] / "table_1" / "results.json").read_text())["methods"]["prima"]["macro_f1"][FOLDS:]
     assert f"| {100 * np.mean(f1):.2f} ({100 * np.std(f1, ddof=1):.2f}) |" in text
 
 
@@ -166,20 +166,20 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(folders, tmp_path, caps
     assert "no seed in common" in told(str(write(tmp_path / "seed", split="unit", right={"prima": 0.7}, seeds=(9,))))
     assert "no row in common" in told(str(write(tmp_path / "row", split="unit", right={"knobo": 0.7})))
     other = write(tmp_path / "cases", split="unit", right={"prima": 0.7})
-    file = other / "table_1_predictions.csv"
+    file = other / "table_1" / "predictions.csv"
     file.write_text(file.read_text().replace(",r0_0,", ",r99,"))
     assert "the same cases (one alone has r0_0 as it is)" in told(str(other))
     file.write_text(file.read_text().replace(",a,", ",,"))
     assert "cannot be read" in told(str(other))
     for wrong in ("{", "[]", "{}", '{"table": 2}'):
-        (other / "table_1.json").write_text(wrong)
+        (other / "table_1" / "results.json").write_text(wrong)
         assert "cannot be read" in told(str(other))
 
 
 def test_a_subject_that_one_seed_alone_tears_is_counted(folders, tmp_path):
     """With the first seed every subject is whole in both."""
     lesions = write(tmp_path / "lesions", split="unit", right={"prima": 0.7})
-    file = lesions / "table_1_predictions.csv"
+    file = lesions / "table_1" / "predictions.csv"
     header, *lines = file.read_text().splitlines()
     whole = [
         re.sub(r"(,s(\d+)),\d,", lambda m: f"{m[1]},{int(m[2]) % FOLDS},", line) if line.startswith("0") else line

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prima_jax.metrics import measured
+from prima_jax.experiment import measured
 from prima_jax.sources import CODE
 
 

@@ -16,7 +16,7 @@ from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job
 from prima_jax.experiment.processes import run_jobs
 from prima_jax.experiment.rows import TABLES
-from prima_jax.tables import table
+from prima_jax.experiment.run import run
 from prima_jax.training.loop import Stopped
 
 OLD_FRACTION, FRACTION, PREALLOCATE = MEMORY = (
@@ -102,7 +102,7 @@ def test_on_a_tpu_the_rows_run_in_this_process_and_the_others_finish_as_well(tpu
 
 def test_on_a_tpu_several_processes_are_refused_before_anything_is_computed(tpu, tmp_path):
     with pytest.raises(UserError, match="processes is 2, but a TPU serves one process alone"):
-        table.run(config(**{"table.processes": 2}), tmp_path / "run")
+        run(config(**{"table.processes": 2}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

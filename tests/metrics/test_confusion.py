@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from prima_jax.metrics.confusion import confusion, confusion_by_group, row_shares, scores_of_counts, shares_picture
+from prima_jax.metrics.confusion import confusion, confusion_by_group, row_shares, scores_of_counts
 from prima_jax.metrics.metrics import scores
 
 CLASSES = ("a", "b", "c")
@@ -63,11 +63,3 @@ def test_positions_outside_the_classes_and_shapes_that_differ_are_refused():
         confusion(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(ValueError, match="three arrays"):
         confusion(np.array([0, 1]), np.array([0]), 2)
-
-
-def test_the_same_counts_give_the_same_picture_also_with_an_empty_class():
-    counts = np.array([[2, 0], [0, 0]])
-    pictures = [shares_picture("PRIMA", counts, ("a", "b"), synthetic=False) for _ in range(2)]
-    assert pictures[0] == pictures[1]
-    assert pictures[0].startswith(b"\x89PNG")
-    assert shares_picture("PRIMA", counts, ("a", "b"), synthetic=True) != pictures[0]

@@ -9,25 +9,25 @@ from tests.report.examples import prediction_lines as predictions
 def test_the_arrays_hold_what_the_lines_say():
     found = predictions_of_rows(predictions())
     assert found.class_names == PAD
-    assert found.records.tolist() == ["r00", "r01", "r10", "r11"]
-    assert found.folds.tolist() == [0, 0, 1, 1]
-    assert found.labels.tolist() == [0, 1, 0, 1]
+    assert found.records.tolist() == [f"r{fold}{n}" for fold in range(2) for n in range(6)]
+    assert found.folds.tolist() == [0] * 6 + [1] * 6
+    assert found.labels.tolist() == [*range(6)] * 2
     assert set(found.probabilities) == {"majority", "prima"}
-    assert (found.probabilities["prima"] == np.eye(6)[[0, 0, 0, 0]]).all()
+    assert (found.probabilities["prima"] == np.linspace(0.9, 0.1, 6)).all()
 
 
 def test_methods_share_one_order_whatever_the_rows():
     rows = predictions()
-    found = predictions_of_rows([*rows[:4], *reversed(rows[4:])])
+    found = predictions_of_rows([*rows[:12], *reversed(rows[12:])])
     assert found.records.tolist() == predictions_of_rows(rows).records.tolist()
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: rows[:-1], "cases of prima"),
-        (lambda rows: [*rows[:-1], {**rows[-1], "fold": 0}], "cases of prima"),
-        (lambda rows: [*rows[:-1], {**rows[-1], "label": "NEV"}], "cases of prima"),
+        (lambda rows: rows[:-1], "cases of majority"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "fold": 0}], "cases of majority"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "label": "BCC"}], "cases of majority"),
         (lambda rows: [*rows, rows[0]], "stands twice"),
         (lambda rows: [], "no rows"),
     ],

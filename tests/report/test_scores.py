@@ -94,7 +94,7 @@ def test_nothing_published_stands_beside_a_synthetic_study():
     found = results(synthetic=True)
     assert len(cells(found)) == 2
     said = text(found)
-    assert "published" not in said and said.startswith("**SYNTHETIC")
+    assert "published" not in said and said.startswith("SYNTHETIC")
 
 
 def test_two_seeds_have_their_own_deviation_and_the_minutes_are_those_of_one():
@@ -149,17 +149,17 @@ def test_table_3_has_no_columns_for_classes():
 
 def test_latex_is_escaped_and_as_wide_as_its_rows():
     written = tex(results())
-    assert r"Majority class \& more" in text
-    assert r"\begin{tabular}{lrrrrrrrrrrrr}" in text
-    assert all(line.count(" & ") == 12 for line in text.splitlines() if line.endswith(r"\\"))
+    assert r"Majority class \& more" in written
+    assert r"\begin{tabular}{lrrrrrrrrrrrr}" in written
+    assert all(line.count(" & ") == 12 for line in written.splitlines() if line.endswith(r"\\"))
 
 
 def test_no_name_of_a_cohort_is_a_command_of_latex():
     found = results(title="Two\nlines")
     found["methods"]["majority"]["title"] = r"a^2 ~ $x$ {y} \z #1 100% b_c"
     written = tex(found)
-    assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in text
-    assert "% Two lines\n" in text
+    assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in written
+    assert "% Two lines: Table 1\n" in written
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
