@@ -87,7 +87,7 @@ def test_an_unknown_key_lists_the_known_ones(refused, run: Path, photograph: Pat
 def test_a_run_of_an_earlier_version_is_refused(refused, tmp_path: Path, photograph: Path):
     config = tiny_config()
     with config.unlocked():
-        del config.features.test_views
+        del config.table
     run = run_folder(tmp_path / "earlier", config)
     told = refused(f"--run={run}", f"--image=white:{photograph}", "--metadata=age=80")
     assert "earlier version" in told and "another --workdir" in told

@@ -92,8 +92,11 @@ def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context,
 
 
 def finished(workdir: Path, job: Job, folds: int) -> bool:
-    """Whether all folds are there."""
-    return all(read_done(job.folder(workdir, fold)) is not None for fold in range(folds))
+    """Whether all folds are there. Raises UserError for those of an earlier version of this package."""
+    notes = [read_done(job.folder(workdir, fold)) for fold in range(folds)]
+    if any(note is not None and "folders" not in note for note in notes):
+        raise UserError(f"{workdir} holds rows of an earlier version of this package: choose another --workdir.")
+    return None not in notes
 
 
 def probabilities(workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
