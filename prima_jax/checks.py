@@ -14,7 +14,6 @@ from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
 from prima_jax.models.checkpoint_files import PICKLES, Tensors, weight_files
 from prima_jax.models.dinov3_names import from_timm
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["check"]
 
@@ -299,9 +298,8 @@ def _check_sizes(size: int, patch: int, stored: int) -> None:
 
 def _check_vocabulary(config: ConfigDict, modules: dict[str, Any]) -> None:
     """Where a tokenizer is trained it needs room, and a token beyond a model's vocabulary would be read as another one."""
-    size, definition = config.text.vocabulary_size, config.study.definition
-    classes = PAD_UFES_20.classes if isinstance(definition, str) else definition.get("classes", ())
-    least = BYTES + len(SPECIALS) + len(classes)
+    size = config.text.vocabulary_size
+    least = BYTES + len(SPECIALS) + len(config.study.definition.get("classes", ()))
     for name in ("text", "llm"):
         if config.models[name].weights:
             continue

@@ -29,9 +29,9 @@ from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.studies import synthetic
-from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
 from prima_jax.studies.study import Record
+from prima_jax.studies.study_config import load_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
 
