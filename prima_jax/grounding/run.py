@@ -20,7 +20,7 @@ from prima_jax.grounding.attention import Look, looks
 from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
 from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
-from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
+from prima_jax.studies.synthetic.write import GROUNDING, MASK_FOLDER
 from prima_jax.tables.row import Job, table_context
 from prima_jax.tables.rows import PRIMA, TABLES, Row, row_config
 from prima_jax.workdir import claim, open_workdir

@@ -24,8 +24,8 @@ from prima_jax.models.diagnoser import special_tokens
 from prima_jax.studies.manifest import parse_fields
 from prima_jax.studies.study import Attribute, Study, Value
 from prima_jax.studies.study_config import study_from_config
-from prima_jax.studies.synthetic_corpus import corpus_lines
-from prima_jax.studies.synthetic_evidence import draw_eye
+from prima_jax.studies.synthetic.corpus import corpus_lines
+from prima_jax.studies.synthetic.evidence import draw_eye
 from tests.data.cohort import shared_folder
 from tests.studies.pad_ufes_20 import PAD_UFES_20
 
