@@ -15,13 +15,13 @@ from ml_collections import ConfigDict
 
 from prima_jax.baselines import methods
 from prima_jax.baselines.method import Bench
-from prima_jax.checks import check
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
+from prima_jax.recipe.check import check
 from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case, all_cases

@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 from prima_jax import experiment
 from prima_jax.baselines.backbones import row_bench
 from prima_jax.baselines.methods import METHODS
-from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
+from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, Fold, read_done, write_done
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
