@@ -28,9 +28,9 @@ import jax
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
-from prima_jax.checks import check
 from prima_jax.evaluation.measured import peak_device_memory_bytes, peak_memory_bytes
 from prima_jax.main import command
+from prima_jax.recipe.check import check
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences

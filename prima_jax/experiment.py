@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.checks import check
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
@@ -22,6 +21,7 @@ from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
 from prima_jax.methods import registry
 from prima_jax.methods.method import Bench
+from prima_jax.recipe.check import check
 from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
@@ -30,10 +30,10 @@ from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
 from prima_jax.stages.stage import read_done, write_done
-from prima_jax.studies import synthetic
-from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
 from prima_jax.studies.study import Record
+from prima_jax.studies.study_config import load_study
+from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import claim, open_workdir
 
@@ -83,7 +83,7 @@ def read_study(config: ConfigDict, workdir: Path) -> Reading:
                 f"{folder}: set --config.study.synthetic.units=0 for that one, or --config.data.dir= for the drawn one."
             )
         folder = workdir / "synthetic_study"
-        synthetic.write(folder, **config.study.synthetic.to_dict())
+        write_study(folder, **config.study.synthetic.to_dict())
     elif not config.data.dir or not folder.is_dir():
         raise UserError(
             f"There is no data for {study.name} at {config.data.dir or '(not set)'}: set --config.data.dir to its folder, "

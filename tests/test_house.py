@@ -21,7 +21,7 @@ FLOORS = {
     "evaluation": 2,
     "stages": 3,
     "methods": 4,
-    "checks": 4,
+    "recipe": 4,
     "workdir": 4,
     "results": 5,
     "experiment": 6,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from configs import aqua, pad_ufes_20
 from prima_jax import experiment, predict
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
 

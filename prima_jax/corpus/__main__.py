@@ -15,7 +15,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.main import load_recipe, override
 from prima_jax.quiet import quiet
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 
 __all__ = ["main"]

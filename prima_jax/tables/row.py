@@ -11,10 +11,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
-from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
+from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences

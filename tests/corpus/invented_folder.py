@@ -6,7 +6,7 @@ from pathlib import Path
 from configs.corpus import get_config
 from prima_jax.corpus import check, retrieve, search, synthesise
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 
 DISEASES = ("basal cell carcinoma", "squamous cell carcinoma", "actinic keratosis", "seborrheic keratosis", "melanoma", "nevus")
 FACTORS = ("Smoking", "Alcohol", "Older age", "A pesticide", "Itching", "Bleeding")

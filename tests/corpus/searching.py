@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from prima_jax.corpus import search
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 __all__ = ["EMAIL", "config", "rows", "run", "stored"]
 

@@ -7,7 +7,7 @@ from configs.corpus import get_config
 from prima_jax.corpus import retrieve
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from tests.corpus.labelled import real_articles
 from tests.corpus.shared import SHARED
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.queries import study_queries
 from prima_jax.errors import UserError
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 TODAY = date(2025, 2, 28)
 

@@ -11,7 +11,7 @@ from prima_jax.corpus.rerank import Reranker, fuse, mean_pooled
 from prima_jax.data.text import train_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.models import pretrained
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 
 TEXTS = [f"Smoking and melanoma met in year {year}{' and again' * (year % 5)}. Nothing was found." for year in range(2000, 2012)]
 CONFIG = {

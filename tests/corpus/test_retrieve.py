@@ -13,7 +13,7 @@ from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.passage_index import K1, WORD, B, PassageIndex, stop_words, windows
 from prima_jax.errors import UserError
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 
 TEXTS = [
     "Smoking raises the risk of melanoma. No effect of alcohol on melanoma was seen. Age matters.",

@@ -14,7 +14,7 @@ from prima_jax.corpus import publish
 from prima_jax.corpus.folder import CorpusFolder, write_lines
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.store import ReviewStore
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from tests.corpus.review_client import SUN, client, decide, fields
 from tests.corpus.review_example import PASSPHRASE, example_claims, make_folder
 

@@ -19,11 +19,11 @@ from prima_jax.corpus import entrez, search
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from tests.corpus import eutils_server as faults
 from tests.corpus.eutils_server import EutilsServer, invented, recorded, redirect, renumbered
 from tests.corpus.searching import config, rows, run, stored
 from tests.corpus.shared import SHARED
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdefsecret"
@@ -220,7 +220,7 @@ from Bio import Entrez
 from ml_collections import ConfigDict
 from prima_jax.corpus import entrez, search
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 from tests.corpus.searching import EMAIL, config, rows, run, stored
 from tests.corpus.eutils_server import redirect
 Entrez.urlopen = redirect(sys.argv[1])

@@ -13,7 +13,7 @@ from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.errors import UserError
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide
 

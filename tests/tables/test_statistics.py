@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from prima_jax.tables.statistics import statistics
 from prima_jax.tables.statistics_pages import statistics_markdown
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 UNITS = 60
 METHODS = {"prima": 0.9, "guess": 0.5}

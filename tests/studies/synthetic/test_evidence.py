@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from prima_jax.studies.synthetic_evidence import (
+from prima_jax.studies.synthetic.evidence import (
     FELLOW_EVERY,
     MISSING_RATE,
     NEUTRAL,

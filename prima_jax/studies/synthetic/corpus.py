@@ -5,7 +5,7 @@ from math import exp
 
 import numpy as np
 
-from prima_jax.studies.synthetic_evidence import NEUTRAL, ORGANISMS, PRIOR, RING, RISK_FACTORS, SIGNS
+from prima_jax.studies.synthetic.evidence import NEUTRAL, ORGANISMS, PRIOR, RING, RISK_FACTORS, SIGNS
 
 __all__ = ["corpus_lines"]
 

@@ -10,9 +10,11 @@ import pytest
 from ml_collections import ConfigDict
 from safetensors.numpy import save_file
 
+from configs import aqua, corpus, my_cohort, pad_ufes_20
 from configs.aqua import get_config
-from prima_jax.checks import check
 from prima_jax.errors import UserError
+from prima_jax.recipe.check import check
+from prima_jax.recipe.fields import Recipe
 
 
 def config(preset: str = "demo", **changes: Any) -> ConfigDict:
@@ -235,6 +237,41 @@ def test_a_text_encoder_without_a_head_is_taken(checkpoints: dict[str, str], tmp
     (tmp_path / "config.json").write_text(json.dumps(BARE[name]))
     save_file({}, tmp_path / "model.safetensors")
     check(pretrained(checkpoints | {"text": str(tmp_path)}, knowledge__corpus="", knowledge__include_sentences=True))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "preset"),
+    [(aqua, "tpmka"), (aqua, "light"), (aqua, "table2,demo"), (pad_ufes_20, "small"), (my_cohort, "table1"), (corpus, "demo")],
+)
+def test_every_field_of_a_preset_is_known(recipe: Any, preset: str):
+    Recipe.model_validate(recipe.get_config(preset).to_dict())
+
+
+@pytest.mark.parametrize(
+    ("field", "nearest"),
+    [("knowlege", "knowledge"), ("align.batchsize", "align.batch_size"), ("align.local.poling", "align.local.pooling")],
+)
+def test_an_unknown_field_is_refused_with_the_nearest(field: str, nearest: str):
+    assert f"The config has {field}, which is no field of a recipe; the nearest is {nearest}:" in refusal(
+        config(**{field.replace(".", "__"): 1})
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("align__batch_size", 8.5, "a whole number"),
+        ("align__epochs", "3", "a number"),
+        ("image__augmentation__vertical_flip", 1, "True or False"),
+        ("data__dir", 7, "a text"),
+        ("align__targets", "Wqkv", "a tuple"),
+        ("align__soft", 3, "a section"),
+        ("study__definition", "pad_ufes_20", "a mapping"),
+        ("models__llm__architecture__rope_theta", math.inf, "a finite number"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(field: str, value: Any, said: str):
+    assert refusal(config(**{field: value})).startswith(f"{field.replace('__', '.')} should be {said}, not {value!r}: ")
 
 
 @pytest.mark.parametrize("field", ["align", "study.hide", "study.definition", "split.group", "models.llm"])

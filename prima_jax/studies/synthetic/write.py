@@ -1,6 +1,6 @@
 """Writes the synthetic slit-lamp keratitis study to disk, in the AQUA format and with a mask for every visible sign.
 
-The organism is drawn first; history and visible signs follow from it by the table of `synthetic_evidence`. So the best
+The organism is drawn first; history and visible signs follow from it by the table of `evidence.py`. So the best
 possible result is known for photographs, for metadata and for both, and neither holds what the other does.
 """
 
@@ -16,9 +16,9 @@ from PIL import Image
 
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
-from prima_jax.studies.synthetic_corpus import corpus_lines
-from prima_jax.studies.synthetic_drawing import MASKS, draw
-from prima_jax.studies.synthetic_evidence import (
+from prima_jax.studies.synthetic.corpus import corpus_lines
+from prima_jax.studies.synthetic.drawing import MASKS, draw
+from prima_jax.studies.synthetic.evidence import (
     MISSING_RATE,
     NEUTRAL,
     ORGANISMS,
@@ -34,7 +34,7 @@ from prima_jax.studies.synthetic_evidence import (
     log_likelihood_ratios,
 )
 
-__all__ = ["COLUMNS", "GROUNDING", "MASK_FOLDER", "VERSION", "ceiling", "corpus_lines", "log_likelihood_ratios", "write"]
+__all__ = ["COLUMNS", "GROUNDING", "MASK_FOLDER", "VERSION", "write_study"]
 
 VERSION = 1
 """Rises whenever the same seed would give other files."""
@@ -92,7 +92,7 @@ photograph: no number obtained here says anything about real keratitis.**
 """
 
 
-def write(folder: str | Path, *, units: int, seed: int, image_size: int = 96) -> None:
+def write_study(folder: str | Path, *, units: int, seed: int, image_size: int = 96) -> None:
     """Writes `units` eyes into `folder`; a folder that already holds this very study is left as it is.
 
     The same arguments give the same bytes, and eye number k is the same whatever `units` is. The folder appears only

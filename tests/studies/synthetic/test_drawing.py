@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from prima_jax.studies.synthetic_drawing import MASKS, draw
-from prima_jax.studies.synthetic_evidence import VIEW_RATES, Eye, draw_eye
+from prima_jax.studies.synthetic.drawing import MASKS, draw
+from prima_jax.studies.synthetic.evidence import VIEW_RATES, Eye, draw_eye
 
 SIZE = 96
 OPTIONAL = {"feathery_edge": "feathery_edge", "satellites": "satellites", "ring": "ring", "hypopyon": "hypopyon"}

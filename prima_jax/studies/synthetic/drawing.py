@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from prima_jax.studies.synthetic_evidence import Eye
+from prima_jax.studies.synthetic.evidence import Eye
 
 __all__ = ["MASKS", "draw"]
 

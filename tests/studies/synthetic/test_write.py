@@ -11,10 +11,12 @@ from PIL import Image
 
 from configs.aqua_study import get_study
 from prima_jax.errors import UserError
-from prima_jax.studies import synthetic
 from prima_jax.studies.manifest import read
 from prima_jax.studies.study_config import study_from_config
-from prima_jax.studies.synthetic_drawing import MASKS
+from prima_jax.studies.synthetic import write
+from prima_jax.studies.synthetic.corpus import corpus_lines
+from prima_jax.studies.synthetic.drawing import MASKS
+from prima_jax.studies.synthetic.evidence import ceiling
 
 UNITS = 24
 
@@ -22,7 +24,7 @@ UNITS = 24
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("synthetic") / "study"
-    synthetic.write(folder, units=UNITS, seed=2, image_size=64)
+    write.write_study(folder, units=UNITS, seed=2, image_size=64)
     return folder
 
 
@@ -40,7 +42,7 @@ def test_columns_and_values_are_those_of_the_aqua_config(rows):
     study = get_study()
     expected = {study["image_column"], study["label_column"], study["view_column"], *study["unit_columns"]}
     expected |= {attribute.get("column", attribute["name"]) for attribute in study["attributes"]}
-    assert set(rows[0]) == expected == set(synthetic.COLUMNS)
+    assert set(rows[0]) == expected == set(write.COLUMNS)
     assert {row["organism"] for row in rows} == {raw for raw, _ in study["classes"]}
     assert {row["illumination"] for row in rows} == {raw for raw, _ in study["views"]}
 
@@ -71,12 +73,12 @@ def test_every_photograph_has_its_masks_and_no_file_is_left_over(folder, rows):
 
 def test_grounded_attributes_are_visual_and_shown_by_their_mask(folder, rows):
     study = study_from_config(get_study())
-    assert set(synthetic.GROUNDING) == {attribute.name for attribute in study.shown(visual_only=True)}
+    assert set(write.GROUNDING) == {attribute.name for attribute in study.shown(visual_only=True)}
     truth = json.loads((folder / "truth.json").read_text())
     signs = {(eye["subject"], eye["eye"]): eye["signs"] for eye in truth["eyes"]}
     for row in rows:
         for sign in ("hypopyon", "prior_keratoplasty"):
-            mask = folder / "masks" / Path(row["image"]).stem / f"{synthetic.GROUNDING[sign]}.png"
+            mask = folder / "masks" / Path(row["image"]).stem / f"{write.GROUNDING[sign]}.png"
             assert mask.exists() == (signs[row["subject"], row["eye"]][sign] == "yes")
 
 
@@ -93,12 +95,12 @@ def test_photographs_carry_no_metadata_and_one_format(folder):
 
 
 def test_the_same_arguments_give_the_same_bytes(folder, tmp_path):
-    synthetic.write(tmp_path / "again", units=UNITS, seed=2, image_size=64)
+    write.write_study(tmp_path / "again", units=UNITS, seed=2, image_size=64)
     assert contents(tmp_path / "again") == contents(folder)
 
 
 def test_another_seed_gives_other_eyes_and_other_photographs(folder, tmp_path):
-    synthetic.write(tmp_path / "other", units=4, seed=3, image_size=64)
+    write.write_study(tmp_path / "other", units=4, seed=3, image_size=64)
     other, whole = contents(tmp_path / "other"), contents(folder)
     # Were the seed ignored, the four eyes would be the first of the whole, as in the next test.
     assert not whole["manifest.csv"].startswith(other["manifest.csv"])
@@ -107,7 +109,7 @@ def test_another_seed_gives_other_eyes_and_other_photographs(folder, tmp_path):
 
 
 def test_an_eye_is_the_same_however_many_there_are(folder, tmp_path):
-    synthetic.write(tmp_path / "fewer", units=9, seed=2, image_size=64)
+    write.write_study(tmp_path / "fewer", units=9, seed=2, image_size=64)
     few, many = contents(tmp_path / "fewer"), contents(folder)
     assert many["manifest.csv"].startswith(few["manifest.csv"])
     drawn = [name for name in few if name.startswith(("images", "masks"))]
@@ -120,46 +122,46 @@ def test_an_interrupted_call_leaves_nothing_and_its_repetition_the_whole(folder,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(synthetic, "_write_manifest", killed)
-        synthetic.write(tmp_path / "study", units=UNITS, seed=2, image_size=64)
+        patch.setattr(write, "_write_manifest", killed)
+        write.write_study(tmp_path / "study", units=UNITS, seed=2, image_size=64)
     assert not (tmp_path / "study").exists()
-    synthetic.write(tmp_path / "study", units=UNITS, seed=2, image_size=64)
+    write.write_study(tmp_path / "study", units=UNITS, seed=2, image_size=64)
     assert contents(tmp_path / "study") == contents(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["study"]
 
 
 def test_a_finished_study_is_left_alone(folder, monkeypatch):
-    monkeypatch.setattr(synthetic, "draw", None)  # drawing anything now would fail
-    synthetic.write(folder, units=UNITS, seed=2, image_size=64)
+    monkeypatch.setattr(write, "draw", None)  # drawing anything now would fail
+    write.write_study(folder, units=UNITS, seed=2, image_size=64)
 
 
 def test_another_study_is_never_overwritten(folder, tmp_path):
     with pytest.raises(UserError, match=r"should be empty or hold .*'seed': 3.* but holds .*'seed': 2"):
-        synthetic.write(folder, units=UNITS, seed=3, image_size=64)
+        write.write_study(folder, units=UNITS, seed=3, image_size=64)
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(UserError, match="something else"):
-        synthetic.write(tmp_path, units=4, seed=0)
+        write.write_study(tmp_path, units=4, seed=0)
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
 def test_an_empty_folder_is_filled(folder, tmp_path):
     (tmp_path / "study").mkdir()
-    synthetic.write(tmp_path / "study", units=UNITS, seed=2, image_size=64)
+    write.write_study(tmp_path / "study", units=UNITS, seed=2, image_size=64)
     assert contents(tmp_path / "study") == contents(folder)
 
 
 def test_it_says_that_it_is_synthetic(folder):
     truth = json.loads((folder / "truth.json").read_text())
     assert truth["synthetic"] is True
-    assert truth["made_with"] == {"version": synthetic.VERSION, "seed": 2, "units": UNITS, "image_size": 64}
-    assert truth["ceiling"] == synthetic.ceiling()
+    assert truth["made_with"] == {"version": write.VERSION, "seed": 2, "units": UNITS, "image_size": 64}
+    assert truth["ceiling"] == ceiling()
     assert len(truth["eyes"]) == UNITS
     assert (folder / "README.md").read_text().startswith("# SYNTHETIC")
 
 
 def test_the_corpus_is_that_of_the_seed(folder):
     lines = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
-    assert lines == synthetic.corpus_lines(2)
+    assert lines == corpus_lines(2)
 
 
 def test_the_folder_can_be_moved(folder, tmp_path):

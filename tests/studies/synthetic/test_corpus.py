@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from prima_jax.studies.synthetic_corpus import corpus_lines
-from prima_jax.studies.synthetic_evidence import NEUTRAL, ORGANISMS, RISK_FACTORS, SIGNS
+from prima_jax.studies.synthetic.corpus import corpus_lines
+from prima_jax.studies.synthetic.evidence import NEUTRAL, ORGANISMS, RISK_FACTORS, SIGNS
 
 
 @pytest.fixture(scope="module")
