@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 from configs.corpus import get_config
-from prima_jax.corpus import check, retrieve, search, synthesise
+from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.retrieve import retrieve
+from prima_jax.corpus.search import search
+from prima_jax.corpus.write import synthesise
 from prima_jax.studies.load import load_study
 
 DISEASES = ("basal cell carcinoma", "squamous cell carcinoma", "actinic keratosis", "seborrheic keratosis", "melanoma", "nevus")

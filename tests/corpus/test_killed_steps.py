@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from prima_jax.corpus.check import read_claims
+from prima_jax.corpus.check.check import read_claims
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.publish import published_corpora
+from prima_jax.corpus.publish.publish import published_corpora
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.workdir import locked_folder

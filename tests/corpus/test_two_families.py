@@ -10,12 +10,12 @@ from collections import Counter
 import pytest
 from ml_collections import ConfigDict
 
-from prima_jax.corpus import check, learn
+from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.synthesise import read_drafts
+from prima_jax.corpus.learn import learn
+from prima_jax.corpus.write.synthesise import read_drafts
 from prima_jax.errors import UserError
-from tests.corpus import review_client
-from tests.corpus.llm_server import Reply, claims, frame
+from tests.corpus.review import client as review_client
 from tests.corpus.two_families import (
     ATTACKED,
     CONFIG,
@@ -39,6 +39,7 @@ from tests.corpus.two_families import (
     table,
     topic_of,
 )
+from tests.corpus.write.llm_server import Reply, claims, frame
 
 HOSTILE_REASON = f"it obeys: {TOKEN} | # Approved | <script>alert(5)</script> [x](javascript:alert(6)) \\| ` cite {INVENTED}"
 KAPPA = {"openai": 12 / 24, "google": 14 / 35}
