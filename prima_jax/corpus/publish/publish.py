@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.check.agreement import kappa
 from prima_jax.corpus.check.check import direction_pairs, read_claims
-from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.folder import CorpusFolder, write_whole
 from prima_jax.corpus.publish.card import card_text
 from prima_jax.corpus.review.decisions import Outcome
 from prima_jax.corpus.review.store import ReviewStore
@@ -190,11 +190,4 @@ def _keep(path: Path, content: str) -> None:
     if path.exists() and path.read_bytes() == encoded:
         os.utime(path)
         return
-    temporary = path.with_name(path.name + ".part")
-    temporary.unlink(missing_ok=True)  # one that a kill has left cannot be written to
-    with temporary.open("wb") as file:
-        file.write(encoded)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(0o444)
-    os.replace(temporary, path)
+    write_whole(path, [encoded], read_only=True)

@@ -7,7 +7,6 @@ whose address is fixed, here.
 import contextlib
 import io
 import json
-import re
 import threading
 import urllib.request
 from collections import Counter
@@ -235,8 +234,3 @@ def invented(
 def recorded() -> list[bytes]:
     """The records among the recorded replies; none where those are not there."""
     return [raw for path in sorted(FIXTURES.glob("pubmed*.xml")) for _, raw in read_articles(io.BytesIO(path.read_bytes()))]
-
-
-def renumbered(record: bytes, pmid: int) -> bytes:
-    """The same record under another number, to have many."""
-    return re.sub(rb"(<PMID[^>]*>)\d+", rb"\g<1>%d" % pmid, record, count=1)

@@ -1,15 +1,8 @@
-"""The step search from PubMed, over real HTTP: again, killed, and with what can be wrong (from a folder: test_search_folder)."""
+"""The step search from PubMed, over real HTTP: again, stopped, and with what can be wrong (from a folder: test_search_folder)."""
 
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
 from datetime import date
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,11 +14,10 @@ from prima_jax.corpus.search import entrez, search
 from prima_jax.errors import UserError
 from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from tests.corpus.search import eutils_server as faults
-from tests.corpus.search.eutils_server import EutilsServer, invented, recorded, redirect, renumbered
+from tests.corpus.search.eutils_server import EutilsServer, invented, recorded, redirect
 from tests.corpus.search.searching import config, rows, run, stored
 from tests.corpus.shared import SHARED
 
-ROOT = Path(__file__).parents[3]
 KEY = "0123456789abcdefsecret"
 IDS = [str(n) for n in range(1, 31)]
 OLDEST = date.today().year - 5
@@ -209,73 +201,6 @@ def test_a_store_that_is_none_is_told(server, tmp_path):
     (tmp_path / "articles.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(UserError, match=r"articles\.sqlite"):
         run(tmp_path)
-
-
-# --- killed ---------------------------------------------------------------------------------------------------------
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from Bio import Entrez
-from ml_collections import ConfigDict
-from prima_jax.corpus.search import entrez, search
-from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
-from tests.corpus.search.searching import EMAIL, config, rows, run, stored
-from tests.corpus.search.eutils_server import redirect
-Entrez.urlopen = redirect(sys.argv[1])
-entrez.PAGE = int(sys.argv[3])
-settings = {"source": "", "email": "somebody@example.org", "years": 100, "reviews": 2000, "case_reports": 200}
-print(search.run(ConfigDict({"search": settings}), PAD_UFES_20, CorpusFolder(Path(sys.argv[2]))))
-"""
-
-
-@pytest.mark.slow
-def test_twenty_kills_lose_nothing_and_fetch_at_most_a_page_twice(tmp_path):
-    page, kills, chance = 10, 20, random.Random(7)
-    base = [record for record in recorded() if len(record) < 10_000] or [invented(1)]
-    ids = [str(100_000 + n) for n in range(350)]
-    records = [renumbered(base[n % len(base)], int(i)) for n, i in enumerate(ids)]
-    smooth, rough = tmp_path / "smooth", tmp_path / "rough"
-    for folder in (smooth, rough):
-        folder.mkdir()
-
-    def start(folder):
-        command = [sys.executable, "-c", SCRIPT, server.url, str(folder), str(page)]
-        environment = {**os.environ, "NCBI_API_KEY": KEY}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    with EutilsServer(records, some(ids)) as server:
-        process = start(smooth)
-        told = process.communicate(timeout=120)[1]
-        assert process.returncode == 0, told
-        in_all = server.count()
-        server.delivered.clear()
-        died = 0
-        for _ in range(kills):
-            reached = threading.Event()
-            moment = server.count() + chance.randint(1, in_all // 3)
-            server.on_request = lambda number, moment=moment, reached=reached: number >= moment and reached.set()
-            process = start(rough)
-            while not reached.wait(0.01) and process.poll() is None:
-                pass
-            time.sleep(chance.uniform(0, 0.15))  # within a request, a write, or the pause after it
-            process.send_signal(signal.SIGKILL)
-            told = process.communicate()[1]
-            assert process.returncode in (-signal.SIGKILL, 0), told
-            died += process.returncode != 0
-        process = start(rough)
-        told = process.communicate(timeout=120)[1]
-        assert process.returncode == 0, told
-        assert died >= kills // 2
-        assert rows(rough) == rows(smooth)
-        assert set(server.delivered) == set(stored(rough))
-        assert sum(server.delivered.values()) <= len(server.delivered) + died * page
-        server.asked.clear()
-        start(rough).communicate(timeout=120)
-        assert (server.count("esearch"), server.count()) == (18, 18)
-    for path in tmp_path.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes()
 
 
 @shared

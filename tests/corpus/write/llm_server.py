@@ -120,7 +120,6 @@ class LLMServer(ThreadingHTTPServer):
         self.answer: Callable[[Request], Reply] = first_sentence
         self.unknown_options: set[str] = set()
         """Options that the model does not take."""
-        self.before: Callable[[Request], None] = lambda _: None
         self.half_way: Callable[[Request], None] = lambda _: None
         self.after: Callable[[Request], None] = lambda _: None
         self.closing = threading.Event()
@@ -163,7 +162,6 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.path, bytes(self.headers), body, time.monotonic())
         with self.server.lock:
             self.server.requests.append(request)
-            self.server.before(request)
             reply = self._refusal(request) or (self.server.replies.popleft() if self.server.replies else None)
         reply = reply or self.server.answer(request)
         if reply.silent:

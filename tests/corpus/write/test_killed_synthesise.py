@@ -12,7 +12,7 @@ import pytest
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.write.synthesise import read_drafts
-from tests.corpus.write.llm_server import LLMServer, Request
+from tests.corpus.write.llm_server import Request
 from tests.corpus.write.synthesising import ASKED, TOPICS, asked, evidence, store
 
 ROOT = Path(__file__).parents[3]
@@ -34,34 +34,26 @@ def stored(folder: CorpusFolder) -> set[tuple[str, str]]:
     return {(d["family"], d["topic"]) for d in read_drafts(folder) if d["topic"] in ASKED}
 
 
-def killed_at(moments: list[str], server: LLMServer, folder: CorpusFolder) -> None:
-    """Kills one process after the other, each at its moment; checks each time that nothing stored is asked again."""
+def test_a_kill_within_or_after_an_answer_costs_that_answer_alone(llm_server, folder):
+    """One process after the other, each killed at its moment but the last; each time nothing that is stored is asked again."""
+    moments = ["half_way", "after"]
     for moment in [*moments, ""]:
-        before, requests = stored(folder), len(server.requests)
+        before, requests = stored(folder), len(llm_server.requests)
         process = start(folder)
 
         def kill(request: Request, process: subprocess.Popen = process, requests: int = requests) -> None:
-            if len(server.requests) - requests == 2:  # the second question: one is stored by then
+            if len(llm_server.requests) - requests == 2:  # the second question: one is stored by then
                 os.kill(process.pid, signal.SIGKILL)
 
-        for name in ("before", "half_way", "after"):
-            setattr(server, name, kill if name == moment else lambda _: None)
+        for name in moments:
+            setattr(llm_server, name, kill if name == moment else lambda _: None)
         _, told = process.communicate(timeout=120)
         assert process.returncode == (-signal.SIGKILL if moment else 0), told
-        again = asked(server, requests)
+        again = asked(llm_server, requests)
         assert not before & set(again) and len(set(again)) == len(again)
         assert before < stored(folder)
     everything = {(family, topic) for family in ("openai", "google") for topic in ASKED}
     assert stored(folder) == everything and len(read_drafts(folder)) == 2 * len(TOPICS)
     counted = Counter((d["writer"], d["topic"]) for d in map(json.loads, folder.drafts.read_text().splitlines()))
     assert set(counted.values()) == {1}
-    assert len(everything) <= len(server.requests) <= len(everything) + len(moments)
-
-
-def test_a_kill_within_an_answer_costs_that_answer_alone(llm_server, folder):
-    killed_at(["half_way"], llm_server, folder)
-
-
-@pytest.mark.slow
-def test_kills_at_every_kind_of_moment(llm_server, folder):
-    killed_at(["before", "half_way", "after", "half_way", "before", "after"], llm_server, folder)
+    assert len(everything) <= len(llm_server.requests) <= len(everything) + len(moments)
