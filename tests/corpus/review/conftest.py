@@ -1,9 +1,16 @@
 """The review page for the tests: its app, a browser, and reviewers in it."""
 
+from pathlib import Path
+
 import pytest
 
 from prima_jax.corpus.review.app import create_app
-from scripts.review.browser import CHROMIUM, FLAGS, sign_in
+from scripts.review.browser import CHROMIUM, FLAGS, serve, sign_in
+
+in_a_browser = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"NO BROWSER: {CHROMIUM} is missing; apt-get install chromium"),
+]
 
 
 @pytest.fixture
@@ -14,6 +21,12 @@ def folder(review_folder):
 @pytest.fixture
 def app(folder):
     return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
+
+
+@pytest.fixture
+def address(folder):
+    with serve(folder.path) as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="module")

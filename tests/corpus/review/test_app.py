@@ -62,6 +62,15 @@ class TestReading:
         assert "Smoking raises the risk of basal cell carcinoma in women" in text(page)  # the other family
         assert "contradiction Another family claims another direction." in text(page)
 
+    def test_progress_counts_what_was_done(self, app):
+        ada, ben = signed_in(app), signed_in(app, BEN)
+        for browser in (ada, ben):
+            decide(browser, SUN, "approve")
+        decide(ada, SCREEN, "reject", reason="no")
+        page = ada.get("/progress")
+        assert re.findall(r"<b>(\d+)</b>", page.text) == ["5", "1", "0", "1"]
+        assert "2 of 7 done by you or settled" in text(page)
+
     def test_a_lost_quote_and_a_retraction_are_told(self, app):
         browser = signed_in(app)
         assert "were not found in the abstract: “rough scaly patches" in text(browser.get(f"/claims/{LOST}"))
