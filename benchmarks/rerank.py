@@ -95,6 +95,8 @@ def _discounted(hits: Sequence[bool]) -> float:
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("Name the folder that holds the texts: python -m benchmarks.rerank FOLDER")
     wanted = relevant_words()
     articles = list(real_articles(Path(sys.argv[1])).values())
     with tempfile.TemporaryDirectory() as name:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from prima_jax.corpus.review.app import create_app
+from prima_jax.corpus.review.store import ReviewStore
 from scripts.review.browser import CHROMIUM, FLAGS, serve, sign_in
 
 in_a_browser = [
@@ -16,6 +17,12 @@ in_a_browser = [
 @pytest.fixture
 def folder(review_folder):
     return review_folder
+
+
+@pytest.fixture
+def store(folder):
+    with ReviewStore(folder.review) as opened:
+        yield opened
 
 
 @pytest.fixture
