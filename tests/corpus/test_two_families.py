@@ -118,16 +118,6 @@ class TestWhatIsAsked:
                 assert TOKEN in request.user and TOKEN not in json.dumps(masked(request))
                 assert masked(request) == masked(same) and request.path == same.path
 
-    def test_the_second_question_repeats_the_first_and_carries_nothing_from_the_answer(self, llm_server, tmp_path, obedient):
-        llm_server.answer = answers(obedient)
-        draft_and_check(prepare(CorpusFolder(tmp_path / "corpus")))
-        first, second = (r for r in llm_server.requests if (family_of(r), topic_of(r)) == (obedient, ATTACKED))
-        assert (second.system, second.path) == (first.system, first.path)
-        assert second.user.startswith(first.user)
-        reason = second.user.removeprefix(first.user)
-        assert "An earlier answer to this was not accepted" in reason and "unknown field" in reason
-        assert not re.search(rf"{TOKEN}|{INVENTED}|vetted|approved", reason)
-
 
 class TestWhatIsStored:
     @either
