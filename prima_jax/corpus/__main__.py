@@ -87,7 +87,9 @@ def _run(options: argparse.Namespace, config: ConfigDict) -> str:
 
         return serve.run(config, load_study(config), folder)
     with locked_folder(folder.path, "--folder"):
-        return importlib.import_module(f"prima_jax.corpus.{options.step}").run(config, load_study(config), folder)
+        room = {"synthesise": "write"}.get(options.step, options.step)
+        step = importlib.import_module(f"prima_jax.corpus.{room}.{options.step}")
+        return step.run(config, load_study(config), folder)
 
 
 def _add_reviewer(options: argparse.Namespace, folder: CorpusFolder) -> str:
