@@ -20,12 +20,13 @@ from tests.test_house import FLOORS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
 NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
 FIELDS = sorted(set(re.findall(r"--config\.([a-z_.0-9]*[a-z_0-9])", EVERYTHING)))
 FOLDERS = "benchmarks|configs|docs|prima_jax|scripts|tests"
+CHECKS = (".ci/run", ".github/workflows/ci.yml")
 FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
 
 
@@ -76,6 +77,8 @@ def test_commands_run_modules_and_make_targets_that_exist():
         assert importlib.util.find_spec(module), module
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|    )make ([\w-]+)", EVERYTHING)) <= targets
+    checks = [set(re.findall(r"make ([\w-]+)$", (ROOT / file).read_text(), re.MULTILINE)) for file in CHECKS]
+    assert checks[0] == checks[1] <= targets
 
 
 @pytest.mark.parametrize("field", FIELDS)
