@@ -113,7 +113,9 @@ def load_recipe(named: str) -> ConfigDict:
         where = f"{error.filename}, line {error.lineno}" if error.lineno else file
         raise UserError(f"{where}: {error.msg}; mend the config.") from error
     except ImportError as error:
-        raise UserError(f"{file} cannot be loaded ({error}); run from the repository's own folder, or pip install it.") from error
+        raise UserError(
+            f"{file} cannot be loaded ({error}); run where no other package is called configs, as in the clone."
+        ) from error
     except Exception as error:  # a config is a program, and what goes wrong in one has no type of its own
         raise UserError(_failure(file, error)) from error
     if not callable(getattr(module, "get_config", None)):
