@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from prima_jax.data.corpus_file import read_corpus
-from prima_jax.studies.manifest import read
+from prima_jax.data.text import sentence
+from prima_jax.studies.manifest import parse_fields, read
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
 from tests.test_house import FLOORS
@@ -120,8 +121,9 @@ def test_the_rooms_are_the_folders():
     assert {room.removesuffix(".py"): int(floor) for floor, room in rows} == FLOORS
 
 
-def test_every_equation_lives_where_the_page_says():
-    places = re.findall(r"`([\w/]+\.py):(\w+)`", TEXTS["architecture.md"])
+@pytest.mark.parametrize("page", ["architecture.md", "walk.md"])
+def test_every_function_lives_where_the_page_says(page):
+    places = re.findall(r"`([\w/]+\.py):(\w+)`", TEXTS[page])
     assert len(places) > 15
     for path, name in places:
         tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
@@ -141,6 +143,13 @@ def test_the_example_of_a_manifest_can_be_read(tmp_path, number, config):
     assert len(read(study, tmp_path).records) == len(rows) == 5
     columns = {study.image_column, study.label_column, study.view_column, *study.subject_columns, *study.unit_columns}
     assert set(rows[0]) == {*columns, *(a.column for a in study.attributes)} - {""}
+
+
+def test_the_walk_begins_with_what_the_study_says_of_its_row():
+    study = study_from_config(load("configs/aqua.py:demo").study.definition)
+    [row] = csv.DictReader(io.StringIO(block("walk.md", "csv", 0)))
+    fields = parse_fields(study, {a.name: row[a.column] for a in study.attributes}, "walk.md")
+    assert block("walk.md", " *text", 0).strip() == sentence(study, fields, visual_only=True)
 
 
 def test_every_column_of_aqua_is_explained():
