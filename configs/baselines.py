@@ -1,4 +1,4 @@
-"""The settings of the baselines of Tables 1 and 2: config.baselines.NAME is that of prima_jax/baselines/NAME.py.
+"""The settings of the baselines of Tables 1 and 2: config.baselines.NAME is that of prima_jax/methods/NAME.py.
 
 Where the original repository has a number it stands here (which repository: see the file's docstring); what is ours is
 marked. Rows that are ours train for as long as the part of PRIMA that they stand for. So do all rows in runs without weights,

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.baselines import methods
-from prima_jax.baselines.method import Bench
 from prima_jax.checks import check
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
@@ -22,12 +20,16 @@ from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.evaluation import report
 from prima_jax.evaluation.measured import measured
+from prima_jax.methods import registry
+from prima_jax.methods.method import Bench
 from prima_jax.results import Probabilities, score
 from prima_jax.stages import knowledge
+from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
-from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences, diagnose_fold, make_tokenizers, train_encoders, training_sentences
+from prima_jax.stages.stage import read_done, write_done
 from prima_jax.studies import synthetic
 from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
@@ -130,7 +132,7 @@ def make_context(
     config: ConfigDict, workdir: Path, prepared: Prepared, study_folder: Path, shared: Path | None = None
 ) -> Context:
     """The experiment as the stages see it; `shared` is where rows of a table have their stages in common."""
-    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), shared=shared)
+    return Context(config, prepared, study_folder, workdir, Parallel(config.parallel), Backbones(config), shared=shared)
 
 
 def make_folds(context: Context, reading: Reading) -> list[Fold]:
@@ -208,7 +210,7 @@ def run_fold(context: Context, fold: Fold) -> Probabilities:
     probabilities = {"prima": diagnose_fold(context, fold, tokenizers, encoders, train, test)}
     probabilities |= references(Bench(context, fold, tokenizers), train, test)
     np.savez(path, allow_pickle=False, **{name: probabilities[name] for name in METHODS})
-    write_done(fold.folder, **measured(context.codes.values()))
+    write_done(fold.folder, **measured(context.costs.codes))
     drop_image_tokens(context.place(fold, "features"))
     return probabilities
 
@@ -238,7 +240,7 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
 
 def references(bench: Bench, train: list[Case], test: list[Case]) -> Probabilities:
     """What stands beside PRIMA, on the very same cases: rows of the tables."""
-    rows = {name: methods.METHODS[name] for name in REFERENCES}
+    rows = {name: registry.METHODS[name] for name in REFERENCES}
     return {name: method.predict(bench, method.fit(bench, train), test) for name, method in rows.items()}
 
 

@@ -51,7 +51,8 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
 
     from prima_jax import experiment
     from prima_jax.data.prepare import Prepared
-    from prima_jax.stages.context import Fold, read_done
+    from prima_jax.stages.context import Fold
+    from prima_jax.stages.stage import read_done
     from prima_jax.studies.load import load_study
     from prima_jax.studies.manifest import is_drawn
     from prima_jax.training.parallel import Parallel
@@ -92,15 +93,15 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
 
 
 def fold_probabilities(context: Any, fold: Any, record: Any, photographs: list[tuple[str, np.ndarray]]) -> np.ndarray:
-    """One fold's model on one case: [C]. Every stage is finished, so that each is only read back."""
+    """One fold's model on one case: [C]."""
     from prima_jax.data.images import center_view, random_view
     from prima_jax.data.text import sentence
     from prima_jax.stages import diagnose, features
     from prima_jax.stages.cases import Case, case_views
-    from prima_jax.stages.pipeline import finished_encoders, make_tokenizers
+    from prima_jax.stages.pipeline import load_encoders, make_tokenizers
 
     tokenizers = make_tokenizers(context, fold)
-    encoders = finished_encoders(context, fold, tokenizers)
+    encoders = load_encoders(context, fold)
     size = context.config.image.size
     seen = [[center_view(image, size) for _, image in photographs]]
     for view in range(1, context.config.features.test_views):
@@ -111,7 +112,7 @@ def fold_probabilities(context: Any, fold: Any, record: Any, photographs: list[t
     texts = features.text_tokens(context, encoders.text, tokenizers.text, [[sentence(context.prepared.study, record.fields)]])
     views = list(context.prepared.study.views) if len(case_views(context)) > 1 else [""]
     slots = tuple(tuple(i for i, (view, _) in enumerate(photographs) if view == slot or len(views) == 1) for slot in views)
-    model = diagnose.run(context, fold, tokenizers.llm, [], images, texts)
+    model = diagnose.load(context, fold, tokenizers.llm)
     return diagnose.predict(context, model, [Case("case", "case", "case", 0, 0, slots)], images, texts)[0]
 
 

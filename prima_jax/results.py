@@ -10,7 +10,8 @@ from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Fold, held_out_in, read_done
+from prima_jax.stages.context import Context, Fold, held_out_in
+from prima_jax.stages.stage import read_done
 from prima_jax.studies.manifest import Reading
 from prima_jax.studies.study import Record
 from prima_jax.workdir import config_hash

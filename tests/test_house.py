@@ -20,7 +20,7 @@ FLOORS = {
     "data": 2,
     "evaluation": 2,
     "stages": 3,
-    "baselines": 4,
+    "methods": 4,
     "checks": 4,
     "workdir": 4,
     "results": 5,

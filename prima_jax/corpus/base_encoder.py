@@ -20,6 +20,7 @@ from prima_jax.data.text import load_tokenizer, train_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.models import pretrained
 from prima_jax.stages import knowledge
+from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.study import Study
 from prima_jax.training.parallel import Parallel
@@ -53,7 +54,7 @@ def train_base(
         train_tokenizer(texts, work / "tokenizer", vocabulary_size=config.text.vocabulary_size)
     tokenizer = load_tokenizer(work / "tokenizer")
     nothing = Study("prose", "prose", {}, "", "", (), (), ())
-    context = Context(whole, Prepared(nothing, (), ()), work, work, Parallel(whole.parallel))
+    context = Context(whole, Prepared(nothing, (), ()), work, work, Parallel(whole.parallel), Backbones(whole))
     nobody = np.zeros(0, int)
     variables = knowledge.run(context, Fold(0, nobody, nobody, work), tokenizer, texts)
     with whole_folder(base) as temporary:

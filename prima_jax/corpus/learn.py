@@ -23,6 +23,7 @@ from prima_jax.errors import UserError
 from prima_jax.models import lora, peft, pretrained
 from prima_jax.models.checkpoint_files import write_whole
 from prima_jax.stages import knowledge
+from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import fitting_tokenizer
 from prima_jax.studies.study import Study
@@ -136,7 +137,7 @@ def _context(config: ConfigDict, study: Study, place: Path, weights: Path, corpu
     config.models.text.weights = str(weights)
     config.knowledge.corpus = str(corpus)
     config.knowledge.include_sentences = False
-    return Context(config, Prepared(study, (), ()), place, place, Parallel(config.parallel))
+    return Context(config, Prepared(study, (), ()), place, place, Parallel(config.parallel), Backbones(config))
 
 
 def _measure(

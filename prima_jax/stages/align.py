@@ -11,29 +11,25 @@ import numpy as np
 
 from prima_jax.losses import alignment_loss
 from prima_jax.models.dual_encoder import SharedSpace
+from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import pair_batches
-from prima_jax.stages.context import Context, Fold, Stage, adapt, join
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.features import TextTokens
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["Aligned", "aligned", "alignment", "run"]
+__all__ = ["Aligned", "alignment", "load", "run"]
 
 
 class Aligned(NamedTuple):
-    """What stage 2 leaves: the image encoder's variables, and the parameters of both projection heads."""
+    """The image encoder's variables after stage 2, and the parameters of both projection heads."""
 
     image_encoder: dict[str, Any]
     heads: dict[str, Any]
 
 
-def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> dict[str, Any]:
-    """The image encoder's variables after alignment; the heads have then done their work (section 2.3 has others)."""
-    return aligned(context, fold, texts, y).image_encoder
-
-
-def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Aligned:
+def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Aligned:
     """Image encoder and heads after alignment, as they were drawn or read where `align.epochs` is 0.
 
     texts: the tokens of every record's visible attributes; y [R, C]: one-hot metadata with labels. Both are empty for
@@ -41,37 +37,32 @@ def aligned(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> A
     """
     settings = context.config.align
     module = context.image_encoder.module
-    adapted = adapt(context, settings, context.image_encoder, "align", fold.index, last_blocks=context.config.image.blocks)
-    space = SharedSpace(settings.projection_width)
-    stage = Stage("align", context, context.place(fold, "align"), settings)
+    stage, adapted = _start(context, fold)
 
-    def initial() -> dict[str, Any]:
-        image = jnp.zeros((1, 2, 1, module.config.hidden_size))
-        heads = space.init(context.key("align", "heads", fold.index), image, jnp.zeros((1, 1, texts.tokens.shape[-1])))
-        return {"image_encoder": adapted.trainable, "heads": heads["params"]}
-
-    def prepare() -> Objective:
+    def training() -> Training:
         units = training_units(context, fold)
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.units))
         first = pad_rows(np.array([positions[0] for positions in units]), len(context.units))
-        table = {"tokens": texts.tokens, "words": texts.words}
-        return Objective(
-            name=f"2 align fold {fold.index}",
-            loss=alignment(module, space, settings, context.frozen_blocks),
-            trainable=initial(),
+        return Training(
+            loss=alignment(module, SharedSpace(settings.projection_width), settings, context.frozen_blocks),
             frozen={
                 "image_encoder": adapted.frozen,
-                "texts": table,
+                "texts": {"tokens": texts.tokens, "words": texts.words},
                 "index": texts.index.astype(np.int32),
                 "y": pad_columns(y),
                 "first": first,
             },
-            optimizer=stage.optimizer(steps),
-            steps=steps,
-            batches=pair_batches(stage, fold, units),
+            steps=stage.steps(len(context.units)),
+            batches=pair_batches(stage, units),
         )
 
-    trained = stage.run(prepare, initial) if settings.epochs else initial()
+    trained = train_stage(stage, training) if settings.epochs else stage.initial()
+    return Aligned(join(adapted.frozen, trained["image_encoder"]), trained["heads"])
+
+
+def load(context: Context, fold: Fold) -> Aligned:
+    """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
+    stage, adapted = _start(context, fold)
+    trained = load_stage(stage) if context.config.align.epochs else stage.initial()
     return Aligned(join(adapted.frozen, trained["image_encoder"]), trained["heads"])
 
 
@@ -100,6 +91,19 @@ def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) ->
         )
 
     return loss
+
+
+def _start(context: Context, fold: Fold) -> tuple[Stage, Adapted]:
+    settings, encoder = context.config.align, context.image_encoder
+    adapted = adapt(settings, encoder, context.key("align", fold.index), last_blocks=context.config.image.blocks)
+
+    def initial() -> dict[str, Any]:
+        image = jnp.zeros((1, 2, 1, encoder.module.config.hidden_size))
+        text = jnp.zeros((1, 1, context.text_encoder.module.config.hidden_size))
+        heads = SharedSpace(settings.projection_width).init(context.key("align", "heads", fold.index), image, text)
+        return {"image_encoder": adapted.trainable, "heads": heads["params"]}
+
+    return Stage("align", context, fold, settings, initial), adapted
 
 
 def training_units(context: Context, fold: Fold) -> list[list[int]]:

@@ -11,16 +11,16 @@ import jax
 import numpy as np
 
 from prima_jax.data import loader
-from prima_jax.stages.context import Fold, Stage
 from prima_jax.stages.features import block_tokens
+from prima_jax.stages.stage import Stage
 
 __all__ = ["image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
-def pair_batches(stage: Stage, fold: Fold, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
+def pair_batches(stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
     """Two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position in `units`."""
     if not stage.context.frozen_blocks:
-        return loader.pair_batches(stage.context.prepared, units, **_views(stage), **_drawn(stage, fold))
+        return loader.pair_batches(stage.context.prepared, units, **_views(stage), **_drawn(stage))
     tokens = block_tokens(stage.context)
 
     def read(batch: loader.Batch) -> loader.Batch:
@@ -28,32 +28,30 @@ def pair_batches(stage: Stage, fold: Fold, units: Sequence[Sequence[int]]) -> gr
         pairs = np.array([stored_pair(units[i], int(draw), tokens.shape[1]) for i, draw in chosen])
         return {"views": tokens[pairs[..., 0], pairs[..., 1]], "unit": batch["index"]}
 
-    return index_batches(stage, fold, len(units), read)
+    return index_batches(stage, len(units), read)
 
 
-def image_batches(stage: Stage, fold: Fold, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
+def image_batches(stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Photographs of the records at `positions`: "image" [B, ...], as `encode` takes them, and "index" [B], their records."""
     if not stage.context.frozen_blocks:
-        return pixel_batches(stage, fold, positions)
+        return pixel_batches(stage, positions)
     tokens, records = block_tokens(stage.context), np.asarray(positions)
 
     def read(batch: loader.Batch) -> loader.Batch:
         chosen = records[batch["index"]].astype(np.int32)
         return {"image": tokens[chosen, batch["draw"] % tokens.shape[1]], "index": chosen}
 
-    return index_batches(stage, fold, len(records), read)
+    return index_batches(stage, len(records), read)
 
 
-def pixel_batches(stage: Stage, fold: Fold, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
+def pixel_batches(stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Augmented photographs of the records at `positions`, as `loader.image_batches` gives them."""
-    return loader.image_batches(stage.context.prepared, positions, **_views(stage), **_drawn(stage, fold))
+    return loader.image_batches(stage.context.prepared, positions, **_views(stage), **_drawn(stage))
 
 
-def index_batches(
-    stage: Stage, fold: Fold, count: int, read: Callable[[loader.Batch], loader.Batch]
-) -> grain.DatasetIterator[loader.Batch]:
+def index_batches(stage: Stage, count: int, read: Callable[[loader.Batch], loader.Batch]) -> grain.DatasetIterator[loader.Batch]:
     """What `read` makes of numbers below `count`, as `loader.index_batches` gives them."""
-    return loader.index_batches(count, read=read, **_drawn(stage, fold))
+    return loader.index_batches(count, read=read, **_drawn(stage))
 
 
 def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int, int]]:
@@ -68,10 +66,10 @@ def _views(stage: Stage) -> dict[str, Any]:
     return {"image_size": stage.context.config.image.size, "augmentation": stage.context.augmentation}
 
 
-def _drawn(stage: Stage, fold: Fold) -> dict[str, Any]:
+def _drawn(stage: Stage) -> dict[str, Any]:
     return {
         "batch_size": stage.settings.batch_size,
-        "seed": stage.context.seed(stage.name, "batches", fold.index),
+        "seed": stage.context.seed(stage.name, "batches", stage.fold.index),
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
     }

@@ -1,6 +1,7 @@
 """Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in the LLM; softmax over the class tokens only."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +10,16 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, positions, special_tokens
+from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
-from prima_jax.stages.context import Context, Fold, Stage, adapt, join
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
+from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.statistics import standardisation
-from prima_jax.training.loop import Objective
 
-__all__ = ["Diagnoser", "class_logits", "diagnosis", "predict", "run"]
+__all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "run"]
 
 Diagnoser = dict[str, Any]
 """{"llm": variables of the LLM, "projector": parameters, "class_ids": [C]}."""
@@ -33,23 +35,10 @@ def run(
 ) -> Diagnoser:
     """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as features.py gives them."""
     settings = context.config.diagnose
-    module = context.llm.module
-    adapted = adapt(context, settings, context.llm, "diagnose", fold.index)
-    projector = make_projector(context)
-    stage = Stage("diagnose", context, context.place(fold, "diagnose"), settings)
+    start = _start(context, fold, tokenizer, lambda: standardisation(images, texts, cases))
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
-    def initial() -> dict[str, Any]:
-        example = blank_features(context)
-        parameters = projector.init(context.key("diagnose", "projector", fold.index), example)["params"]
-        parameters["special_tokens"] = semantic_embeddings(context, tokenizer)
-        if settings.standardized and cases:
-            parameters |= standardisation(images, texts, cases)
-        return {"llm": adapted.trainable, "projector": parameters}
-
-    def prepare() -> Objective:
-        total = len(all_cases(context))
-        steps = context.steps(settings.epochs, settings.batch_size, total)
+    def training() -> Training:
         labels = np.array([case.label for case in cases], np.int32)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -58,23 +47,25 @@ def run(
             sittings = [training_sitting(cases[i], int(draw), *views, settings.scan_dropout) for i, draw in pairs]
             return {**gather(images, texts, sittings)._asdict(), "label": labels[batch["index"]]}
 
-        return Objective(
-            name=f"3 diagnose fold {fold.index}",
-            loss=diagnosis(module, projector),
-            trainable=initial(),
+        return Training(
+            loss=diagnosis(context.llm.module, make_projector(context)),
             frozen={
-                "llm": adapted.frozen,
+                "llm": start.frozen,
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            optimizer=stage.optimizer(steps, llm=settings.adapter_learning_rate),
-            steps=steps,
-            batches=index_batches(stage, fold, len(cases), read),
+            steps=start.stage.steps(len(all_cases(context))),
+            batches=index_batches(start.stage, len(cases), read),
         )
 
-    trained = stage.run(prepare, initial)
-    llm = join(adapted.frozen, trained["llm"])
-    return {"llm": llm, "projector": trained["projector"], "class_ids": class_ids}
+    trained = train_stage(start.stage, training, llm=settings.adapter_learning_rate)
+    return _diagnoser(start, trained, class_ids)
+
+
+def load(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
+    """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
+    start = _start(context, fold, tokenizer, dict)
+    return _diagnoser(start, load_stage(start.stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
 
 
 def diagnosis(module: Any, projector: Projector) -> Any:
@@ -165,3 +156,32 @@ def semantic_embeddings(context: Context, tokenizer: PreTrainedTokenizerBase) ->
         ids = jnp.array(tokenizer(words, add_special_tokens=False)["input_ids"])
         rows.append(module.apply(variables, ids[None], method="embed")[0].astype(jnp.float32).mean(axis=0))
     return jnp.stack(rows)
+
+
+class _Start(NamedTuple):
+    """The stage, and what of the LLM it leaves alone."""
+
+    stage: Stage
+    frozen: dict[str, Any]
+
+
+def _start(
+    context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
+) -> _Start:
+    """standardised: gives the parameters of a standardising projector that depend on the training cases."""
+    settings = context.config.diagnose
+    adapted = adapt(settings, context.llm, context.key("diagnose", fold.index))
+
+    def initial() -> dict[str, Any]:
+        key = context.key("diagnose", "projector", fold.index)
+        parameters = make_projector(context).init(key, blank_features(context))["params"]
+        parameters["special_tokens"] = semantic_embeddings(context, tokenizer)
+        if settings.standardized:
+            parameters |= standardised()
+        return {"llm": adapted.trainable, "projector": parameters}
+
+    return _Start(Stage("diagnose", context, fold, settings, initial), adapted.frozen)
+
+
+def _diagnoser(start: _Start, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
+    return {"llm": join(start.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}

@@ -17,11 +17,12 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import loader, text
 from prima_jax.data.corpus_file import CorpusFile, read_corpus
 from prima_jax.models import pretrained
-from prima_jax.stages.context import Context, Fold, Stage, adapt, join
-from prima_jax.training.loop import Objective
+from prima_jax.stages.backbones import adapt, join
+from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["Learned", "corpus", "corpus_texts", "learn", "masked_language_loss", "most_masked", "run", "with_head"]
+__all__ = ["Learned", "corpus", "corpus_texts", "learn", "load", "masked_language_loss", "most_masked", "run", "with_head"]
 
 HEAD = "head"
 """The name, among what is trained, of a fresh head's parameters."""
@@ -40,51 +41,46 @@ def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts:
 
     A fresh head (see `learn`) is not among them.
     """
-    settings, variables = context.config.knowledge, context.text_encoder.variables
-    if not settings.epochs or not (settings.corpus or settings.include_sentences):
-        return variables
-    after = learn(context, fold, tokenizer, texts).after
-    return {**after, "params": {name: after["params"][name] for name in variables["params"]}}
+    if not _trains(context):
+        return context.text_encoder.variables
+    return _without_head(context, learn(context, fold, tokenizer, texts).after)
+
+
+def load(context: Context, fold: Fold) -> dict[str, Any]:
+    """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
+    if not _trains(context):
+        return context.text_encoder.variables
+    start = _start(context, fold)
+    return _without_head(context, with_head(start.frozen, load_stage(start.stage)))
 
 
 def learn(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Learned:
     """Trains the text encoder on `texts`. A bare one gets a fresh head, which is trained with it, and is told on stderr."""
-    settings, encoder = context.config.knowledge, context.text_encoder
-    shared = bool(context.config.models.text.weights) and not settings.include_sentences
-    folder = context.place(fold, "knowledge", every_fold=shared)
-    name = () if shared else (fold.index,)
+    settings, encoder, start = context.config.knowledge, context.text_encoder, _start(context, fold)
     module = encoder.module.clone(with_head=True)
-    adapted = adapt(context, settings, encoder, "knowledge", *name)
-    head = pretrained.init_head(module, encoder.variables["params"], context.key("knowledge", "head", *name))
-    trainable = {**adapted.trainable, **({HEAD: head} if head else {})}
-    stage = Stage("knowledge", context, folder, settings)
 
-    def prepare() -> Objective:
-        if head:
+    def training() -> Training:
+        if start.head:
             _tell_of_fresh_head(context.config.models.text.weights or type(module).__name__)
         tokens = text.tokenize(tokenizer, texts, settings.max_length)
-        steps = max(1, round(settings.epochs * max(1, len(texts) // settings.batch_size)))
         batches = loader.masked_token_batches(
             tokens,
             batch_size=settings.batch_size,
-            seed=context.seed("knowledge", "batches", *name),
+            seed=context.seed("knowledge", "batches", *_whose(context, fold)),
             mask_token_id=tokenizer.mask_token_id,
             vocabulary_size=len(tokenizer),
             probability=settings.mask_probability,
             special_ids=tokenizer.all_special_ids,
         )
-        return Objective(
-            name=f"1 knowledge {folder.parent.name}",
+        return Training(
             loss=masked_language_loss(module, settings.mask_probability),
-            trainable=trainable,
-            frozen=adapted.frozen,
-            optimizer=stage.optimizer(steps),
-            steps=steps,
+            frozen=start.frozen,
+            steps=max(1, round(settings.epochs * max(1, len(texts) // settings.batch_size))),
             batches=batches,
         )
 
-    before = {**encoder.variables, "params": {**encoder.variables["params"], **head}}
-    return Learned(module, before, with_head(adapted.frozen, stage.run(prepare, lambda: trainable)))
+    before = {**encoder.variables, "params": {**encoder.variables["params"], **start.head}}
+    return Learned(module, before, with_head(start.frozen, train_stage(start.stage, training)))
 
 
 def with_head(frozen: dict[str, Any], trainable: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +137,38 @@ def corpus(context: Context) -> CorpusFile | None:
         return None
     beside_study = context.study_folder / settings.corpus
     return read_corpus(beside_study if beside_study.is_file() else Path(settings.corpus), settings.field)
+
+
+class _Start(NamedTuple):
+    """The stage, what of the text encoder it leaves alone, and the parameters of a fresh head, if it has none."""
+
+    stage: Stage
+    frozen: dict[str, Any]
+    head: dict[str, Any]
+
+
+def _start(context: Context, fold: Fold) -> _Start:
+    settings, encoder, whose = context.config.knowledge, context.text_encoder, _whose(context, fold)
+    adapted = adapt(settings, encoder, context.key("knowledge", *whose))
+    module = encoder.module.clone(with_head=True)
+    head = pretrained.init_head(module, encoder.variables["params"], context.key("knowledge", "head", *whose))
+    trainable = {**adapted.trainable, **({HEAD: head} if head else {})}
+    stage = Stage("knowledge", context, fold, settings, lambda: trainable, every_fold=not whose)
+    return _Start(stage, adapted.frozen, head)
+
+
+def _whose(context: Context, fold: Fold) -> tuple[int, ...]:
+    """The fold's number; nothing where the encoder is trained on what is the same in every fold."""
+    return () if context.config.models.text.weights and not context.config.knowledge.include_sentences else (fold.index,)
+
+
+def _trains(context: Context) -> bool:
+    settings = context.config.knowledge
+    return bool(settings.epochs and (settings.corpus or settings.include_sentences))
+
+
+def _without_head(context: Context, variables: dict[str, Any]) -> dict[str, Any]:
+    return {**variables, "params": {name: variables["params"][name] for name in context.text_encoder.variables["params"]}}
 
 
 @cache

@@ -20,9 +20,9 @@ __all__ = [
     "aligned_encoders",
     "check_sentences",
     "diagnose_fold",
-    "finished_encoders",
     "fitting_tokenizer",
     "frozen_features",
+    "load_encoders",
     "make_tokenizers",
     "record_sentences",
     "record_texts",
@@ -99,18 +99,15 @@ def aligned_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> tu
     visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
     kept = _kept_sentences(context)
     tokens = features.text_tokens(context, text_variables, tokenizers.text, visible, folder=kept).only(fold.train)
-    return text_variables, align.aligned(context, fold, tokens, metadata_vectors(context, fold))
+    return text_variables, align.run(context, fold, tokens, metadata_vectors(context, fold))
 
 
-def finished_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> Encoders:
-    """What `train_encoders` left on disk, without the study."""
-    text_variables = knowledge.run(context, fold, tokenizers.text, [])
-    tokens = np.zeros((1, 1, context.text_encoder.module.config.hidden_size))
-    nothing = TextTokens(tokens, np.zeros((1, 0), bool), np.zeros(0, int))
-    image_variables = align.run(context, fold, nothing, np.zeros((0, 0)))
+def load_encoders(context: Context, fold: Fold) -> Encoders:
+    """What `train_encoders` left on disk. Raises UserError where a stage is not finished."""
+    image_variables = align.load(context, fold).image_encoder
     if context.config.refine.epochs:
-        image_variables, _ = refine.run(context, fold, image_variables)
-    return Encoders(text_variables, image_variables)
+        image_variables, _ = refine.load(context, fold, image_variables)
+    return Encoders(knowledge.load(context, fold), image_variables)
 
 
 def diagnose_fold(

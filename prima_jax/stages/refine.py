@@ -12,13 +12,14 @@ import optax
 
 from prima_jax.errors import UserError
 from prima_jax.models.dual_encoder import ClassifierHead
+from prima_jax.stages.backbones import Adapted, Backbone, adapt, join
 from prima_jax.stages.batches import image_batches
-from prima_jax.stages.context import Adapted, Backbone, Context, Fold, Stage, adapt, join
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
-from prima_jax.training.loop import Objective
+from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 
-__all__ = ["Refined", "class_weights", "classification", "classify_images", "run", "weighted_cross_entropy"]
+__all__ = ["Refined", "class_weights", "classification", "classify_images", "load", "run", "weighted_cross_entropy"]
 
 Refined = tuple[dict[str, Any], dict[str, Any]]
 """The image encoder's variables and the classifier head's parameters."""
@@ -28,35 +29,32 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     """Goes on from an image encoder's variables; `name` is the stage's folder and its section of the config."""
     settings = context.config[name]
     module = context.image_encoder.module
-    blocks = context.config.image.blocks
-    adapted: Adapted = adapt(context, settings, Backbone(module, variables), name, fold.index, last_blocks=blocks)
-    head = ClassifierHead(len(context.prepared.study.class_names))
-    stage = Stage(name, context, context.place(fold, name), settings)
+    stage, adapted = _start(context, fold, variables, name)
 
-    def initial() -> dict[str, Any]:
-        parameters = head.init(context.key(name, "head", fold.index), jnp.zeros((1, 2, module.config.hidden_size)))
-        return {"image_encoder": adapted.trainable, "head": parameters["params"]}
-
-    def prepare() -> Objective:
-        steps = context.steps(settings.epochs, settings.batch_size, len(context.prepared.records))
+    def training() -> Training:
         labels = np.array([record.label for record in context.prepared.records], np.int32)
         held_out = np.zeros(len(labels), bool)
         held_out[fold.test] = True
-        return Objective(
-            name=f"{'2b refine' if name == 'refine' else name} fold {fold.index}",
+        head = _head(context)
+        return Training(
             loss=classification(module, head, context.frozen_blocks),
-            trainable=initial(),
             frozen={
                 "image_encoder": adapted.frozen,
                 "labels": np.where(held_out, -1, labels),
                 "class_weights": class_weights(settings.class_weights, labels[fold.train], head.classes),
             },
-            optimizer=stage.optimizer(steps),
-            steps=steps,
-            batches=image_batches(stage, fold, fold.train),
+            steps=stage.steps(len(context.prepared.records)),
+            batches=image_batches(stage, fold.train),
         )
 
-    trained = stage.run(prepare, initial)
+    trained = train_stage(stage, training)
+    return join(adapted.frozen, trained["image_encoder"]), trained["head"]
+
+
+def load(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = "refine") -> Refined:
+    """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
+    stage, adapted = _start(context, fold, variables, name)
+    trained = load_stage(stage)
     return join(adapted.frozen, trained["image_encoder"]), trained["head"]
 
 
@@ -95,7 +93,7 @@ def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, weights: jax.Ar
 def classify_images(context: Context, refined: Refined, positions: np.ndarray) -> np.ndarray:
     """Class probabilities of records by the image encoder and its linear head alone: [len(positions), classes]."""
     module = context.image_encoder.module
-    head: Any = ClassifierHead(len(context.prepared.study.class_names))
+    head: Any = _head(context)
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         encoder, parameters = variables
@@ -103,3 +101,20 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
         return jax.nn.softmax(head.apply({"params": parameters}, tokens))
 
     return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
+
+
+def _start(context: Context, fold: Fold, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:
+    settings, module = context.config[name], context.image_encoder.module
+    blocks, key = context.config.image.blocks, context.key(name, fold.index)
+    adapted = adapt(settings, Backbone(module, variables), key, last_blocks=blocks)
+
+    def initial() -> dict[str, Any]:
+        tokens = jnp.zeros((1, 2, module.config.hidden_size))
+        parameters = _head(context).init(context.key(name, "head", fold.index), tokens)["params"]
+        return {"image_encoder": adapted.trainable, "head": parameters}
+
+    return Stage(name, context, fold, settings, initial), adapted
+
+
+def _head(context: Context) -> ClassifierHead:
+    return ClassifierHead(len(context.prepared.study.class_names))

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
-from prima_jax.baselines.backbones import row_bench
-from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.evaluation.measured import measured
-from prima_jax.stages.context import Context, Fold, read_done, write_done
+from prima_jax.methods.frozen_encoders import row_bench
+from prima_jax.methods.registry import METHODS
+from prima_jax.stages.context import Context, CostLog, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
+from prima_jax.stages.stage import read_done, write_done
 from prima_jax.tables.rows import PRIMA, Row, row_config, table_rows
 
 __all__ = ["Job", "finished", "probabilities", "run_job"]
@@ -61,19 +62,20 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
     """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold."""
     fold.folder.mkdir(parents=True, exist_ok=True)
     method, started = METHODS[row.method], time.monotonic()
-    context.spared.clear()
+    context = replace(context, costs=CostLog())
+    costs = context.costs.stages
     train, test = experiment.split_cases(context, fold)
-    context.used.clear()
-    context.parameters.clear()
-    context.codes.clear()
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
     np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
-    seconds = time.monotonic() - started + sum(context.spared.values())
-    needed = {"stages": dict(context.used), "parameters": dict(context.parameters)}
-    write_done(fold.folder, seconds=seconds, **needed, **measured(context.codes.values()))
+    seconds = time.monotonic() - started + sum(cost.reused_seconds for cost in costs.values())
+    needed = {
+        "stages": {name: cost.seconds for name, cost in costs.items()},
+        "parameters": {name: cost.parameters for name, cost in costs.items()},
+    }
+    write_done(fold.folder, seconds=seconds, **needed, **measured(context.costs.codes))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:

@@ -20,7 +20,7 @@ class Row:
     """Its folder and its key in results."""
     title: str
     method: str
-    """A name in baselines/methods.py."""
+    """A name in methods/registry.py."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Field of the config -> the value that this row has."""
     published: str = ""

@@ -9,13 +9,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax import experiment
-from prima_jax.baselines.backbones import photographs
-from prima_jax.baselines.methods import METHODS
 from prima_jax.checks import check
 from prima_jax.errors import UserError
 from prima_jax.evaluation.leak import find_leaks
 from prima_jax.evaluation.measured import measured_in_all
 from prima_jax.evaluation.metrics import scores
+from prima_jax.methods.frozen_encoders import photographs
+from prima_jax.methods.registry import METHODS
 from prima_jax.quiet import leave_device_memory
 from prima_jax.results import describe, prediction_rows
 from prima_jax.stages.cases import all_cases

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prima_jax.models.densenet import DenseNet
-from prima_jax.models.query_decoder import QueryDecoder
-from prima_jax.models.query_former import Bridge
-from prima_jax.models.view_fusion import IndicationReader, ViewEncoder
+from prima_jax.methods.networks.densenet import DenseNet
+from prima_jax.methods.networks.query_decoder import QueryDecoder
+from prima_jax.methods.networks.query_former import Bridge
+from prima_jax.methods.networks.view_fusion import IndicationReader, ViewEncoder
 from tests.quick import compiled_quickly
 
 __all__ = ["compiled_quickly"]

@@ -7,7 +7,8 @@ from flax.traverse_util import flatten_dict
 
 from prima_jax.models import pretrained
 from prima_jax.stages import knowledge
-from tests.stages.tiny import ONE_LAYER, losses, same_bits, stage_texts
+from prima_jax.stages.backbones import Backbone
+from tests.stages.tiny import ONE_LAYER, losses, same_bits, stage_texts, with_backbones
 
 BERT = {
     "model_type": "bert", "architectures": ["BertModel"], "vocab_size": 512, "hidden_size": 32, "intermediate_size": 64,
@@ -25,10 +26,8 @@ def bare(request, study, tmp_path):
         context = study.context(folder, **ONE_LAYER, **TRAINED, knowledge__rank=rank)
         described = context.config.models.text.architecture.to_dict() | {"architectures": ["ModernBertModel"]}
         module = pretrained.build(BERT if request.param == "bert" else described)
-        context.__dict__["text_encoder"] = context.text_encoder._replace(
-            module=module, variables=pretrained.init_random(module, 0)
-        )
-        return context, request.param
+        text = Backbone(module, pretrained.init_random(module, 0))
+        return with_backbones(context, text=text), request.param
 
     return make
 
@@ -49,7 +48,7 @@ def test_it_is_trained_beside_the_adapters_and_told_once(bare, study, tokenizers
     assert found[-5:].mean() < found[0] - 0.1
     adapters = sum(leaf.size for leaf in jax.tree.leaves(learned.after["lora"]))
     head = sum(leaf.size for path, leaf in after.items() if path[0] in HEADS[kind])
-    assert context.parameters["knowledge"] == adapters + head
+    assert context.costs.stages["knowledge"].parameters == adapters + head
 
     again = knowledge.run(context, fold, tokenizers.text, [])
     assert "fresh" not in capsys.readouterr().err  # read back, not trained

@@ -9,7 +9,7 @@ import pytest
 
 from prima_jax import experiment
 from prima_jax.stages import align, diagnose, knowledge, pipeline, refine
-from prima_jax.stages import context as context_module
+from prima_jax.stages import stage as stage_module
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER, same_bits
 
@@ -41,7 +41,7 @@ def stages(study, tokenizers, tmp_path_factory):
     epochs = {f"{stage}__epochs": 1.5 for stage in ("knowledge", "align", "refine", "image_only", "diagnose")}
     context = study.context(tmp_path_factory.mktemp("frozen"), **ranks, **epochs, **ONE_LAYER)
     fold, seen = study.fold(context), {}
-    train = context_module.train
+    train = stage_module.train
 
     def watched_train(objective, folder, *, mapped_step, **options):
         before = jax.tree.map(np.array, (objective.trainable, objective.frozen))
@@ -58,12 +58,12 @@ def stages(study, tokenizers, tmp_path_factory):
     backbones = {name: getattr(context, name) for name in ("text_encoder", "image_encoder", "llm")}
     started = {name: jax.tree.map(np.array, backbone.variables) for name, backbone in backbones.items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context_module, "train", watched_train)
+        patch.setattr(stage_module, "train", watched_train)
         text = knowledge.run(context, fold, tokenizers.text, tiny.stage_texts(context, fold)[:50])
         text_before = jax.tree.map(np.array, text)
         texts = tiny.visible_tokens(context, fold, tokenizers)
         table_before = texts.tokens.copy()
-        aligned = align.run(context, fold, texts, pipeline.metadata_vectors(context, fold))
+        aligned = align.run(context, fold, texts, pipeline.metadata_vectors(context, fold)).image_encoder
         refined, _ = refine.run(context, fold, aligned)
         refine.run(context, fold, context.image_encoder.variables, name="image_only")
         cases, _ = experiment.split_cases(context, fold)
@@ -129,7 +129,7 @@ def test_a_finished_stage_is_read_back_rather_than_trained_again(study, tokenize
     fold = study.fold(context)
     texts = tiny.stage_texts(context, fold)
     first = knowledge.run(context, fold, tokenizers.text, texts)
-    monkeypatch.setattr(context_module, "train", None)
+    monkeypatch.setattr(stage_module, "train", None)
     assert same_bits(jax.device_get(first), jax.device_get(knowledge.run(context, fold, tokenizers.text, texts)))
     assert not same_bits(context.text_encoder.variables, first)  # rank 0: the whole encoder was trained
 

@@ -12,8 +12,8 @@ from prima_jax.data import loader
 from prima_jax.errors import UserError
 from prima_jax.models.dual_encoder import ClassifierHead, SharedSpace
 from prima_jax.stages import align, features, pipeline, refine
+from prima_jax.stages.backbones import adapt
 from prima_jax.stages.batches import stored_pair
-from prima_jax.stages.context import adapt
 from prima_jax.training.loop import make_step
 from prima_jax.training.optimizer import adamw
 from prima_jax.training.state import create
@@ -65,7 +65,7 @@ def losses(context, loss, trainable, frozen, batches):
 def test_alignment_sees_the_whole_encoder(context, study, tokenizers):
     fold, settings, module = study.fold(context), context.config.align, context.image_encoder.module
     texts, space = tiny.visible_tokens(context, fold, tokenizers), SharedSpace(settings.projection_width)
-    adapted = adapt(context, settings, context.image_encoder, "align", 0, last_blocks=1)
+    adapted = adapt(settings, context.image_encoder, context.key("align", 0), last_blocks=1)
     image, words = np.zeros((1, 2, 1, 32), np.float32), np.zeros((1, 1, texts.tokens.shape[-1]), np.float32)
     units = align.training_units(context, fold)
     frozen = {
@@ -93,7 +93,7 @@ def test_alignment_sees_the_whole_encoder(context, study, tokenizers):
 
 def test_refinement_sees_the_whole_encoder(context, study):
     fold, settings, module = study.fold(context), context.config.refine, context.image_encoder.module
-    adapted = adapt(context, settings, context.image_encoder, "refine", 0, last_blocks=1)
+    adapted = adapt(settings, context.image_encoder, context.key("refine", 0), last_blocks=1)
     head = ClassifierHead(2)
     trainable = {
         "image_encoder": adapted.trainable,
@@ -126,8 +126,6 @@ def test_only_the_last_blocks_change_and_the_frozen_ones_read_each_copy_once(stu
     whole = dataclasses.replace(context, config=context.config.copy_and_resolve_references(), compiled={})
     with whole.config.unlocked():
         whole.config.image.blocks = 0
-    for name in ("image_encoder", "text_encoder", "llm"):
-        whole.__dict__[name] = getattr(context, name)
     expected = features.image_tokens(whole, variables, fold.folder / "whole", seed=0)
     np.testing.assert_allclose(table[:, 0], expected[:, 0], atol=2e-5 * np.abs(expected[:, 0]).max())
     stored = list((tmp_path / "frozen_blocks").glob("*.npy"))

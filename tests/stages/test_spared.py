@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from prima_jax.data.folders import waiting_lock
-from prima_jax.stages.context import Stage, write_done
+from prima_jax.errors import UserError
+from prima_jax.stages.stage import Stage, load_stage, train_stage, write_done
 from prima_jax.training.checkpoint import save_tree
 
 TREE = {"w": np.arange(3.0)}
@@ -17,7 +18,7 @@ TREE = {"w": np.arange(3.0)}
 def finished(study, tmp_path):
     """A stage that another row has trained in 100 seconds."""
     context = study.context(tmp_path)
-    stage = Stage("refine", context, tmp_path / "refine", context.config.refine)
+    stage = Stage("refine", context, study.fold(context), context.config.refine, lambda: TREE)
     stage.folder.mkdir()
     save_tree(stage.folder / "trained", TREE)
     write_done(stage.folder, seconds=100.0)
@@ -25,23 +26,23 @@ def finished(study, tmp_path):
 
 
 def read(stage):
-    return stage.run(lambda: pytest.fail("trained again"), lambda: TREE)
+    return train_stage(stage, lambda: pytest.fail("trained again"))
 
 
 def test_a_stage_that_is_read_several_times_counts_once(finished):
     for _ in range(3):
         np.testing.assert_array_equal(read(finished)["w"], TREE["w"])
-    assert list(finished.context.spared) == ["refine"]
-    assert 99 < finished.context.spared["refine"] <= 100
+    assert list(finished.context.costs.stages) == ["refine"]
+    assert 99 < finished.context.costs.stages["refine"].reused_seconds <= 100
 
 
 def test_what_was_read_back_is_counted_and_its_code_named(finished):
     read(finished)
-    assert finished.context.parameters == {"refine": 3}
-    assert finished.context.codes == {"refine": "not noted"}  # an older one
+    assert finished.context.costs.stages["refine"].parameters == 3
+    assert finished.context.costs.codes == ["not noted"]  # an older one
     write_done(finished.folder, seconds=100.0, code="0.0.1 (a)")
     read(finished)
-    assert finished.context.codes == {"refine": "0.0.1 (a)"}
+    assert finished.context.costs.codes == ["0.0.1 (a)"]
 
 
 def test_waiting_for_it_is_taken_off(finished):
@@ -59,4 +60,11 @@ def test_waiting_for_it_is_taken_off(finished):
     held.wait()
     read(finished)
     other.join()
-    assert finished.context.spared["refine"] <= 100 - 0.9 * seconds
+    assert finished.context.costs.stages["refine"].reused_seconds <= 100 - 0.9 * seconds
+
+
+def test_what_is_only_read_is_never_trained(finished):
+    np.testing.assert_array_equal(load_stage(finished)["w"], TREE["w"])
+    (finished.folder / "done.json").unlink()
+    with pytest.raises(UserError, match="is not finished"):
+        load_stage(finished)

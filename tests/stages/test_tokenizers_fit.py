@@ -1,6 +1,7 @@
 """A tokenizer with ids beyond a model's embeddings is refused before anything is trained."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +19,7 @@ def test_both_sizes_are_told(name, study, tmp_path):
     ids = len(tokenizers.llm)
     config = context.config.copy_and_resolve_references()
     config.models[name].architecture.vocab_size = ids - 1
-    short = study.context(tmp_path, **ONE_LAYER)
-    object.__setattr__(short, "config", config)
+    short = replace(study.context(tmp_path, **ONE_LAYER), config=config)
     with pytest.raises(UserError, match=re.escape(f"has {ids} ids, where models.{name} has embeddings for {ids - 1}:")) as raised:
         pipeline.make_tokenizers(short, fold)
     assert str(raised.value).endswith(".") and "\n" not in str(raised.value)

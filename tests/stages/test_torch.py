@@ -13,8 +13,8 @@ import pytest
 from prima_jax import experiment
 from prima_jax.data import text
 from prima_jax.stages import align, diagnose, knowledge, pipeline, refine
-from prima_jax.stages import context as context_module
-from prima_jax.stages.context import Backbone, adapt, join
+from prima_jax.stages import stage as stage_module
+from prima_jax.stages.backbones import Backbone, adapt, join
 from tests.stages import tiny
 from tests.stages.watch import Batches
 
@@ -60,10 +60,11 @@ def run_stage(study, tokenizers, tmp_path, monkeypatch):
 
     def run(stage: str, rank: int) -> Run:
         context = study.context(tmp_path / "ours", **{f"{stage}__rank": rank})
-        for name in ("image_encoder", "text_encoder", "llm"):
-            context.__dict__[name] = uneven(getattr(context, name))
+        context = tiny.with_backbones(
+            context, **{name: uneven(getattr(context.backbones, name)) for name in ("image", "text", "llm")}
+        )
         fold, batches, results = study.fold(context), [], []
-        train = context_module.train
+        train = stage_module.train
 
         def recorded(objective, folder, **options):
             watched = dataclasses.replace(objective, batches=Batches(objective.batches, batches.append))
@@ -71,7 +72,7 @@ def run_stage(study, tokenizers, tmp_path, monkeypatch):
             results.append((objective, trained.tree))
             return trained
 
-        monkeypatch.setattr(context_module, "train", recorded)
+        monkeypatch.setattr(stage_module, "train", recorded)
         STAGES[stage](context, fold, tokenizers)
         ((objective, trained),) = results
         assert objective.steps == len(batches) == STEPS
@@ -110,7 +111,7 @@ def run_refine(context, fold, tokenizers):
     settings, encoder = context.config.refine, context.image_encoder
     settings.class_weights = "balanced"
     set_length(settings, len(context.prepared.records) // 2)
-    adapted, rng = adapt(context, settings, encoder, "align"), np.random.default_rng(1)
+    adapted, rng = adapt(settings, encoder, context.key("align")), np.random.default_rng(1)
     if settings.rank:
         moved = jax.tree.map(lambda x: x + 0.05 * rng.standard_normal(x.shape, np.float32), adapted.trainable)
         adapted = adapted._replace(trainable=moved)

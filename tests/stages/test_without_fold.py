@@ -10,7 +10,7 @@ import pytest
 from prima_jax import experiment
 from prima_jax.evaluation.measured import measured
 from prima_jax.results import describe
-from prima_jax.stages.context import write_done
+from prima_jax.stages.stage import write_done
 from prima_jax.tables.row import Job, table_context
 from prima_jax.tables.rows import TABLES
 from prima_jax.tables.table import seeded_context

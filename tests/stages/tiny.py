@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from prima_jax import experiment
 from prima_jax.data import text
 from prima_jax.data.prepare import Prepared
 from prima_jax.stages import features, knowledge, pipeline
+from prima_jax.stages.backbones import Backbone, Backbones
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.manifest import Reading
 from prima_jax.training.parallel import Parallel
@@ -53,23 +55,25 @@ class Study:
 
     prepared: Prepared
     reading: Reading
-    _backbones: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    _backbones: dict[str, Backbones] = dataclasses.field(default_factory=dict)
 
     def context(self, folder: Path, *, kind: str = "pmap", devices: int = 1, **overrides: Any) -> Context:
         """Contexts of the same architectures share their backbones, which are made once."""
         parallel = Parallel(kind, jax.devices()[:devices])  # type: ignore[arg-type]
-        context = Context(tiny_config(**overrides), self.prepared, self.reading.folder, folder, parallel)
-        shared = self._backbones.setdefault(context.config.models.to_json(), {})
-        for name in ("image_encoder", "text_encoder", "llm"):
-            if name not in shared:
-                shared[name] = getattr(context, name)
-            context.__dict__[name] = shared[name]  # where a cached property keeps its value
-        return context
+        config = tiny_config(**overrides)
+        backbones = self._backbones.setdefault(config.models.to_json(), Backbones(config))
+        return Context(config, self.prepared, self.reading.folder, folder, parallel, backbones)
 
     def fold(self, context: Context, index: int = 0) -> Fold:
         fold = experiment.make_folds(context, self.reading)[index]
         fold.folder.mkdir(parents=True, exist_ok=True)
         return fold
+
+
+def with_backbones(context: Context, **changed: Backbone) -> Context:
+    """The same experiment with other models in the place of "image", "text" or "llm"."""
+    backbones = {name: changed.get(name) or getattr(context.backbones, name) for name in ("image", "text", "llm")}
+    return dataclasses.replace(context, backbones=SimpleNamespace(**backbones))
 
 
 def visible_tokens(context: Context, fold: Fold, tokenizers: pipeline.Tokenizers) -> features.TextTokens:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from prima_jax import experiment
-from prima_jax.baselines import plain
 from prima_jax.data import metadata, text
 from prima_jax.data.prepare import Prepared
-from prima_jax.stages import context as context_module
+from prima_jax.methods import plain
 from prima_jax.stages import diagnose
+from prima_jax.stages import stage as stage_module
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
@@ -147,7 +147,7 @@ def _watch_data(watch: Watch, patch: pytest.MonkeyPatch) -> None:
 
 
 def _watch_training(watch: Watch, patch: pytest.MonkeyPatch) -> None:
-    train, gather = context_module.train, diagnose.gather
+    train, gather = stage_module.train, diagnose.gather
 
     def watched_train(objective, folder, **options):
         stage = watch.stage = folder.name
@@ -162,7 +162,7 @@ def _watch_training(watch: Watch, patch: pytest.MonkeyPatch) -> None:
             watch.add("diagnose batches", [p for s in sittings for p in (s.row, *s.scans) if p >= 0])
         return gather(images, texts, sittings)
 
-    patch.setattr(context_module, "train", watched_train)
+    patch.setattr(stage_module, "train", watched_train)
     patch.setattr(diagnose, "gather", watched_gather)
 
 

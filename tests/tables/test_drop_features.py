@@ -1,7 +1,9 @@
 """The features of a finished row are deleted once nobody waits for them."""
 
+from dataclasses import replace
+
 from configs.aqua import get_config
-from prima_jax.stages.context import write_done
+from prima_jax.stages.stage import write_done
 from prima_jax.tables.row import Job, drop_features
 from prima_jax.tables.rows import TABLES, row_config
 from tests.stages.tiny import ONE_LAYER
@@ -17,9 +19,8 @@ def test_they_go_with_the_last_row_that_reads_them(study, tmp_path):
     def finish(name):
         """The files that are left once this row has finished the first fold."""
         job = Job(row(name), 0)
-        context = study.context(tmp_path, **ONE_LAYER)
-        object.__setattr__(context, "config", row_config(config, job.row, 0))
-        object.__setattr__(context, "shared", tmp_path / "shared")
+        changed = row_config(config, job.row, 0)
+        context = replace(study.context(tmp_path, **ONE_LAYER), config=changed, shared=tmp_path / "shared")
         fold = study.fold(context)
         features = context.place(fold, "features")
         features.mkdir(parents=True, exist_ok=True)

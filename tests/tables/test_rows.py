@@ -3,10 +3,10 @@
 import pytest
 
 from configs import aqua, pad_ufes_20
-from prima_jax.baselines.methods import METHODS
 from prima_jax.errors import UserError
 from prima_jax.evaluation.published import PUBLISHED
 from prima_jax.main import parse
+from prima_jax.methods.registry import METHODS
 from prima_jax.tables.rows import TABLES, row_config, table_rows
 
 

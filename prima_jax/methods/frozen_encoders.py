@@ -1,0 +1,156 @@
+"""The encoders that baselines hold frozen, the same for all of them, and what these say of every record, computed once.
+
+Published weights are taken as they are. A run without weights has nothing published: there the text encoder is what
+masked-language training on the fold's own training sentences makes of it, without the corpus, and the image encoder is
+what the image-only row trained on the fold's labels.
+"""
+
+import os
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prima_jax.data.folders import waiting_lock
+from prima_jax.methods.method import Bench, Method
+from prima_jax.stages import features, knowledge, pipeline, refine
+from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context, Fold, tree_hash
+from prima_jax.stages.encoder import encode
+from prima_jax.stages.features import TextTokens
+from prima_jax.stages.inference import over_photographs
+
+__all__ = [
+    "case_mean",
+    "class_and_mean_tokens",
+    "frozen_tokens",
+    "image_encoder",
+    "image_tokens",
+    "photographs",
+    "pooled",
+    "row_bench",
+    "sentence_vectors",
+    "text_encoder",
+    "text_tokens",
+]
+
+
+_SENTENCES_AT_ONCE = 256
+
+
+def row_bench(context: Context, fold: Fold, method: Method) -> Bench:
+    """Where a method works. But for PRIMA's rows the tokenizers have not read the corpus either."""
+    return Bench(context, fold, pipeline.make_tokenizers(context if method.reads_corpus else _without_corpus(context), fold))
+
+
+def image_encoder(bench: Bench) -> dict[str, Any]:
+    """The variables of the frozen image encoder."""
+    context, fold, _ = bench
+    if context.config.models.image.weights:
+        return context.image_encoder.variables
+    return refine.run(context, fold, context.image_encoder.variables, name="image_only")[0]
+
+
+def image_tokens(bench: Bench) -> np.ndarray:
+    """Its tokens of every record and stored view, [R, V, 1 + K, d], view 0 the whole photograph: a read-only memory map."""
+    context, fold, _ = bench
+    published = bool(context.config.models.image.weights)  # the same in every fold
+    folder = context.place(fold, "frozen_features", every_fold=published)
+    seed = context.seed("features") if published else context.seed("features", fold.index)
+    return features.image_tokens(context, image_encoder(bench), folder, seed=seed)
+
+
+def frozen_tokens(bench: Bench) -> np.ndarray:
+    """The class token and the mean patch token of every record, by the encoder as it starts out: float32 [R, 2d].
+
+    Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random. So
+    all folds have one file.
+    """
+    context, fold, _ = bench
+    backbone, folder = context.image_encoder, context.place(fold, "frozen_tokens", every_fold=True)
+    path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
+    with waiting_lock(folder):
+        if not path.exists():
+            part = path.with_suffix(".part.npz")
+            np.savez(part, allow_pickle=False, tokens=class_and_mean_tokens(context, backbone.variables))
+            os.replace(part, path)
+    with np.load(path) as stored:
+        return np.asarray(stored["tokens"])
+
+
+def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarray:
+    """The class token and the mean patch token of every record, by an image encoder's variables: float32 [R, 2d]."""
+    module = context.image_encoder.module
+
+    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        tokens = encode(module, variables, batch["image"], context.frozen_blocks).astype(jnp.float32)
+        return jnp.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
+
+    everyone = np.arange(len(context.prepared.records))
+    name = "adapted_tokens" if "lora" in encoder else "frozen_tokens"
+    return np.asarray(over_photographs(context, name, function, encoder, everyone))
+
+
+def text_encoder(bench: Bench) -> dict[str, Any]:
+    """The variables of the frozen text encoder, which has not read the corpus: that of the ablation without knowledge."""
+    context = _without_corpus(bench.context)
+    texts = pipeline.training_sentences(context, bench.fold) if context.config.knowledge.include_sentences else []
+    if not texts:
+        return bench.context.text_encoder.variables
+    return knowledge.run(context, bench.fold, bench.tokenizers.text, texts)
+
+
+def text_tokens(bench: Bench) -> TextTokens:
+    """Its tokens of every record's sentence: index [R, V'], version 0 says all that is known."""
+    return pipeline.record_texts(bench.context, pipeline.Encoders(text_encoder(bench), {}), bench.tokenizers)
+
+
+def sentence_vectors(texts: TextTokens, train: list[Case], *, pooling: str = "words") -> np.ndarray:
+    """Each distinct sentence as a vector, standardised over what is known of the training cases: float32 [S + 1, d].
+
+    Standardised, since embeddings that no label has trained differ little from one sentence to another.
+    """
+    vectors = pooled(texts, pooling)
+    known = vectors[texts.index[[case.row for case in train], 0]]
+    return (vectors - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-6)
+
+
+def pooled(texts: TextTokens, pooling: str) -> np.ndarray:
+    """Sentences by their "class" token, or as the mean over their "words" (zero for none): float32 [S + 1, d]."""
+    if pooling == "class":
+        return np.asarray(texts.tokens[:, 0], np.float32)
+    found = np.zeros((len(texts.tokens), texts.tokens.shape[-1]), np.float32)
+    for start in range(0, len(found), _SENTENCES_AT_ONCE):
+        part = slice(start, start + _SENTENCES_AT_ONCE)
+        words = texts.words[part, :, None]
+        sums = np.where(words, texts.tokens[part, 1:], 0).sum(axis=1, dtype=np.float32)
+        found[part] = sums / np.maximum(words.sum(axis=1), 1).astype(np.float32)
+    return found
+
+
+def photographs(cases: list[Case]) -> list[list[int]]:
+    """The positions of each case's photographs."""
+    return [[p for slot in case.slots for p in slot] for case in cases]
+
+
+def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
+    """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
+    ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
+    return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
+
+
+def _seen(context: Context) -> np.ndarray:
+    """What the tokens of a photograph depend on beside the weights: its size, and its views where there are several."""
+    views = context.config.features.test_views
+    if views == 1:
+        return np.array([context.config.image.size])
+    drawn = np.frombuffer(repr(context.augmentation).encode(), np.uint8)
+    return np.concatenate([[context.config.image.size, views, context.seed("frozen blocks")], drawn])
+
+
+def _without_corpus(context: Context) -> Context:
+    config = context.config.copy_and_resolve_references()
+    with config.unlocked():
+        config.knowledge.corpus = ""
+    return context.reconfigured(config)

@@ -1,0 +1,101 @@
+"""What rows that fuse an image encoder with a vector of metadata have in common: all but the head and the vector.
+
+The encoder is trained together with the head, as the image-only row trains it: on photographs, with labels. A photograph
+comes with the vector of its case; a case is the mean over its photographs.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from prima_jax.methods.frozen_encoders import case_mean, photographs
+from prima_jax.methods.method import Bench, Method
+from prima_jax.stages.backbones import adapt, join
+from prima_jax.stages.batches import image_batches
+from prima_jax.stages.cases import Case
+from prima_jax.stages.encoder import encode
+from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.refine import class_weights, weighted_cross_entropy
+from prima_jax.stages.stage import Stage, Training, train_stage
+
+__all__ = ["Fused", "classification", "fit", "method", "predict"]
+
+
+class Fused(NamedTuple):
+    """The variables of the image encoder and the parameters of the head."""
+
+    encoder: dict[str, Any]
+    head: dict[str, Any]
+
+
+def method(name: str, fit: Callable[..., Any], predict: Callable[..., np.ndarray]) -> Method:
+    """The row of this name."""
+    note = "its training leaves no attribute out, as that of the rows with an LLM does now and then"
+    return Method(name, frozenset({"images", "metadata"}), fit, predict, batches="photographs", note=note)
+
+
+def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> Fused:
+    """Trains on the photographs of `train`, whose vectors are [len(train), m]; `name` is that of the stage and its settings."""
+    context, fold, _ = bench
+    settings, module = context.config.baselines[name], context.image_encoder.module
+    adapted = adapt(settings, context.image_encoder, context.key(name, fold.index), last_blocks=context.config.image.blocks)
+
+    def initial() -> dict[str, Any]:
+        tokens, vector = jnp.zeros((1, 2, module.config.hidden_size)), jnp.zeros((1, vectors.shape[1]))
+        parameters = head.init(context.key(name, "head", fold.index), tokens, vector)["params"]
+        return {"image_encoder": adapted.trainable, "head": parameters}
+
+    def training() -> Training:
+        records = len(context.prepared.records)
+        positions = np.concatenate(photographs(train))
+        owners = np.repeat(np.arange(len(train)), [len(p) for p in photographs(train)])
+        case_labels = np.array([case.label for case in train], np.int32)
+        labels, table = np.full(records, -1, np.int32), np.zeros((records, vectors.shape[1]), np.float32)
+        labels[positions], table[positions] = case_labels[owners], vectors[owners]
+        steps = stage.steps(records)
+        return Training(
+            loss=classification(module, head, context.frozen_blocks),
+            frozen={
+                "image_encoder": adapted.frozen,
+                "labels": labels,
+                "vectors": table,
+                "class_weights": class_weights(settings.class_weights, labels[positions], len(context.prepared.study.classes)),
+            },
+            steps=steps,
+            batches=image_batches(stage, positions),
+        )
+
+    stage = Stage(name, context, fold, settings, initial)
+    trained = train_stage(stage, training)
+    return Fused(join(adapted.frozen, trained["image_encoder"]), trained["head"])
+
+
+def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
+    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records."""
+
+    def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
+        encoder = join(frozen["image_encoder"], trainable["image_encoder"])
+        vectors, labels = frozen["vectors"][batch["index"]], frozen["labels"][batch["index"]]
+        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks), vectors)
+        return weighted_cross_entropy(logits, labels, frozen["class_weights"])
+
+    return loss
+
+
+def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: Any, vectors: np.ndarray) -> np.ndarray:
+    """Probabilities [len(test), C] from the whole photographs and vectors [len(test), m]."""
+    context = bench.context
+    module = context.image_encoder.module
+
+    def function(variables: Fused, batch: dict[str, jax.Array]) -> jax.Array:
+        tokens = encode(module, variables.encoder, batch["image"], context.frozen_blocks)
+        return jax.nn.softmax(head.apply({"params": variables.head}, tokens, batch["vector"]))
+
+    by_photograph = np.repeat(vectors, [len(p) for p in photographs(test)], axis=0).astype(np.float32)
+    positions = np.concatenate(photographs(test))
+    found = over_photographs(context, f"{name}_predict", function, fused, positions, {"vector": by_photograph})
+    return case_mean(found, test)

@@ -1,0 +1,75 @@
+"""The three models that a run starts from, each read when it is first asked for, and what of a model a stage trains."""
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from prima_jax.models import lora, pretrained
+from prima_jax.stages.seeds import seed_of
+
+__all__ = ["Adapted", "Backbone", "Backbones", "adapt", "join"]
+
+
+class Backbone(NamedTuple):
+    """A Linen module and its variables, as read from a checkpoint or drawn at random."""
+
+    module: Any  # an nn.Module, whose `apply` is typed as if it might always return mutated variables as well
+    variables: dict[str, Any]
+
+
+class Backbones:
+    """The models of a config, read when first asked for: the LLM is only needed at the end. Rows and folds share them."""
+
+    def __init__(self, config: ConfigDict):
+        self._config = config
+
+    @cached_property
+    def image(self) -> Backbone:
+        return self._read("image")
+
+    @cached_property
+    def text(self) -> Backbone:
+        return self._read("text")
+
+    @cached_property
+    def llm(self) -> Backbone:
+        return self._read("llm")
+
+    def _read(self, name: str) -> Backbone:
+        config = self._config
+        settings, dtype = config.models[name], jnp.dtype(config.dtype)
+        if settings.weights:
+            return Backbone(*pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat))
+        module = pretrained.build(settings.architecture.to_dict(), dtype=dtype, remat=config.remat)
+        return Backbone(module, pretrained.init_random(module, seed_of(config.seed, name)))
+
+
+class Adapted(NamedTuple):
+    """A backbone's variables, split into the collections that are trained and those that are not."""
+
+    trainable: dict[str, Any]
+    frozen: dict[str, Any]
+
+
+def adapt(settings: ConfigDict, backbone: Backbone, key: jax.Array, *, last_blocks: int = 0) -> Adapted:
+    """Adds LoRA adapters of `settings.rank`, or, at rank 0, trains the whole backbone (for runs without weights).
+
+    `settings.targets` names the layers that get one; none named means every linear layer, of the `last_blocks` if any are given.
+    """
+    variables = backbone.variables
+    if settings.rank == 0:
+        return Adapted({"params": variables["params"]}, {k: v for k, v in variables.items() if k != "params"})
+    if "lora" not in variables:
+        alpha = settings.rank * settings.alpha_over_rank
+        targets = tuple(settings.targets) or lora.all_linears(backbone.module.config)
+        options = {"rank": settings.rank, "alpha": alpha, "targets": targets, "last_blocks": last_blocks}
+        variables = {**variables, **lora.init_adapters(key, variables["params"], **options)}
+    return Adapted({"lora": variables["lora"]}, {k: v for k, v in variables.items() if k != "lora"})
+
+
+def join(frozen: dict[str, Any], trainable: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a backbone from its two parts."""
+    return {**frozen, **trainable}

@@ -1,0 +1,141 @@
+"""One stage of one fold: trained where it is not finished, or only read; where it lies, and what it cost."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from prima_jax.data.folders import waiting_lock
+from prima_jax.errors import UserError
+from prima_jax.sources import CODE
+from prima_jax.stages.context import Context, Fold, StageCost
+from prima_jax.training.checkpoint import load_tree, save_tree
+from prima_jax.training.loop import BatchIterator, Loss, Objective, Trained, make_step, train
+from prima_jax.training.optimizer import adamw
+
+__all__ = ["Stage", "Training", "load_stage", "read_done", "train_stage", "write_done"]
+
+_TITLES = {"knowledge": "1 knowledge", "align": "2 align", "refine": "2b refine", "diagnose": "3 diagnose"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of one fold, or of all: a folder that is either finished or can be gone on with."""
+
+    name: str
+    context: Context
+    fold: Fold
+    settings: ConfigDict
+    """With epochs, batch_size, learning_rate and weight_decay."""
+    initial: Callable[[], Any]
+    """Gives what is trained as it is before the first step; of a finished stage it is the structure alone that counts."""
+    every_fold: bool = False
+    """Whether it is the same in every fold, and all share it."""
+    inside: str = ""
+    """The stage in whose folder it has its own, where it is a part of that one."""
+
+    @property
+    def folder(self) -> Path:
+        whole = self.context.place(self.fold, self.inside or self.name, every_fold=self.every_fold)
+        return whole / self.name.removeprefix(f"{self.inside}_") if self.inside else whole
+
+    def steps(self, items: int) -> int:
+        """Steps of its epochs over a fold's training share of `items`."""
+        return self.context.steps(self.settings.epochs, self.settings.batch_size, items)
+
+
+class Training(NamedTuple):
+    """What a stage minimises, over what, for how long."""
+
+    loss: Loss
+    frozen: Any
+    """What the loss reads and no step changes, a tree of arrays."""
+    steps: int
+    batches: BatchIterator
+
+
+def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) -> Any:
+    """Returns the trained tree: read back if the stage is finished, else trained, saved and marked finished.
+
+    training: called only where it has to be trained. rates: learning rates of their own for parts of what is trained, by name.
+    """
+    asked, waited, done = time.monotonic(), 0.0, read_done(stage.folder)
+    if done is None:
+        with waiting_lock(stage.folder):  # rows that run at the same time may want the same stage
+            waited, done = time.monotonic() - asked, read_done(stage.folder)
+            if done is None:
+                trained = _train(stage, training(), rates)
+                save_tree(stage.folder / "trained", trained.tree)
+                write_done(stage.folder, seconds=trained.seconds, code=CODE)
+    tree = trained.tree if done is None else _read(stage)
+    seconds = trained.seconds if done is None else done["seconds"]
+    count = sum(leaf.size for leaf in jax.tree.leaves(tree)) if stage.settings.epochs else 0
+    code = CODE if done is None else done.get("code", "not noted")
+    reused = (0.0 if done is None else seconds) - waited
+    stage.context.costs.note(stage.name, StageCost(seconds, reused, count, code))
+    return tree
+
+
+def load_stage(stage: Stage) -> Any:
+    """Returns the trained tree of a finished stage; never trains. Raises UserError where it is not finished."""
+    if read_done(stage.folder) is None:
+        raise UserError(f"{stage.folder} is not finished: give the command that made it again, which goes on to its end.")
+    return _read(stage)
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished piece of work noted about itself, None if it is not finished."""
+    path = folder / "done.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_done(folder: Path, **notes: Any) -> None:
+    """Marks a folder as finished, all or nothing."""
+    temporary = folder / "done.json.part"
+    temporary.write_text(json.dumps(notes, sort_keys=True))
+    os.replace(temporary, folder / "done.json")
+
+
+def _read(stage: Stage) -> Any:
+    return jax.device_get(load_tree(stage.folder / "trained", stage.initial()))
+
+
+def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained:
+    initial, context = stage.initial(), stage.context
+    if not training.steps:  # of no epochs: as it begins
+        return Trained(jax.device_get(initial), 0.0)
+    optimizer = adamw(
+        learning_rate=stage.settings.learning_rate,
+        weight_decay=stage.settings.weight_decay,
+        steps=training.steps,
+        warmup_fraction=context.config.warmup_fraction,
+        b2=context.config.adam_b2,
+        clip_norm=context.config.clip_norm,
+        rates=rates,
+    )
+    whose = "all folds" if stage.every_fold else f"fold {stage.fold.index}"
+    objective = Objective(
+        name=f"{_TITLES.get(stage.name, stage.name)} {whose}",
+        loss=training.loss,
+        trainable=initial,
+        frozen=training.frozen,
+        optimizer=optimizer,
+        steps=training.steps,
+        batches=training.batches,
+    )
+    key = (stage.name, training.steps)
+    if key not in context.compiled:
+        context.compiled[key] = context.parallel.map_step(make_step(training.loss, optimizer))
+    return train(
+        objective,
+        stage.folder,
+        parallel=context.parallel,
+        checkpoint_seconds=context.config.checkpoint_seconds,
+        mapped_step=context.compiled[key],
+    )
