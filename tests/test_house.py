@@ -31,6 +31,7 @@ FLOORS = {
     "corpus": 9,
     "predict": 9,
     "grounding": 9,
+    "cli": 10,
 }
 STEPS = ["search", "retrieve", "write", "check", "review", "publish", "learn"]
 """Of the corpus, in their order: a folder each."""

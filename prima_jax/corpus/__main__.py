@@ -44,6 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        told = "install this package with its extra [corpus], or what requirements-corpus.txt lists"
+        print(f"error: {error.name}, which this step needs, is not installed: {told}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
         return 130
