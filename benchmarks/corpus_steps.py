@@ -37,10 +37,14 @@ from ml_collections import ConfigDict
 
 from benchmarks import corpus_records, ranking
 from configs.corpus import get_config
-from prima_jax.corpus import check, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import Article, ArticleStore
+from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.publish import publish
+from prima_jax.corpus.retrieve import retrieve
+from prima_jax.corpus.search import search
 from prima_jax.corpus.topics import study_topics
+from prima_jax.corpus.write import synthesise
 from prima_jax.studies.study import Study
 from scripts import scripted_review
 

@@ -27,12 +27,12 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import jax
 from ml_collections import ConfigDict
 
-from prima_jax.checks import check
 from prima_jax.experiment.job import Job, run_fold
 from prima_jax.experiment.measured import peak_device_memory_bytes, peak_memory_bytes
 from prima_jax.experiment.opening import check_late_stages, data_fingerprint, open_run, split_cases
 from prima_jax.experiment.rows import PRIMA, TABLES
 from prima_jax.main import command
+from prima_jax.recipe.check import check
 from prima_jax.stages import knowledge
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences

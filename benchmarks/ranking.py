@@ -22,8 +22,8 @@ from ml_collections import ConfigDict
 from benchmarks.corpus_records import Planted, planted
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.passage_index import K1, WORD, B, stop_words, windows
-from prima_jax.corpus.retrieve import SUMMARY_TERMS, read_passages
+from prima_jax.corpus.retrieve.passage_index import K1, WORD, B, stop_words, windows
+from prima_jax.corpus.retrieve.retrieve import SUMMARY_TERMS, read_passages
 from prima_jax.corpus.sentences import split_sentences
 from prima_jax.corpus.topics import Topic, find_terms, study_topics, text_words
 from prima_jax.studies.study import Study

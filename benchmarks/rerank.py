@@ -1,8 +1,8 @@
 """Does ranking the passages anew help, with an encoder as small as the demo's? Measured on the demo's 88 real texts.
 
-    python -m benchmarks.rerank
+    python -m benchmarks.rerank FOLDER
 
-tests/corpus/grounding_a.jsonl and grounding_b.jsonl hold claims that were written by hand from these texts. Their diseases and
+FOLDER holds the texts. The sets a and b of labelled_claims/ are claims that were written by hand from them. Their diseases and
 factors are the topics; a passage is relevant to a topic if one of its unspoiled claims cites words in it. So a passage that
 nobody happened to write a claim on counts as irrelevant, for every ranking alike. The small encoder is the one that the step
 learn makes where there are no weights: it reads the texts themselves.
@@ -12,23 +12,24 @@ two passages, or without a relevant one, have nothing to rank and are left out.
 """
 
 import math
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.labelled import labelled, real_articles
 from configs.corpus import get_config
-from prima_jax.corpus import retrieve
-from prima_jax.corpus.articles import ArticleStore
-from prima_jax.corpus.base_encoder import train_base
+from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.passage_index import PassageIndex
-from prima_jax.corpus.rerank import CANDIDATES, Reranker
+from prima_jax.corpus.learn.base_encoder import train_base
+from prima_jax.corpus.retrieve import retrieve
+from prima_jax.corpus.retrieve.passage_index import PassageIndex
+from prima_jax.corpus.retrieve.rerank import CANDIDATES, Reranker
 from prima_jax.corpus.topics import Topic
 from prima_jax.models import pretrained
-from tests.corpus.labelled import labelled, real_articles
 
 Ranking = Callable[[str, Sequence[Passage]], Sequence[Passage]]
 Span = tuple[str, int, int]
@@ -47,20 +48,20 @@ def relevant_words() -> dict[Topic, list[Span]]:
     return found
 
 
-def candidates(folder: CorpusFolder, topics: Sequence[Topic]) -> dict[Topic, list[Passage]]:
+def candidates(folder: CorpusFolder, articles: Sequence[Article], topics: Sequence[Topic]) -> dict[Topic, list[Passage]]:
     """BM25's ranking of each topic's evidence, as the step retrieve has it."""
     config = get_config("demo")
     with ArticleStore(folder.articles) as store:
-        store.add((article, b"") for article in real_articles().values())
+        store.add((article, b"") for article in articles)
         terms = [*retrieve.SUMMARY_TERMS, *(term for topic in topics for term in (*topic.disease_terms, *topic.attribute_terms))]
         index = PassageIndex(store, terms, window=config.retrieve.window, stride=config.retrieve.stride)
         evidence = retrieve._Evidence(store, index, config.retrieve)
         return {topic: evidence.best(topic, CANDIDATES) for topic in topics}
 
 
-def encoders(folder: Path) -> dict[str, Reranker]:
+def encoders(folder: Path, articles: Sequence[Article]) -> dict[str, Reranker]:
     """The demo's, trained on the texts, and one with the same tokenizer whose weights are drawn."""
-    base, _ = train_base(get_config("demo"), folder, real_articles().values(), [])
+    base, _ = train_base(get_config("demo"), folder, articles, [])
     trained, drawn = Reranker(base), Reranker(base)
     drawn._variables = pretrained.init_random(drawn._module, SEED)
     return {"trained on the texts": trained, "random": drawn}
@@ -94,12 +95,15 @@ def _discounted(hits: Sequence[bool]) -> float:
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("Name the folder that holds the texts: python -m benchmarks.rerank FOLDER")
     wanted = relevant_words()
+    articles = list(real_articles(Path(sys.argv[1])).values())
     with tempfile.TemporaryDirectory() as name:
         folder = CorpusFolder(Path(name))
-        found = candidates(folder, list(wanted))
+        found = candidates(folder, articles, list(wanted))
         rankings: dict[str, Ranking] = {"BM25": lambda _, passages: passages}
-        for encoder, reranker in encoders(folder.learned).items():
+        for encoder, reranker in encoders(folder.learned, articles).items():
             rankings[f"encoder alone, {encoder}"] = by_cosine(reranker)
             rankings[f"fused, {encoder}"] = reranker.ranked
         for title, ranking in rankings.items():

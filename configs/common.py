@@ -14,8 +14,8 @@ ALL_LINEARS = ()  # LoRA targets: none named means every linear layer of the arc
 def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     """PRIMA as published (sections 2 and 3), for two 24 GB GPUs or more; locked, so that a slip of the pen is an error.
 
-    definition: what the columns of the study's file mean (configs/aqua_study.py), or the name of a study that the package
-    defines; group: what never lies in two folds, "unit" or "subject"; folder: where the data are looked for.
+    definition: what the columns of the study's file mean (configs/aqua_study.py); group: what never lies in two folds,
+    "unit" or "subject"; folder: where the data are looked for.
     """
     config = ConfigDict()
     config.seed = 0

@@ -80,7 +80,7 @@ def demo(config: ConfigDict) -> ConfigDict:
     """A few minutes on two cores."""
     config.unlock()
     without_weights(config, image_size=64, patch_size=8, width=64, image_depth=4, language_depth=3, vocabulary_size=1024)
-    config.search.source = "../shared/data/pubmed"
+    config.search.source = "data/pubmed"
     config.synthesise.writers = ("extractive",)
     config.review.reviewers = 1
     config.learn.prose_epochs = 60.0

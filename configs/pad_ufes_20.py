@@ -27,6 +27,7 @@ from ml_collections import ConfigDict
 
 from configs.common import paper_recipe, without_weights
 from configs.light import light
+from configs.pad_ufes_20_study import get_study
 from configs.tables import split_preset, with_table
 
 
@@ -36,7 +37,7 @@ def get_config(preset: str = "") -> ConfigDict:
     `table1`, `table3`: all rows of a table.
     """
     table, size = split_preset(preset)
-    config = paper_recipe("pad_ufes_20", group="unit", folder="data/pad_ufes_20")  # a lesion, as in the paper
+    config = paper_recipe(get_study(), group="unit", folder="data/pad_ufes_20")  # a lesion, as in the paper
     config.image_only.epochs = 155.0  # 28 steps each; alignment has 150 epochs of 23 steps, refinement 30 of 28
     config.image.augmentation.update({"vertical_flip": True, "quarter_turns": True})  # skin has no up side
     subgroups = ("age", "gender", "fitspatrick")

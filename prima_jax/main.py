@@ -92,6 +92,9 @@ def parse(arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAM
 def load_recipe(named: str) -> ConfigDict:
     """The ConfigDict that get_config of `FILE[:PRESET]` returns."""
     file, colon, preset = named.partition(":")
+    installed = Path(__file__).parents[1] / file  # configs/ lies beside the package, in the clone and where pip puts them
+    if not Path(file).is_file() and installed.parent.name == "configs" and installed.is_file():
+        file = str(installed)
     if not Path(file).is_file():
         raise UserError(f"There is no config file {file}: give --config one, such as configs/aqua.py:demo.")
     specification = importlib.util.spec_from_file_location("recipe", file)
@@ -104,7 +107,9 @@ def load_recipe(named: str) -> ConfigDict:
         where = f"{error.filename}, line {error.lineno}" if error.lineno else file
         raise UserError(f"{where}: {error.msg}; mend the config.") from error
     except ImportError as error:
-        raise UserError(f"{file} cannot be loaded ({error}); run from the repository's own folder.") from error
+        raise UserError(
+            f"{file} cannot be loaded ({error}); run where no other package is called configs, as in the clone."
+        ) from error
     except Exception as error:  # a config is a program, and what goes wrong in one has no type of its own
         raise UserError(_failure(file, error)) from error
     if not callable(getattr(module, "get_config", None)):

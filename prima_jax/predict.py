@@ -54,8 +54,8 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     from prima_jax.stages.backbones import Backbones
     from prima_jax.stages.context import Context, Fold
     from prima_jax.stages.stage import read_done
-    from prima_jax.studies.load import load_study
     from prima_jax.studies.manifest import is_drawn
+    from prima_jax.studies.study_config import load_study
     from prima_jax.training.parallel import Parallel
     from prima_jax.workdir import load_config
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.corpus.review_browser import CHROMIUM, FLAGS, serve, sign_in
-from tests.corpus.review_client import FLAGGED as CONTRADICTED
-from tests.corpus.review_client import LOST, SCREEN, SUN
-from tests.corpus.review_example import PEOPLE, add_people, make_folder
+from scripts.review.browser import CHROMIUM, FLAGS, serve, sign_in
+from scripts.review.example import FLAGGED as CONTRADICTED
+from scripts.review.example import LOST, PEOPLE, SCREEN, SUN, add_people, make_folder
 
 FOLDER = Path(__file__).parents[1] / "docs" / "review"
 DESKTOP, PHONE = {"width": 1180, "height": 860}, {"width": 390, "height": 780}

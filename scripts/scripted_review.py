@@ -11,7 +11,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from prima_jax.corpus.check import read_claims
+from prima_jax.corpus.check.check import read_claims
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.store import ReviewStore, add_reviewer
 from prima_jax.errors import UserError

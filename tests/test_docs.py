@@ -13,19 +13,21 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from prima_jax.data.corpus_file import read_corpus
-from prima_jax.studies.manifest import read
+from prima_jax.data.text import sentence
+from prima_jax.studies.manifest import parse_fields, read
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
 from tests.test_house import FLOORS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
 NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
 FIELDS = sorted(set(re.findall(r"--config\.([a-z_.0-9]*[a-z_0-9])", EVERYTHING)))
 FOLDERS = "benchmarks|configs|docs|prima_jax|scripts|tests"
+CHECKS = (".ci/run", ".github/workflows/ci.yml")
 FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
 
 
@@ -76,6 +78,8 @@ def test_commands_run_modules_and_make_targets_that_exist():
         assert importlib.util.find_spec(module), module
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|    )make ([\w-]+)", EVERYTHING)) <= targets
+    checks = [set(re.findall(r"make ([\w-]+)$", (ROOT / file).read_text(), re.MULTILINE)) for file in CHECKS]
+    assert checks[0] == checks[1] <= targets
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -111,14 +115,15 @@ def get(config: ConfigDict, field: str):
 
 
 def test_the_rooms_are_the_folders():
-    rows = re.findall(r"^\| (\d) \| `([\w.]+)/?` \|", TEXTS["architecture.md"], re.MULTILINE)
-    rooms = {path.name for path in PACKAGE.iterdir() if path.name not in ("__init__.py", "__pycache__")}
+    rows = re.findall(r"^\| (\d+) \| `([\w.]+)/?` \|", TEXTS["architecture.md"], re.MULTILINE)
+    rooms = {path.name for path in PACKAGE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")}
     assert sorted(room for _, room in rows) == sorted(rooms)
     assert {room.removesuffix(".py"): int(floor) for floor, room in rows} == FLOORS
 
 
-def test_every_equation_lives_where_the_page_says():
-    places = re.findall(r"`([\w/]+\.py):(\w+)`", TEXTS["architecture.md"])
+@pytest.mark.parametrize("page", ["architecture.md", "walk.md"])
+def test_every_function_lives_where_the_page_says(page):
+    places = re.findall(r"`([\w/]+\.py):(\w+)`", TEXTS[page])
     assert len(places) > 15
     for path, name in places:
         tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
@@ -138,6 +143,13 @@ def test_the_example_of_a_manifest_can_be_read(tmp_path, number, config):
     assert len(read(study, tmp_path).records) == len(rows) == 5
     columns = {study.image_column, study.label_column, study.view_column, *study.subject_columns, *study.unit_columns}
     assert set(rows[0]) == {*columns, *(a.column for a in study.attributes)} - {""}
+
+
+def test_the_walk_begins_with_what_the_study_says_of_its_row():
+    study = study_from_config(load("configs/aqua.py:demo").study.definition)
+    [row] = csv.DictReader(io.StringIO(block("walk.md", "csv", 0)))
+    fields = parse_fields(study, {a.name: row[a.column] for a in study.attributes}, "walk.md")
+    assert block("walk.md", " *text", 0).strip() == sentence(study, fields, visual_only=True)
 
 
 def test_every_column_of_aqua_is_explained():

@@ -1,6 +1,7 @@
 """The house rules that a machine can check: imports run down only, and files stay small."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,17 @@ FLOORS = {
     "report": 3,
     "stages": 3,
     "methods": 4,
-    "checks": 4,
+    "recipe": 4,
     "workdir": 4,
     "experiment": 6,
     "main": 8,
     "corpus": 9,
     "predict": 9,
     "grounding": 9,
+    "cli": 10,
 }
+STEPS = ["search", "retrieve", "write", "check", "review", "publish", "learn"]
+"""Of the corpus, in their order: a folder each."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -59,6 +63,24 @@ def test_imports_run_down_only(path):
     for name in imported(path):
         other = room(name)
         assert other == own or FLOORS[other] < FLOORS[own], f"{relative} (floor {FLOORS[own]}) imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "corpus").glob("*/*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_step_of_the_corpus_imports_earlier_steps_only(path):
+    own = STEPS.index(path.parent.name)
+    others = {name.split(".")[2] for name in imported(path) if name.count(".") > 2}
+    assert others <= set(STEPS[: own + 1])
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "corpus").glob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_the_steps_share_imports_none_of_them(path):
+    if path.name != "__main__.py":
+        assert not any(name.startswith(f"prima_jax.corpus.{step}") for name in imported(path) for step in STEPS)
+
+
+def test_scripts_and_benchmarks_do_not_import_tests():
+    for path in (*ROOT.glob("scripts/**/*.py"), *ROOT.glob("benchmarks/*.py")):
+        assert not re.search(r"^\s*(from|import) tests\b", path.read_text(), re.MULTILINE), path
 
 
 def test_every_room_has_a_floor():

@@ -13,8 +13,9 @@ from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from prima_jax import main as command
+from prima_jax.experiment import opening
 from prima_jax.experiment import run as experiment_run
-from prima_jax.studies import synthetic
+from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.loop import Stopped
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +136,7 @@ def test_a_full_disk_is_told_in_one_line(refused: Callable[..., str], monkeypatc
     def write(folder: Path, **_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "manifest.csv"))
 
-    monkeypatch.setattr(synthetic, "write", write)
+    monkeypatch.setattr(opening, "write_study", write)
     assert "manifest.csv: No space left on device; make room" in refused(DEMO)
 
 
@@ -180,7 +181,7 @@ def test_a_drawn_study_beside_a_folder_is_refused(refused: Callable[..., str], t
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "study"
-    synthetic.write(folder, units=12, seed=0, image_size=32)
+    write_study(folder, units=12, seed=0, image_size=32)
     return folder
 
 

@@ -17,7 +17,7 @@ from configs import pad_ufes_20
 from prima_jax import predict
 from prima_jax.experiment import run as run_module
 from prima_jax.experiment.job import run_job
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
 

@@ -15,7 +15,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.main import load_recipe, override
 from prima_jax.quiet import quiet
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 
 __all__ = ["main"]
@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(_run(options, config))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        told = "install this package with its extra [corpus], or what requirements-corpus.txt lists"
+        print(f"error: {error.name}, which this step needs, is not installed: {told}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
@@ -87,7 +91,9 @@ def _run(options: argparse.Namespace, config: ConfigDict) -> str:
 
         return serve.run(config, load_study(config), folder)
     with locked_folder(folder.path, "--folder"):
-        return importlib.import_module(f"prima_jax.corpus.{options.step}").run(config, load_study(config), folder)
+        room = {"synthesise": "write"}.get(options.step, options.step)
+        step = importlib.import_module(f"prima_jax.corpus.{room}.{options.step}")
+        return step.run(config, load_study(config), folder)
 
 
 def _add_reviewer(options: argparse.Namespace, folder: CorpusFolder) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.checks import check
 from prima_jax.errors import UserError
 from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import Run, open_run, split_cases
 from prima_jax.experiment.rows import PRIMA, Row, row_config, table_rows
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
+from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
 from prima_jax.stages.features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences

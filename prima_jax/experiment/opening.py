@@ -18,10 +18,10 @@ from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences
-from prima_jax.studies import synthetic
-from prima_jax.studies.load import load_study
 from prima_jax.studies.manifest import Reading, read, spellings
 from prima_jax.studies.study import Record
+from prima_jax.studies.study_config import load_study
+from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.parallel import Parallel
 
 __all__ = [
@@ -74,7 +74,7 @@ def read_study(config: ConfigDict, workdir: Path) -> Reading:
                 f"{folder}: set --config.study.synthetic.units=0 for that one, or --config.data.dir= for the drawn one."
             )
         folder = workdir / "synthetic_study"
-        synthetic.write(folder, **config.study.synthetic.to_dict())
+        write_study(folder, **config.study.synthetic.to_dict())
     elif not config.data.dir or not folder.is_dir():
         raise UserError(
             f"There is no data for {study.name} at {config.data.dir or '(not set)'}: set --config.data.dir to its folder, "

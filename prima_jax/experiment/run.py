@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.checks import check
 from prima_jax.errors import UserError
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
@@ -31,6 +30,7 @@ from prima_jax.metrics.leak import find_leaks
 from prima_jax.metrics.metrics import scores
 from prima_jax.metrics.predictions import predictions_of_rows
 from prima_jax.quiet import leave_device_memory
+from prima_jax.recipe.check import check
 from prima_jax.report.curves import Curves
 from prima_jax.report.write import write_report
 from prima_jax.stages.cases import all_cases

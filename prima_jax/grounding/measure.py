@@ -20,7 +20,7 @@ from prima_jax.metrics.intervals import mean_interval
 from prima_jax.metrics.pointing import Pointing, pointing
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Record
-from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
+from prima_jax.studies.synthetic.write import GROUNDING, MASK_FOLDER
 
 __all__ = ["Met", "meetings", "read_mask", "summary", "usual_places"]
 

@@ -9,7 +9,6 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from prima_jax.checks import check
 from prima_jax.data.text import clauses
 from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job, open_job
@@ -18,11 +17,12 @@ from prima_jax.experiment.rows import PRIMA, TABLES, Row
 from prima_jax.grounding import pages
 from prima_jax.grounding.attention import Look, looks
 from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
+from prima_jax.recipe.check import check
 from prima_jax.report.attention_picture import Shown, attention_picture
 from prima_jax.report.captions import title
 from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
-from prima_jax.studies.synthetic import GROUNDING, MASK_FOLDER
+from prima_jax.studies.synthetic.write import GROUNDING, MASK_FOLDER
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["VARIANTS", "run"]

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Attribute, Study
 
-__all__ = ["study_from_config"]
+__all__ = ["load_study", "study_from_config"]
 
 KINDS = ("category", "number", "yes_no")
 ONLY_READ_BY = {"values": "category", "bins": "number", "negative": "yes_no"}
 """Keys of an attribute that mean something for one kind alone."""
+
+
+def load_study(config: ConfigDict) -> Study:
+    """The study of a recipe, with the block hidden that it hides."""
+    return study_from_config(config.study.definition).hide(config.study.hide)
 
 
 def study_from_config(config: Mapping[str, Any]) -> Study:
@@ -101,7 +108,9 @@ def _check_template(template: Any, known: Sequence[str], where: str) -> None:
 def _checked(config: Any, kind: type, where: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping as a dict, once its keys are known and none that is needed is missing."""
     if not hasattr(config, "items"):
-        raise UserError(f"{where} should be a mapping with the keys of {kind.__name__}, not {config!r}.")
+        raise UserError(
+            f"{where} should be a mapping with the keys of {kind.__name__}, not {config!r}; configs/aqua_study.py has an example."
+        )
     known = {field.name: field for field in fields(kind)}
     unknown = [str(key) for key in config if key not in known]
     if unknown:

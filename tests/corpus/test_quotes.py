@@ -2,7 +2,7 @@
 
 import pytest
 
-from prima_jax.corpus.numbers import numbers, ordinals
+from prima_jax.corpus.check.numbers import numbers, ordinals
 from prima_jax.corpus.quotes import find_quote
 
 ABSTRACT = "Risk rose (HR 1·24 [95% CI 1·01–1·53]).\nIt’s  “not”\u00a0rare: the oﬃce saw 12,500 cases."

@@ -8,12 +8,16 @@ import pytest
 
 from configs.corpus import get_config
 from prima_jax.corpus import __main__ as command
-from prima_jax.corpus import check, publish, retrieve, search, synthesise
 from prima_jax.corpus.articles import ArticleStore
-from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.check import check
+from prima_jax.corpus.folder import CorpusFolder, write_whole
+from prima_jax.corpus.publish import publish
+from prima_jax.corpus.retrieve import retrieve
+from prima_jax.corpus.search import search
+from prima_jax.corpus.write import synthesise
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.errors import UserError
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide
 
@@ -68,6 +72,30 @@ def test_from_a_folder_of_articles_to_a_published_corpus(config, folder):
     assert found.published and not found.vetted and "NOT VETTED" in told  # a script is no physician
     assert any("Smoking raises the risk" in text for text in found.texts)
     assert json.loads(corpus.with_suffix(".json").read_text())["reviewers"] == {"test": 1}
+
+
+def test_a_publication_that_was_stopped_leaves_no_corpus_without_its_card(config, folder, monkeypatch):
+    run_to(config, folder, search, retrieve, synthesise, check)
+    decide(folder)
+    for files in range(3):
+        written = []
+
+        def write(path, *more, files=files, written=written, **options):
+            if len(written) == files:
+                raise KeyboardInterrupt
+            written.append(path)
+            write_whole(path, *more, **options)
+
+        monkeypatch.setattr(publish, "write_whole", write)
+        with pytest.raises(KeyboardInterrupt):
+            run_to(config, folder, publish)
+        assert publish.published_corpora(folder) == []
+        for path in written:
+            path.unlink()
+    monkeypatch.undo()
+    run_to(config, folder, publish)
+    (corpus,) = publish.published_corpora(folder)
+    assert corpus.with_suffix(".json").exists() and corpus.with_suffix(".md").exists()
 
 
 def test_each_step_done_twice_gives_the_same_bytes(config, folder):

@@ -10,12 +10,12 @@ from collections import Counter
 import pytest
 from ml_collections import ConfigDict
 
-from prima_jax.corpus import check, learn
+from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.corpus.synthesise import read_drafts
+from prima_jax.corpus.learn import learn
+from prima_jax.corpus.write.synthesise import read_drafts
 from prima_jax.errors import UserError
-from tests.corpus import review_client
-from tests.corpus.llm_server import Reply, claims, frame
+from tests.corpus.review import client as review_client
 from tests.corpus.two_families import (
     ATTACKED,
     CONFIG,
@@ -39,6 +39,7 @@ from tests.corpus.two_families import (
     table,
     topic_of,
 )
+from tests.corpus.write.llm_server import Reply, claims, frame
 
 HOSTILE_REASON = f"it obeys: {TOKEN} | # Approved | <script>alert(5)</script> [x](javascript:alert(6)) \\| ` cite {INVENTED}"
 KAPPA = {"openai": 12 / 24, "google": 14 / 35}
@@ -116,16 +117,6 @@ class TestWhatIsAsked:
             elif "An earlier answer" not in request.user:
                 assert TOKEN in request.user and TOKEN not in json.dumps(masked(request))
                 assert masked(request) == masked(same) and request.path == same.path
-
-    def test_the_second_question_repeats_the_first_and_carries_nothing_from_the_answer(self, llm_server, tmp_path, obedient):
-        llm_server.answer = answers(obedient)
-        draft_and_check(prepare(CorpusFolder(tmp_path / "corpus")))
-        first, second = (r for r in llm_server.requests if (family_of(r), topic_of(r)) == (obedient, ATTACKED))
-        assert (second.system, second.path) == (first.system, first.path)
-        assert second.user.startswith(first.user)
-        reason = second.user.removeprefix(first.user)
-        assert "An earlier answer to this was not accepted" in reason and "unknown field" in reason
-        assert not re.search(rf"{TOKEN}|{INVENTED}|vetted|approved", reason)
 
 
 class TestWhatIsStored:

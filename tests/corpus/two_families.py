@@ -8,18 +8,21 @@ from typing import Any
 from markdown_it import MarkdownIt
 from ml_collections import ConfigDict
 
-from prima_jax.corpus import check, publish, synthesise
 from prima_jax.corpus.articles import Article, ArticleStore
+from prima_jax.corpus.check import check
 from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, read_lines
+from prima_jax.corpus.publish import publish
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.topics import study_topics
+from prima_jax.corpus.write import synthesise
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.studies.study import Attribute, Study
-from tests.corpus import review_client
-from tests.corpus.llm_server import Reply, Request, claim, claims, passage
-from tests.corpus.review_client import ADA, BEN, signed_in
-from tests.corpus.synthesising import store
+from scripts.review.example import ADA, BEN
+from tests.corpus.review import client as review_client
+from tests.corpus.review.client import signed_in
+from tests.corpus.write.llm_server import Reply, Request, claim, claims, passage
+from tests.corpus.write.synthesising import store
 
 STUDY = Study(
     name="invented",

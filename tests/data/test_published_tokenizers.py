@@ -22,12 +22,12 @@ from prima_jax.data.loader import masked_token_batches
 from prima_jax.data.text import class_token_ids, load_tokenizer, sentence, tokenize
 from prima_jax.models.diagnoser import special_tokens
 from prima_jax.studies.manifest import parse_fields
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from prima_jax.studies.study import Attribute, Study, Value
 from prima_jax.studies.study_config import study_from_config
-from prima_jax.studies.synthetic_corpus import corpus_lines
-from prima_jax.studies.synthetic_evidence import draw_eye
+from prima_jax.studies.synthetic.corpus import corpus_lines
+from prima_jax.studies.synthetic.evidence import draw_eye
 from tests.data.cohort import shared_folder
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 STUDIES = {
     "pad_ufes_20": (PAD_UFES_20, pad_ufes_20.get_config()),

@@ -9,7 +9,7 @@ import pytest
 from prima_jax.experiment.statistics import statistics
 from prima_jax.report.statistics import statistics_tables
 from prima_jax.report.table import markdown
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 UNITS = 60
 METHODS = {"prima": 0.9, "guess": 0.5}

@@ -16,7 +16,7 @@ from prima_jax.metrics.pointing import Pointing
 from prima_jax.models.dual_encoder import ProjectionHead
 from prima_jax.stages import features
 from prima_jax.stages.pipeline import aligned_encoders
-from prima_jax.studies.synthetic import GROUNDING
+from prima_jax.studies.synthetic.write import GROUNDING
 from tests.stages.tiny import ONE_LAYER, same_bits
 
 

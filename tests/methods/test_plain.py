@@ -110,7 +110,7 @@ def test_pad_ufes_20_metadata(hide: str, measured: float, missingness: float):
     from prima_jax.data.metadata import filled_in, tabular
     from prima_jax.data.splits import assign_folds
     from prima_jax.studies.manifest import read
-    from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
+    from tests.studies.pad_ufes_20 import PAD_UFES_20
 
     folder = Path(__file__).parents[2].parent / "shared" / "data" / "pad_ufes_20"
     if not folder.exists():

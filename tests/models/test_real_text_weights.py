@@ -17,8 +17,8 @@ from safetensors.numpy import load_file
 from prima_jax.data import text
 from prima_jax.models import pretrained
 from prima_jax.studies.manifest import parse_fields
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from tests.data.cohort import shared_folder
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 MINILM, SMOLLM2 = "all-MiniLM-L6-v2", "SmolLM2-135M-Instruct"

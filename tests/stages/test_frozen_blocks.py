@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from prima_jax.checks import check
 from prima_jax.data import loader
 from prima_jax.errors import UserError
 from prima_jax.experiment import opening
 from prima_jax.models.dual_encoder import ClassifierHead, SharedSpace
+from prima_jax.recipe.check import check
 from prima_jax.stages import align, features, pipeline, refine
 from prima_jax.stages.backbones import adapt
 from prima_jax.stages.batches import stored_pair

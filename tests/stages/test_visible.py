@@ -9,7 +9,7 @@ from configs import aqua, my_cohort, pad_ufes_20
 from prima_jax.errors import UserError
 from prima_jax.experiment import opening
 from prima_jax.stages import pipeline
-from prima_jax.studies.load import load_study
+from prima_jax.studies.study_config import load_study
 from tests.stages.tiny import ONE_LAYER
 
 

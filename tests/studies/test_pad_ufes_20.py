@@ -4,8 +4,8 @@ from collections import Counter
 import pytest
 
 from prima_jax.studies.manifest import Reading, read
-from prima_jax.studies.pad_ufes_20 import PAD_UFES_20
 from tests.data.cohort import shared_folder, write_photograph
+from tests.studies.pad_ufes_20 import PAD_UFES_20
 
 HEADER = ["patient_id", "lesion_id", "diagnostic", "img_id", *(a.column for a in PAD_UFES_20.attributes)]
 

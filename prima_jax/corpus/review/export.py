@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.folder import CorpusFolder, write_whole
 from prima_jax.corpus.review.claims import Catalogue
 from prima_jax.corpus.review.decisions import Decision, by_claim, outcome
 from prima_jax.corpus.review.store import ReviewStore
@@ -36,10 +35,8 @@ def to_file(config: ConfigDict, folder: CorpusFolder, file: Path) -> str:
         store.verify()
         found = rows(claims, store.decisions(), config.review.reviewers)
     content = as_csv(found) if file.suffix == ".csv" else as_jsonl(found)
-    temporary = file.with_name(file.name + ".part")
     try:
-        temporary.write_bytes(content)
-        os.replace(temporary, file)
+        write_whole(file, [content])
     except OSError as error:
         raise UserError(f"Cannot write {file}: {error.strerror}; choose a file in a folder that can be written.") from error
     return f"{len(found)} claims with their decisions: {file}."

@@ -1,0 +1,81 @@
+"""The command line of the installed package: prima COMMAND ..., each the same as `python -m` of a module."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import prima_jax
+
+__all__ = ["COMMANDS", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Hands what follows the command to the module that the command stands for; returns its exit code."""
+    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if command in ("-h", "--help"):
+        print(_help())
+        return 0
+    if command == "--version":
+        print(prima_jax.__version__)
+        return 0
+    if command not in COMMANDS:
+        print(
+            f"error: prima has no command {command!r}: expected one of {', '.join(COMMANDS)}; see prima --help.", file=sys.stderr
+        )
+        return 2
+    if os.getcwd() not in sys.path:  # as `python -m` does: a recipe in this folder imports the ones beside it
+        sys.path.insert(0, os.getcwd())
+    return COMMANDS[command](rest)
+
+
+def run(arguments: list[str]) -> int:
+    """trains and scores a recipe, or all rows of a table: python -m prima_jax.main"""
+    from prima_jax.main import main
+
+    return main(["prima run", *arguments])
+
+
+def predict(arguments: list[str]) -> int:
+    """class probabilities of one case, by a finished run: python -m prima_jax.predict"""
+    from prima_jax.predict import main
+
+    return main(arguments)
+
+
+def compare(arguments: list[str]) -> int:
+    """two runs of one table, side by side: python -m prima_jax.experiment.compare"""
+    from prima_jax.experiment.compare import main
+
+    return main(["prima compare", *arguments])
+
+
+def grounding(arguments: list[str]) -> int:
+    """where the words of a visible sign look: python -m prima_jax.grounding"""
+    from prima_jax.grounding.__main__ import main
+
+    return main(["prima grounding", *arguments])
+
+
+def corpus(arguments: list[str]) -> int:
+    """makes the corpus of stage 1 from PubMed, step by step: python -m prima_jax.corpus"""
+    from prima_jax.corpus.__main__ import main
+
+    return main(arguments)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    function.__name__: function for function in (run, predict, compare, grounding, corpus)
+}
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {function.__doc__}" for name, function in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: prima COMMAND ...    prima COMMAND --help    prima --version",
+            "",
+            *lines,
+            "",
+            "For example: prima run --config=configs/aqua.py:demo --workdir=runs/demo",
+        ]
+    )

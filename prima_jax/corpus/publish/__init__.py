@@ -1,0 +1,1 @@
+"""Step publish: what the reviewers approved, and a card that says how it came about."""

@@ -1,0 +1,193 @@
+"""Step publish: what the reviewers approved, as a file that is named by its hash, and a card that says how it came about."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from prima_jax.corpus.articles import FILE, Article, ArticleStore
+from prima_jax.corpus.check.agreement import kappa
+from prima_jax.corpus.check.check import direction_pairs, read_claims
+from prima_jax.corpus.folder import CorpusFolder, write_whole
+from prima_jax.corpus.publish.card import card_text
+from prima_jax.corpus.review.decisions import Outcome
+from prima_jax.corpus.review.store import ReviewStore
+from prima_jax.corpus.write.synthesise import read_drafts
+from prima_jax.data.corpus_file import content_hash
+from prima_jax.errors import UserError
+from prima_jax.studies.study import Study
+
+__all__ = ["published_corpora", "run"]
+
+
+def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
+    """Writes `corpus-<hash>.jsonl`, a text per disease and per factor, and its card `corpus-<hash>.md` and `.json`.
+
+    Only what was approved goes in, in the words that were approved; an article that was retracted since takes its claims
+    with it. The same decisions give the same file. Raises UserError where nothing was approved.
+    """
+    claims = read_claims(folder)
+    with ReviewStore(folder.needs(folder.review, "review")) as reviews:
+        reviews.verify()
+        outcomes = reviews.outcomes(claims, config.review.reviewers)
+        statements = reviews.statements()
+        decided_pairs = reviews.independent_pairs(claims)
+    with ArticleStore(folder.articles) as store:
+        articles = {a: found for a in _cited(claims) if (found := store.get(a))}
+        searches = store.searches()
+    approved, withdrawn = _approved(claims, outcomes, articles)
+    if not approved:
+        raise UserError(f"None of the {len(claims)} claims was approved: finish the review (step review), then publish.")
+    vetted = all(statements[name]["role"] == "physician" for c in approved for name in outcomes[c["id"]].reviewers)
+    stated = [statements[name] for name in {name for one in outcomes.values() for name in one.reviewers}]
+    lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in _rows(approved, outcomes, vetted))
+    name = f"corpus-{content_hash(lines.encode())}"
+    card = {
+        "corpus": name,
+        "study": study.name,
+        "vetted": vetted,
+        "texts": lines.count("\n"),
+        "claims": dict(Counter[str](outcomes[c["id"]].state for c in claims)) | {"withdrawn_as_retracted": len(withdrawn)},
+        "reviewers_needed": config.review.reviewers,
+        "reviewers": dict(sorted(Counter(one["role"] for one in stated).items())),
+        "reviewers_stated": sorted(stated, key=lambda one: tuple(one.values())),  # in an order that tells no names
+        "kappa_families": kappa(direction_pairs(claims)),
+        "kappa_reviewers": kappa(decided_pairs),
+        "pairs": {"families": len(direction_pairs(claims)), "reviewers": len(decided_pairs)},
+        "writers": _writers(folder),
+        "flags": dict(Counter(flag["code"] for c in claims for flag in c["flags"]).most_common()),
+        "rejected": _rejected(claims, outcomes),
+        "searches": [
+            {"query": query, "translation": translation, "hits": hits, "day": day}
+            for query, translation, hits, day in searches
+            if not query.startswith(FILE)
+        ],
+        "files": [
+            {"file": query.removeprefix(FILE), "articles": hits, "day": day}
+            for query, _, hits, day in searches
+            if query.startswith(FILE)
+        ],
+        "sources": [_source(a, articles.get(a)) for a in _cited(approved)],
+    }
+    _keep(folder.path / f"{name}.json", json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    _keep(folder.path / f"{name}.md", card_text(card))
+    _keep(folder.path / f"{name}.jsonl", lines)  # last, so that no corpus is there without its card
+    return (
+        f"{len(approved)} approved claims in {card['texts']} texts: {folder.path / name}.jsonl, its card {name}.md"
+        f"{'' if vetted else '. NOT VETTED: not all who approved are physicians'}."
+    )
+
+
+def published_corpora(folder: CorpusFolder) -> list[Path]:
+    """The published corpora of a folder, the newest last."""
+    return sorted(folder.path.glob("corpus-*.jsonl"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _cited(claims: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({citation["article"] for claim in claims for citation in claim["citations"]})
+
+
+def _approved(
+    claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], articles: Mapping[str, Article]
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Approved claims whose articles still stand, and those that a retraction has taken since."""
+    approved = [claim for claim in claims if outcomes[claim["id"]].state == "approved"]
+    fallen = [c for c in approved if any(articles[x["article"]].retracted for x in c["citations"] if x["article"] in articles)]
+    gone = {claim["id"] for claim in fallen}
+    return [claim for claim in approved if claim["id"] not in gone], fallen
+
+
+def _rows(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> list[dict[str, Any]]:
+    """A text per topic: its claims as one paragraph; what two families say in the same words stands once."""
+    topics: dict[str, list[Mapping[str, Any]]] = {}
+    for claim in claims:
+        topics.setdefault(claim["topic"], []).append(claim)
+    return [_row(group, outcomes, vetted) for group in topics.values()]
+
+
+def _row(group: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> dict[str, Any]:
+    first = group[0]
+    stated: dict[str, dict[str, Any]] = {}
+    for claim in group:
+        outcome = outcomes[claim["id"]]
+        sources = [{"article": c["article"], "start": c["start"], "end": c["end"]} for c in claim["citations"]]
+        one = stated.setdefault(
+            outcome.text,
+            {"text": outcome.text, "direction": outcome.direction, "strength": outcome.strength, "sources": [], "ids": []},
+        )
+        one["sources"] += [source for source in sources if source not in one["sources"]]
+        one["ids"].append(claim["id"])
+    return {
+        "text": " ".join(stated),
+        "kind": "risk_factor" if first["attribute"] else "global_summary",
+        "disease": first["disease_name"],
+        "attribute": first["attribute"],
+        "claims": list(stated.values()),
+        "vetted": vetted,
+    }
+
+
+def _writers(folder: CorpusFolder) -> list[dict[str, Any]]:
+    """What each writer was and did: versions, prompts, settings, tokens, cost where prices were given, failures."""
+    found: dict[str, dict[str, Any]] = {}
+    for draft in read_drafts(folder):
+        one = found.setdefault(draft["writer"], {"writer": draft["writer"], "topics": 0, "claims": 0, "failed": 0})
+        if "error" in draft:
+            one["failed"] += 1
+            continue
+        one["topics"] += 1
+        one["claims"] += len(draft["claims"])
+        for key in ("input_tokens", "output_tokens"):
+            one[key] = one.get(key, 0) + draft.get(key, 0)
+        if "cost" in draft:
+            one["cost"] = one.get("cost", 0.0) + draft["cost"]
+        for key in ("family", "model", "prompt_sha256", "schema_sha256", "temperature", "seed", "sdk"):
+            values = one.setdefault(key, [])
+            if draft.get(key) is not None and draft[key] not in values:
+                values.append(draft[key])
+    return list(found.values())
+
+
+def _rejected(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+    """What was rejected, and the reasons given; never in words that were not approved."""
+    return [
+        {
+            "id": c["id"],
+            "topic": c["topic"],
+            "writer": c["writer"],
+            "flags": [f["code"] for f in c["flags"]],
+            "reasons": list(o.reasons),
+        }
+        for c in claims
+        if (o := outcomes[c["id"]]).state == "rejected"
+    ]
+
+
+def _source(identifier: str, article: Article | None) -> dict[str, Any]:
+    """How to find an article, and what is known of its licence. A source that a writer made up may have been approved."""
+    if article is None:
+        nothing: dict[str, Any] = {"title": "", "year": None, "journal": "", "types": [], "url": ""}
+        return {"article": identifier, **nothing, "licence": "unknown: no article of this corpus"}
+    url = f"https://pubmed.ncbi.nlm.nih.gov/{article.id}/" if article.is_pubmed else article.url
+    return {
+        "article": article.id,
+        "title": article.title,
+        "year": article.year,
+        "journal": article.journal,
+        "types": list(article.types),
+        "url": url,
+        "licence": article.licence or "unknown: its text may not be handed on",
+    }
+
+
+def _keep(path: Path, content: str) -> None:
+    """Writes a file that nobody should change, and marks it as the newest. Only a card can differ from one that is there."""
+    encoded = content.encode()
+    if path.exists() and path.read_bytes() == encoded:
+        os.utime(path)
+        return
+    write_whole(path, [encoded], read_only=True)

@@ -1,0 +1,1 @@
+"""Step retrieve: the passages of every topic, the best first."""

@@ -1,0 +1,1 @@
+"""Step search: articles from PubMed, or from a folder."""

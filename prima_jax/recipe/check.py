@@ -1,0 +1,76 @@
+"""What is wrong with a config, told before anything is computed, rather than by a stage after hours."""
+
+from difflib import get_close_matches
+from typing import get_args
+
+from ml_collections import ConfigDict
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from prima_jax.errors import UserError
+from prima_jax.recipe.fields import Recipe
+from prima_jax.recipe.fit import check_fit
+
+__all__ = ["check"]
+
+_KINDS = {
+    "finite": "a finite number",
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "True or False",
+    "string": "a text",
+    "tuple": "a tuple",
+    "dict": "a mapping",
+    "model": "a section",
+}
+"""What a field should be, by the first word of pydantic's error."""
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a field that is unknown, absent or out of range, and for what `check_fit` refuses."""
+    try:
+        recipe = Recipe.model_validate(config.to_dict())
+    except ValidationError as error:
+        raise UserError(_sentence(error)) from error
+    check_fit(recipe)
+
+
+def _sentence(error: ValidationError) -> str:
+    """Of all that is wrong, the first: an unknown name before an absent one, and both before values."""
+    first = min(error.errors(), key=lambda found: (found["type"] != "extra_forbidden", found["type"] != "missing"))
+    field = ".".join(part for part in first["loc"] if isinstance(part, str))
+    if first["type"] == "extra_forbidden":
+        beside = [name for name in _names(Recipe) if name.rpartition(".")[0] == field.rpartition(".")[0]]
+        nearest = get_close_matches(field, beside, n=1, cutoff=0)[0]
+        return f"The config has {field}, which is no field of a recipe; the nearest is {nearest}: rename it, or take it out."
+    if first["type"] == "missing":
+        return f"The config lacks {field}: start from configs.common.paper_recipe() and add what differs."
+    return f"{field} {_expected(first)}, not {first['input']!r}: set --config.{field}."
+
+
+def _expected(found: ErrorDetails) -> str:
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "greater_than_equal":
+        return f"should be {_bound(context['ge'])} or more"
+    if kind == "less_than_equal":
+        return f"should be {_bound(context['le'])} or less"
+    if kind == "literal_error":
+        return f"should be {context['expected'].replace(', ', ' or ')}"
+    if kind == "told":
+        return found["msg"]
+    return f"should be {_KINDS[kind.partition('_')[0]]}"
+
+
+def _bound(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _names(section: type[BaseModel], prefix: str = "") -> list[str]:
+    """Of all sections and fields, as --config has them."""
+    found = []
+    for name, field in section.model_fields.items():
+        found.append(prefix + name)
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found += _names(kind, f"{prefix}{name}.")
+    return found

@@ -1,0 +1,268 @@
+"""Attacks on the review page: a live server over plain sockets, a database that fails, and forms of other people."""
+
+import http.client
+import io
+import resource
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from prima_jax.corpus import __main__ as command
+from prima_jax.corpus.review import accounts, database
+from prima_jax.corpus.review.app import create_app
+from prima_jax.corpus.review.database import Unusable
+from prima_jax.corpus.review.store import ReviewStore
+from prima_jax.errors import UserError
+from scripts.review.browser import serve
+from scripts.review.example import ADA, BEN, CYD, PASSPHRASE, SCREEN, SUN, add_people, example_claims
+from tests.corpus.review.client import client, decide, fields, rows, signed_in, text
+
+CONFIG = Path(__file__).parents[3] / "configs" / "corpus.py"
+SQL = "'; DROP TABLE decision; --"
+
+
+class TestOverPlainSockets:
+    """No client that tidies a path before it is sent."""
+
+    @pytest.fixture(scope="class")
+    def port(self, _review_made_once):
+        with serve(_review_made_once.path) as (address, _):
+            yield int(address.rsplit(":")[-1])
+
+    def ask(self, port, path, method="GET", **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.putrequest(method, path, skip_host="Host" in headers)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        found = answer.status, answer.read().decode(errors="replace"), dict(answer.getheaders())
+        connection.close()
+        return found
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/static/../app.py",
+            "/static/../../../../../../../../etc/passwd",
+            "/static/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+            "/static/..%5c..%5cstore.py",
+            "/static/..%2fapp.py",
+            "/static//etc/passwd",
+            "/static/%2fetc%2fpasswd",
+            "/static/review.css%00",
+            "/static/",
+            "/review.sqlite",
+            "/docs",
+            "/openapi.json",
+            "/static/review.css/../app.py",
+            "//etc/passwd",
+            "/claims.jsonl",
+            "/../review.sqlite",
+            "/export.csv/../../review.sqlite",
+        ],
+    )
+    def test_a_path_as_it_was_sent_leads_nowhere(self, port, path):
+        status, body, _ = self.ask(port, path)
+        assert status == 404
+        assert "root:" not in body and "create_app" not in body and "SQLite" not in body
+
+    @pytest.mark.parametrize("path", ["/static/review.css", "/sign-in"])
+    def test_what_is_there_is_answered(self, port, path):
+        assert self.ask(port, path)[0] == 200
+
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
+    @pytest.mark.parametrize("path", ["/claims", "/sign-in", "/export.csv"])
+    def test_other_methods_are_refused(self, port, method, path):
+        assert self.ask(port, path, method)[0] == 405
+
+    @pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "/%0d%0aSet-Cookie:%20x=1", "/sign-in?next=//e"])
+    def test_no_address_sends_a_browser_elsewhere(self, port, path):
+        _, _, headers = self.ask(port, path)
+        assert "location" not in headers and "x=1" not in str(headers)
+
+
+def test_after_signing_in_one_comes_to_the_claims_whatever_next_says(app):
+    browser = client(app)
+    form = fields(browser.get("/sign-in?next=http://evil.example").text, "/sign-in")
+    answer = browser.post(
+        "/sign-in?next=http://evil.example", data={"name": ADA, "passphrase": PASSPHRASE, "next": "//evil.example", **form}
+    )
+    assert answer.headers["location"] == "/claims"
+
+
+def test_a_session_that_somebody_else_chose_is_not_taken_over(app):
+    browser = client(app)
+    browser.cookies.set("prima_review_1", "chosen-by-somebody-else")
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    browser.cookies.set("prima_review_1", "chosen-by-somebody-else")
+    browser.post("/sign-in", data={"name": ADA, "passphrase": PASSPHRASE, **form})
+    assert browser.get("/claims").status_code == 200
+    thief = client(app)
+    thief.cookies.set("prima_review_1", "chosen-by-somebody-else")
+    assert thief.get("/claims").status_code == 303
+
+
+def test_signing_in_anew_ends_the_session_before(app):
+    browser = signed_in(app)
+    before = browser.cookies["prima_review_1"]
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    browser.post("/sign-in", data={"name": BEN, "passphrase": PASSPHRASE, **form})
+    assert browser.cookies["prima_review_1"] != before and BEN in browser.get("/claims").text
+    old = client(app)
+    old.cookies.set("prima_review_1", before)
+    assert old.get("/claims").status_code == 303
+
+
+def test_a_session_lasts_as_long_as_was_set_and_no_longer(folder, monkeypatch):
+    app = create_app(folder, needed=2, hours=0.5, hosts={"testserver"}, port=1)
+    start = accounts.time.time()
+    browser = signed_in(app)
+    for seconds, status in ((1795, 200), (1805 + 60, 303)):
+        monkeypatch.setattr(accounts.time, "time", lambda seconds=seconds: start + seconds)
+        assert browser.get("/claims").status_code == status
+
+
+def test_a_name_that_does_not_exist_takes_the_same_work(app, monkeypatch):
+    """Counted, not timed: one comparison each, with a hash of the same cost."""
+    checked = []
+    right = accounts._is_right
+    monkeypatch.setattr(accounts, "_is_right", lambda hashed, given: checked.append(hashed) or right(hashed, given))
+    for name in (ADA, "Dr. Nobody"):
+        browser = client(app)
+        form = fields(browser.get("/sign-in").text, "/sign-in")
+        assert browser.post("/sign-in", data={"name": name, "passphrase": "wrong wrong wrong", **form}).status_code == 401
+    costs = [hashed.split("$")[1:4] for hashed in checked]
+    assert len(costs) == 2 and costs[0] == costs[1] and costs[0][0] == "argon2id"
+
+
+ODD = [SQL, "x' OR '1'='1", "\u202e" + ADA, "Dr. Аda Example", "\ud800", "\x00", "İ" * 5000, ADA + "\u0301"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_names_open_nothing(app, folder, name):
+    browser = client(app)
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    data = {"name": name.encode(errors="surrogatepass"), "passphrase": PASSPHRASE, **form}
+    assert browser.post("/sign-in", data=data).status_code == 401
+    assert browser.get("/claims").status_code == 303 and rows(folder) == []
+
+
+def test_no_statement_is_made_of_what_somebody_typed(app, folder):
+    ada = signed_in(app)
+    assert decide(ada, SUN, "reject", reason=SQL).status_code == 303
+    for query in ("words", "disease", "flag", "show", "done", "page"):
+        assert ada.get(f"/claims?{urlencode({query: SQL})}").status_code == 200
+    assert ada.get(f"/claims/{SUN}'--").status_code == 404
+    assert decide(ada, SCREEN, "edit", text=SQL, direction="raises", strength="weak", reason='x" OR 1=1').status_code == 303
+    with ReviewStore(folder.review) as store:
+        assert [d.reason for d in store.decisions()] == [SQL, 'x" OR 1=1'] and store.decisions()[1].after.text == SQL
+
+
+def test_long_filters_do_not_swell_the_list(app):
+    page = signed_in(app).get(f"/claims?show=all&words=&disease=&flag={'x' * 5000}")
+    assert page.status_code == 200 and "x" * 201 not in page.text
+
+
+@contextmanager
+def locked(app, folder):
+    with closing(sqlite3.connect(folder.review, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def read_only(app, folder):
+    connection = app._app.state.desk.store.database._connection
+    connection.execute("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA query_only = OFF")
+
+
+@contextmanager
+def full_disk(app, folder):
+    """The system refuses to let any file grow, as a full disk does; sqlite meets it when it commits."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("fault", [locked, read_only, full_disk])
+def test_a_database_that_fails_is_told_in_a_sentence_and_what_was_typed_is_kept(folder, monkeypatch, fault):
+    monkeypatch.setattr(database, "LONGEST_WAIT", 0.05)
+    app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
+    ada = signed_in(app)
+    form = fields(ada.get(f"/claims/{SUN}").text, "reject") | {"reason": "long thoughts of mine"}
+    sign_in = fields(client(app).get("/sign-in").text, "/sign-in")
+    with fault(app, folder):
+        answer = ada.post(f"/claims/{SUN}", data=form)
+        assert answer.status_code == 503
+        assert "cannot be used just now" in text(answer) and "nothing was changed" in text(answer)
+        assert "long thoughts of mine" in answer.text and str(folder.path) not in answer.text
+        assert PASSPHRASE not in ada.post("/sign-in", data={"name": BEN, "passphrase": PASSPHRASE, **sign_in}).text
+    assert rows(folder) == []
+    assert ada.post(f"/claims/{SUN}", data=form).status_code == 303  # the same form, once it is well again
+    assert rows(folder) == [(ADA, "reject")]
+
+
+def test_a_fault_at_the_commit_leaves_no_transaction_open(folder):
+    with ReviewStore(folder.review) as store:
+        claim = example_claims()[2]
+        with full_disk(None, folder), pytest.raises(Unusable, match="nothing was changed"):
+            store.decide(claim, ADA, "approve", needed=2)
+        assert not store.database._connection.in_transaction
+        assert store.decide(claim, ADA, "approve", needed=2).number == 1 and store.verify() == 1
+
+
+def run(folder, monkeypatch, *step):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSPHRASE}\n"))
+    return command.main([f"--config={CONFIG}", f"--folder={folder.path}", *step])
+
+
+def test_at_the_command_line_a_locked_or_damaged_database_is_one_sentence(folder, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(database, "LONGEST_WAIT", 0.05)
+    export = ("export", str(tmp_path / "out.csv"))
+    with locked(None, folder):
+        assert run(folder, monkeypatch, "reviewer", "Dr. New Example") == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1 and "could not be used (database is locked)" in error
+        assert run(folder, monkeypatch, *export) == 0  # who only reads need not wait
+    capsys.readouterr()
+    folder.review.write_bytes(b"no database" * 1000)
+    for step in (export, ("reviewer", "Dr. New Example")):
+        assert run(folder, monkeypatch, *step) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1 and "cannot be opened" in error
+
+
+def test_a_database_of_another_version_is_refused_in_a_sentence(folder):
+    with closing(sqlite3.connect(folder.review, isolation_level=None)) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    with pytest.raises(UserError, match=r"another version \(99, here 1\); use the program that made it"):
+        ReviewStore(folder.review)
+
+
+def test_a_form_of_one_session_is_worthless_in_another_of_the_same_person(app):
+    first, second = signed_in(app, CYD), signed_in(app, CYD)
+    form = fields(first.get(f"/claims/{SUN}").text, "approve")
+    assert second.post(f"/claims/{SUN}", data=form).status_code == 403
+    leave = fields(first.get("/claims").text, "/sign-out")
+    assert second.post("/sign-out", data=leave).status_code == 403 and second.get("/claims").status_code == 200
+
+
+def test_names_in_other_letters_are_one_person_and_look_alikes_are_not(app, folder):
+    add_people(folder, "Dr. Zoë Müller 王")
+    browser = client(app)
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    typed = "ＤＲ. ZOE\u0308 mu\u0308ller  王"
+    assert browser.post("/sign-in", data={"name": typed, "passphrase": PASSPHRASE, **form}).status_code == 303
+    assert "Dr. Zoë Müller 王" in browser.get("/claims").text
+    assert decide(browser, SUN, "approve").status_code == 303 and rows(folder) == [("Dr. Zoë Müller 王", "approve")]

@@ -1,0 +1,53 @@
+"""The command `prima`: what it hands over, and what it shows."""
+
+import re
+
+import pytest
+
+from prima_jax import cli
+from prima_jax.corpus import __main__ as corpus
+
+MAINS = {
+    "run": "prima_jax.main.main",
+    "predict": "prima_jax.predict.main",
+    "compare": "prima_jax.experiment.compare.main",
+    "grounding": "prima_jax.grounding.__main__.main",
+    "corpus": "prima_jax.corpus.__main__.main",
+}
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert re.search(r"python -m prima_jax\.[\w.]+ --\w+=", " ".join(capsys.readouterr().out.split()))
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_arguments_reach_the_module_that_the_command_stands_for(command, monkeypatch):
+    given = []
+    monkeypatch.setattr(MAINS[command], lambda arguments: given.extend(arguments) or 7)
+    assert cli.main([command, "--one=1", "two"]) == 7
+    assert given[-2:] == ["--one=1", "two"]
+    assert MAINS[command].removesuffix(".main").removesuffix(".__main__") in cli.COMMANDS[command].__doc__
+
+
+def test_an_unknown_command_is_told_in_a_sentence(capsys):
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err.startswith("error: prima has no command 'train': expected one of run, predict")
+
+
+def test_help_names_all_commands(capsys):
+    assert cli.main([]) == 0
+    assert set(cli.COMMANDS) <= set(capsys.readouterr().out.split())
+
+
+def test_a_corpus_without_its_packages_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):
+    def run(options, config):
+        raise ModuleNotFoundError("No module named 'bm25s'", name="bm25s")
+
+    monkeypatch.setattr(corpus, "_run", run)
+    monkeypatch.setattr(corpus, "quiet", lambda with_jax: None)
+    assert cli.main(["corpus", "--config=configs/corpus.py:demo", f"--folder={tmp_path}", "retrieve"]) == 2
+    assert capsys.readouterr().err.startswith("error: bm25s, which this step needs, is not installed")
