@@ -24,10 +24,11 @@ def agrees(found):
     return found["same_but_for_ties"] == found["topics"] and found["score_error"] < 1e-4
 
 
-def test_among_drawn_records(tmp_path):
+def test_among_drawn_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_records, "ATTRIBUTES", 8)
     study = corpus_records.study(3)
     found = compare(CorpusFolder(tmp_path), corpus_records.records(300, study), study, get_config("pad_ufes_20"))
-    assert agrees(found) and found["topics"] == 3 * (1 + corpus_records.ATTRIBUTES)
+    assert agrees(found) and found["topics"] == 3 * (1 + 8)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real texts (shared/data/pubmed) are not here")
