@@ -1,6 +1,6 @@
 """The command line: python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables.
 
-Table 3 leaves what stages 1 and 2 of PRIMA and of loc_dir have learnt; the rest is trained here. Writes grounding.json, .md,
+A run leaves what stages 1 and 2 of PRIMA have learnt, Table 3 those of loc_dir too; the rest is trained here. Writes grounding.json, .md,
 .html and a picture for each visible attribute. On a study without masks there are pictures only.
 """
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from prima_jax.errors import UserError
 from prima_jax.main import command
 
 __all__ = ["main"]
@@ -23,8 +22,6 @@ def main(arguments: list[str]) -> int:
 
 def ground(config: ConfigDict, workdir: Path) -> str:
     """Measures and draws; returns what the terminal shows."""
-    if "table" not in config:
-        raise UserError("Grounding shares its stages with Table 3: choose a preset such as configs/aqua.py:table3,demo.")
     from prima_jax.grounding import pages  # after the flags: a wrong one should not wait for JAX
     from prima_jax.grounding.run import run
 

@@ -42,11 +42,6 @@ def test_the_page_escapes_what_comes_from_a_study():
     assert "<script>" not in page and "<b>" not in page
 
 
-def test_a_recipe_without_a_table_is_one_sentence(tmp_path, capsys):
-    assert main(["grounding", "--config=configs/aqua.py:demo", f"--workdir={tmp_path}"]) == 2
-    assert "table3,demo" in capsys.readouterr().err and not list(tmp_path.iterdir())
-
-
 def test_help_and_a_missing_flag_name_this_command_with_a_recipe_that_it_takes(capsys):
     with pytest.raises(SystemExit):
         main(["grounding", "--help"])
