@@ -1,28 +1,105 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are there whole or not at all, however a process ends, and a lock that it cannot leave behind."""
 
 import contextlib
+import fcntl
 import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prima_jax.errors import UserError
 
-__all__ = ["write_whole"]
+__all__ = ["waiting_lock", "whole_file", "whole_folder", "write_whole"]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """All or nothing: a reader never sees half a file, however the process ends.
+def write_whole(path: Path, content: bytes | Iterable[bytes], *, read_only: bool = False) -> None:
+    """Writes a file, whole or not at all. Raises UserError if it cannot be written."""
+    with whole_file(path, read_only=read_only) as temporary, temporary.open("wb") as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
 
-    Raises UserError if it cannot be written.
+
+@contextmanager
+def whole_file(path: Path, *, read_only: bool = False) -> Iterator[Path]:
+    """Yields a name beside `path` to write to; what stands there takes the place of `path` once the block ends well.
+
+    The folder is made where it is not there. Raises UserError if it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        temporary.unlink(missing_ok=True)  # one that a kill has left may be read-only, or have another name
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if read_only:
+            temporary.chmod(0o444)
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):  # what stopped the writing may stop this too; the first error is told
             temporary.unlink(missing_ok=True)
         raise UserError(
-            f"Cannot write {path} ({error.strerror or error}): free space there or make the folder writable, then run "
-            "the same command again, which goes on from what is finished."
+            f"Cannot write {path} ({error.strerror or error}): free space there or make the folder writable, then give the "
+            "same command again."
         ) from error
+
+
+@contextmanager
+def waiting_lock(folder: str | Path) -> Iterator[None]:
+    """Holds a folder, which is made where it is not there, for one process at a time; the others wait for their turn."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel gives it back, however the process ends
+        yield
+
+
+@contextmanager
+def whole_folder(target: str | Path) -> Iterator[Path]:
+    """Yields a temporary folder beside `target` that takes its name, and its place, once the block ends well.
+
+    Where another process was faster its folder stays, which holds the same. What processes of this host that are gone
+    left of `target` is removed first. Raises UserError for a full or read-only disk.
+    """
+    target = Path(target)
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        prefix = f".{target.name}.{os.getpid()}@{socket.gethostname()}."
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        yield temporary
+        temporary.chmod(0o755)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    except OSError as error:
+        raise UserError(
+            f"{target} cannot be written ({error.strerror or error}); free space there or choose another folder."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_stale(target: Path) -> None:
+    """Removes the temporary folders of `target` whose process was killed; those of other hosts cannot be told."""
+    name = re.compile(rf"\.{re.escape(target.name)}\.(\d+)@{re.escape(socket.gethostname())}\.\w+")
+    for path in target.parent.iterdir():
+        found = name.fullmatch(path.name)
+        if found and not _is_alive(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 
 __all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_folder", "open_workdir"]
 
@@ -73,8 +73,8 @@ def claim(folder: Path, config: ConfigDict, data: str) -> None:
             f"{folder} was made with other data: rows, photographs or the corpus have changed since; choose another --workdir."
         )
     if not config_file.exists():  # written last: until then the folder belongs to nothing
-        _replace(data_file, data)
-        _replace(config_file, json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list))
+        write_whole(data_file, data.encode())
+        write_whole(config_file, json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list).encode())
 
 
 def load_config(folder: Path) -> ConfigDict:
@@ -100,13 +100,6 @@ def different_fields(first: ConfigDict, second: ConfigDict) -> list[str]:
 def config_hash(config: ConfigDict) -> str:
     """A hash of everything in a config that bears on the results."""
     return hashlib.sha256(json.dumps(_flat(config), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 def _compare(folder: Path, config: ConfigDict) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 
-__all__ = ["CorpusFolder", "append_line", "read_lines", "write_lines", "write_whole"]
+__all__ = ["CorpusFolder", "append_line", "read_lines", "write_lines"]
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,3 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Writes a file of rows whole or not at all."""
     write_whole(path, (json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n" for row in rows))
-
-
-def write_whole(path: Path, pieces: Iterable[bytes], read_only: bool = False) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.unlink(missing_ok=True)  # a read-only one that a kill has left cannot be written to
-    with temporary.open("wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
-    if read_only:
-        temporary.chmod(0o444)
-    os.replace(temporary, path)

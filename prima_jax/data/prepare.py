@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from prima_jax.data.folders import whole_folder
 from prima_jax.data.images import decode
 from prima_jax.errors import UserError
+from prima_jax.files import whole_folder
 from prima_jax.studies.manifest import Reading
 from prima_jax.studies.study import Record, Study
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from prima_jax.data.folders import whole_folder
 from prima_jax.errors import UserError
+from prima_jax.files import whole_folder
 from prima_jax.studies.study import Attribute, Study, Value
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The command line: python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables.
 
-A run leaves what stages 1 and 2 of PRIMA have learnt, Table 3 those of loc_dir too; the rest is trained here. Writes grounding.json,
-.md, .html and a picture for each visible attribute. On a study without masks there are pictures only.
+A run leaves what stages 1 and 2 of PRIMA have learnt, Table 3 those of loc_dir too; the rest is trained here. Writes
+grounding.json, .md, .html and a picture for each visible attribute. On a study without masks there are pictures only.
 """
 
 import sys

@@ -5,14 +5,13 @@ masked-language training on the fold's own training sentences makes of it, witho
 what the image-only row trained on the fold's labels.
 """
 
-import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.data.folders import waiting_lock
+from prima_jax.files import waiting_lock, whole_file
 from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
@@ -72,9 +71,9 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
     with waiting_lock(folder):
         if not path.exists():
-            part = path.with_suffix(".part.npz")
-            np.savez(part, allow_pickle=False, tokens=class_and_mean_tokens(context, backbone.variables))
-            os.replace(part, path)
+            tokens = class_and_mean_tokens(context, backbone.variables)
+            with whole_file(path) as part, part.open("wb") as file:
+                np.savez(file, allow_pickle=False, tokens=tokens)
     with np.load(path) as stored:
         return np.asarray(stored["tokens"])
 

@@ -1,19 +1,20 @@
-"""The files of a checkpoint: tensors read one at a time from safetensors, JSON, and files written whole or not at all."""
+"""The files of a checkpoint: tensors read one at a time from safetensors, JSON."""
 
 import json
 import math
-import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
+from prima_jax.files import whole_file
 
-__all__ = ["PICKLES", "Part", "Tensors", "read_json", "weight_files", "write_whole"]
+__all__ = ["PICKLES", "Part", "Tensors", "read_json", "weight_files", "write_tensors"]
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -174,11 +175,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` write a file, whole or not at all; raises UserError where the disk does not take it."""
-    temporary = path.with_name(path.name + ".part")
+def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Writes *.safetensors, whole or not at all, as transformers reads it; raises UserError where the disk does not take it."""
     try:
-        write(temporary)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"Cannot write {path} ({error}); free some space or choose another folder.") from error
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise UserError(f"Cannot write {path} ({error}): free space there or choose another folder.") from error

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
-from prima_jax.models.checkpoint_files import Part, Tensors, read_json, write_whole
+from prima_jax.files import write_whole
+from prima_jax.models.checkpoint_files import Part, Tensors, read_json, write_tensors
 from prima_jax.models.config import require
 from prima_jax.models.pretrained import architecture_of, has_head, parameter_shapes
 
@@ -79,8 +79,8 @@ def save_adapters(folder: str | Path, module: nn.Module, adapters: Mapping[str, 
         "rank_pattern": {f"^{re.escape(name)}$": r for name, r in ranks.items() if r != rank},
         "alpha_pattern": {f"^{re.escape(name)}$": a for name, a in alphas.items() if a != alpha},
     }
-    write_whole(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
-    write_whole(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
+    write_tensors(folder / WEIGHTS, tensors)
+    write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def load_adapters(folder: str | Path, module: nn.Module) -> dict[str, Any]:

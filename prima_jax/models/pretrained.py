@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 from prima_jax.models import dinov3_names, key_maps
 from prima_jax.models.bert import Bert, BertConfig
-from prima_jax.models.checkpoint_files import Part, Tensors, read_json, weight_files, write_whole
+from prima_jax.models.checkpoint_files import Part, Tensors, read_json, weight_files, write_tensors
 from prima_jax.models.decoder import Decoder
 from prima_jax.models.dinov2 import DinoV2, DinoV2Config, DinoV2WithRegisters, DinoV2WithRegistersConfig
 from prima_jax.models.dinov3 import DinoV3, DinoV3Config
@@ -136,8 +136,8 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
         tensors[name] = np.zeros((1, 0, module.config.hidden_size), np.float32)
     head = {"with_head": module.with_head} if hasattr(module, "with_head") else {}
     config = module.config.to_dict(**head) | {"dtype": next(iter(tensors.values())).dtype.name}
-    write_whole(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
-    write_whole(folder / "config.json", lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
+    write_tensors(folder / "model.safetensors", tensors)
+    write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

@@ -16,9 +16,9 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data import images, loader
-from prima_jax.data.folders import waiting_lock
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
+from prima_jax.files import waiting_lock
 from prima_jax.progress import progress_bar
 from prima_jax.stages.context import Context, tree_hash
 from prima_jax.stages.encoder import encode

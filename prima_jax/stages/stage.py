@@ -1,7 +1,6 @@
 """One stage of one fold: trained where it is not finished, or only read; where it lies, and what it cost."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from prima_jax.data.folders import waiting_lock
 from prima_jax.errors import UserError
+from prima_jax.files import waiting_lock, write_whole
 from prima_jax.sources import CODE
 from prima_jax.stages.context import Context, Fold, StageCost
 from prima_jax.training.checkpoint import load_tree, save_tree
@@ -97,9 +96,7 @@ def read_done(folder: Path) -> dict[str, Any] | None:
 
 def write_done(folder: Path, **notes: Any) -> None:
     """Marks a folder as finished, all or nothing."""
-    temporary = folder / "done.json.part"
-    temporary.write_text(json.dumps(notes, sort_keys=True))
-    os.replace(temporary, folder / "done.json")
+    write_whole(folder / "done.json", json.dumps(notes, sort_keys=True).encode())
 
 
 def _read(stage: Stage) -> Any:

@@ -10,13 +10,14 @@ from configs.corpus import get_config
 from prima_jax.corpus import __main__ as command
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.check import check
-from prima_jax.corpus.folder import CorpusFolder, write_whole
+from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish import publish
 from prima_jax.corpus.retrieve import retrieve
 from prima_jax.corpus.search import search
 from prima_jax.corpus.write import synthesise
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from prima_jax.data import builder
-from prima_jax.data.folders import whole_folder
 from prima_jax.data.images import decode
 from prima_jax.data.prepare import fingerprint, prepare
 from prima_jax.errors import UserError
+from prima_jax.files import whole_folder
 from prima_jax.studies.manifest import read
 from tests.data.cohort import ROWS, STUDY, UNITS, prepared_cohort, write_cohort, write_photograph
 
@@ -184,7 +184,7 @@ def test_a_whole_folder_appears_at_the_end_or_not_at_all(tmp_path):
 
 WRITER = """
 import sys, time
-from prima_jax.data.folders import whole_folder
+from prima_jax.files import whole_folder
 with whole_folder(sys.argv[1]) as temporary:
     (temporary / "half").touch()
     print(temporary, flush=True)

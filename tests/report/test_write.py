@@ -1,9 +1,7 @@
 """What a run leaves for people is whole, the same again, and says what it is. The figures here are invented."""
 
 import csv
-import errno
 import json
-import os
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -58,17 +56,6 @@ def test_predictions_have_the_documented_columns(tmp_path: Path):
     header = ["seed", "method", "record", "unit", "subject", "fold", "label", "predicted"]
     assert list(read[0]) == [*header, *(f"p_{name}" for name in PAD)]
     assert len(read) == 2 * 2 * len(PAD) and b"\r" not in content
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
-def test_a_full_disk_is_told_in_one_sentence_and_leaves_the_old_file(tmp_path: Path):
-    before = write(tmp_path, results())["results.json"]
-    (tmp_path / ".results.json.part").symlink_to("/dev/full")
-    with pytest.raises(UserError, match=r"results\.json \(No space left on device\): free space") as raised:
-        write(tmp_path, results(records=1))
-    assert raised.value.__cause__.errno == errno.ENOSPC
-    assert (tmp_path / "results.json").read_bytes() == before
-    assert not (tmp_path / ".results.json.part").is_symlink()
 
 
 def test_a_workdir_that_cannot_be_written_is_an_error_of_the_user(tmp_path: Path):

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from prima_jax.data.folders import waiting_lock
 from prima_jax.errors import UserError
+from prima_jax.files import waiting_lock
 from prima_jax.stages.stage import Stage, load_stage, train_stage, write_done
 from prima_jax.training.checkpoint import save_tree
 

@@ -14,10 +14,10 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.sentences import split_sentences
 from prima_jax.data.corpus_file import content_hash
-from prima_jax.data.folders import whole_folder
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import load_tokenizer, train_tokenizer
 from prima_jax.errors import UserError
+from prima_jax.files import whole_folder
 from prima_jax.models import pretrained
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones

@@ -20,8 +20,8 @@ from prima_jax.data.corpus_file import content_hash, read_corpus
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 from prima_jax.models import lora, peft, pretrained
-from prima_jax.models.checkpoint_files import write_whole
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.context import Context, Fold
@@ -77,8 +77,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         length = config.knowledge.max_length
         report[when] = _measure(learned.module, variables, tokenizer, study, rows, held_out, length)
     told = json.dumps(report, indent=1, sort_keys=True) + "\n"
-    write_whole(place / "report.json", lambda path: path.write_text(told, encoding="utf-8"))
-    write_whole(place / "report.md", lambda path: path.write_text(report_text(report), encoding="utf-8"))
+    write_whole(place / "report.json", told.encode())
+    write_whole(place / "report.md", report_text(report).encode())
     return f"{summary(report)} {place}/report.md."
 
 

@@ -12,13 +12,14 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.check.agreement import kappa
 from prima_jax.corpus.check.check import direction_pairs, read_claims
-from prima_jax.corpus.folder import CorpusFolder, write_whole
+from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish.card import card_text
 from prima_jax.corpus.review.decisions import Outcome
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.corpus.write.synthesise import read_drafts
 from prima_jax.data.corpus_file import content_hash
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 from prima_jax.studies.study import Study
 
 __all__ = ["published_corpora", "run"]
@@ -190,4 +191,4 @@ def _keep(path: Path, content: str) -> None:
     if path.exists() and path.read_bytes() == encoded:
         os.utime(path)
         return
-    write_whole(path, [encoded], read_only=True)
+    write_whole(path, encoded, read_only=True)

@@ -11,11 +11,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from prima_jax.corpus.folder import CorpusFolder, write_whole
+from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.claims import Catalogue
 from prima_jax.corpus.review.decisions import Decision, by_claim, outcome
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
+from prima_jax.files import write_whole
 
 __all__ = ["as_csv", "as_jsonl", "rows", "to_file", "visible"]
 
@@ -35,10 +36,7 @@ def to_file(config: ConfigDict, folder: CorpusFolder, file: Path) -> str:
         store.verify()
         found = rows(claims, store.decisions(), config.review.reviewers)
     content = as_csv(found) if file.suffix == ".csv" else as_jsonl(found)
-    try:
-        write_whole(file, [content])
-    except OSError as error:
-        raise UserError(f"Cannot write {file}: {error.strerror}; choose a file in a folder that can be written.") from error
+    write_whole(file, content)
     return f"{len(found)} claims with their decisions: {file}."
 
 

@@ -42,8 +42,9 @@ class TestExport:
     def test_another_ending_and_a_place_that_is_not_there_are_told(self, folder, tmp_path):
         with pytest.raises(UserError, match=r"\.csv or \.jsonl"):
             export.to_file(CONFIG, folder, tmp_path / "out.xlsx")
+        (tmp_path / "file").touch()
         with pytest.raises(UserError, match="Cannot write"):
-            export.to_file(CONFIG, folder, tmp_path / "nowhere" / "out.csv")
+            export.to_file(CONFIG, folder, tmp_path / "file" / "out.csv")
 
     @pytest.mark.parametrize(
         "cell",
