@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import baselines
-from prima_jax.experiment import split_cases
+from prima_jax.experiment.opening import split_cases
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.registry import METHODS

@@ -14,7 +14,7 @@ import pytest
 from prima_jax.data.corpus_file import Claim
 from prima_jax.data.metadata import OneHot
 from prima_jax.errors import UserError
-from prima_jax.experiment import split_cases
+from prima_jax.experiment.opening import split_cases
 from prima_jax.methods import concepts, knobo
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.training.loop import make_step

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prima_jax.data.text import sentence, tokenize
-from prima_jax.experiment import split_cases
+from prima_jax.experiment.opening import split_cases
 from prima_jax.methods import mlrg, mlrg_align
 from prima_jax.methods.mlrg_align import Views
 from prima_jax.methods.networks.view_fusion import IndicationReader, ViewEncoder, ViewFusion

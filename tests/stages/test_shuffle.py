@@ -3,7 +3,7 @@
 import pytest
 
 from prima_jax.data.splits import assign_folds
-from prima_jax.experiment import shuffled
+from prima_jax.experiment.opening import shuffled
 
 
 def by_unit(records, value):
