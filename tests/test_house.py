@@ -29,6 +29,7 @@ FLOORS = {
     "experiment": 6,
     "main": 8,
     "corpus": 9,
+    "api": 7,
     "predict": 9,
     "grounding": 9,
     "cli": 10,

@@ -13,6 +13,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
+import prima_jax
 from configs import pad_ufes_20
 from prima_jax import predict
 from prima_jax.experiment import run as run_module
@@ -28,8 +29,10 @@ def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_folder(folder: Path, config: ConfigDict) -> Path:
-    """A run that has begun and finished no fold."""
-    folder.mkdir()
+    """A run of which nothing is left but its config and the mark of a finished fold."""
+    fold = folder / "rows" / "prima" / "seed_0" / "fold_0"
+    fold.mkdir(parents=True)
+    (fold / "done.json").write_text("{}")
     (folder / "config.json").write_text(json.dumps(config.to_dict(), default=list))
     return folder
 
@@ -131,6 +134,7 @@ def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path)
 
 def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Path, tmp_path: Path, photograph: Path):
     image = f"--image=white:{photograph}"
+    shutil.rmtree(run / "rows")
     assert f"No fold of PRIMA in {run} is finished" in refused(f"--run={run}", image)
     assert "holds no run" in refused(f"--run={tmp_path / 'nowhere'}", image)
     for content in (b"{", b"\xff\xfe"):
@@ -186,6 +190,10 @@ def test_a_case_is_predicted_as_it_was_while_it_was_held_out(finished: Path, tmp
     images = [f"{row['illumination']}:{finished / 'synthetic_study' / 'images' / row['image']}" for row in photographs]
     nothing_known = predict.predict(tmp_path / "only_0", images, {})
     assert nothing_known["probabilities"] != pytest.approx(held_out, abs=1e-4), "the metadata should be read"
+
+    asked = [prima_jax.NewCase([image.split(":", 1) for image in images]), prima_jax.NewCase([images[0].split(":", 1)])]
+    several = prima_jax.load(tmp_path / "only_0").predict(asked)
+    assert several.shape == (2, 2) and several[0] == pytest.approx([*nothing_known["probabilities"].values()], abs=1e-5)
 
     both = ask(finished, photographs, capsys)
     assert (both["models"], both["synthetic"]) == (2, True)

@@ -27,6 +27,7 @@ __all__ = [
     "TextTokens",
     "drop_image_tokens",
     "encode_images",
+    "encode_records",
     "block_tokens",
     "image_tokens",
     "text_tokens",
@@ -158,6 +159,16 @@ def encode_images(context: Context, variables: dict[str, Any], pixels: np.ndarra
     padded = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), np.uint8)])
     rows = [mapped(variables, {"image": padded[i : i + size]}) for i in range(0, len(padded), size)]
     return np.concatenate([np.asarray(r) for r in rows])[: len(pixels)]
+
+
+def encode_records(context: Context, variables: dict[str, Any]) -> np.ndarray:
+    """The tokens of the test views of every record, [R, test_views, 1 + K, d], for so few that nothing is written."""
+    mapped, placed = _image_function(context), context.parallel.place(variables)
+    everyone, seed, views = np.arange(len(context.prepared.records)), context.seed("frozen blocks"), []
+    for view in range(context.config.features.test_views):
+        batches = _pixel_batches(context, view, seed, everyone)
+        views.append([np.asarray(mapped(placed, {"image": b["image"]}))[b["index"] >= 0] for b in batches])
+    return np.stack([np.concatenate(batches) for batches in views], axis=1)
 
 
 def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: Any, batches: Any, seed: int) -> np.ndarray:

@@ -23,6 +23,7 @@ __all__ = [
     "fitting_tokenizer",
     "frozen_features",
     "load_encoders",
+    "load_tokenizers",
     "make_tokenizers",
     "record_sentences",
     "record_texts",
@@ -52,6 +53,12 @@ def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
         text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
+    return load_tokenizers(context, fold)
+
+
+def load_tokenizers(context: Context, fold: Fold) -> Tokenizers:
+    """What `make_tokenizers` returned. Raises UserError where one that was to be trained is not there."""
+    models, folder = context.config.models, context.place(fold, "tokenizer")
     return Tokenizers(*(fitting_tokenizer(context, name, models[name].weights or folder) for name in ("text", "llm")))
 
 

@@ -1,0 +1,142 @@
+"""From Python: load a finished run, give it cases, get probabilities. Nothing here can train."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax.data.builder import resample
+from prima_jax.data.prepare import Prepared
+from prima_jax.data.text import sentence
+from prima_jax.errors import UserError
+from prima_jax.experiment.job import Job
+from prima_jax.experiment.rows import PRIMA, row_config
+from prima_jax.stages import diagnose, features
+from prima_jax.stages.backbones import Backbones
+from prima_jax.stages.cases import all_cases
+from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.pipeline import load_encoders, load_tokenizers
+from prima_jax.stages.stage import read_done
+from prima_jax.studies.manifest import is_drawn, parse_fields
+from prima_jax.studies.study import Record, Study
+from prima_jax.studies.study_config import load_study
+from prima_jax.training.parallel import Parallel
+from prima_jax.workdir import load_config
+
+__all__ = ["Model", "NewCase", "load"]
+
+_UNKNOWN = -1
+"""The label of a case that has no diagnosis yet."""
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """A case without a diagnosis: its photographs and what is known of the patient."""
+
+    images: Sequence[tuple[str, str | Path]]
+    """(view, file); the view is the empty string where the study has photographs of one kind."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Attribute, or column of the study's file, -> its value as the file has it; what is unknown is left out."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """PRIMA as the finished folds of a run have trained it; together they answer by the mean of their probabilities."""
+
+    run: Path
+    config: ConfigDict
+    study: Study
+    folds: tuple[int, ...]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it was trained on a study that a program drew."""
+        return bool(self.config.study.synthetic.units) or is_drawn(Path(self.config.data.dir))
+
+    def predict(self, cases: Sequence[NewCase]) -> np.ndarray:
+        """Returns the class probabilities, [cases, C], classes as in `study.class_names`.
+
+        Raises UserError for a photograph that cannot be read and for metadata that the study does not know.
+        """
+        asked = [_records(self.study, number, case) for number, case in enumerate(cases)]
+        records = tuple(record for of_case in asked for record in of_case)
+        source = [{"image": _photograph(record.image, self.config.data.size)} for record in records]
+        context = Context(
+            self.config,
+            Prepared(self.study, records, source),
+            Path(self.config.data.dir),
+            self.run,
+            Parallel(self.config.parallel, jax.local_devices()[:1]),  # cases are too few to share
+            self._backbones,
+            shared=self.run / "shared",
+        )
+        return np.mean([_fold_probabilities(context, index) for index in self.folds], axis=0)
+
+    @cached_property
+    def _backbones(self) -> Backbones:
+        return Backbones(self.config)
+
+
+def load(run: str | Path) -> Model:
+    """Opens the --workdir of a run. Raises UserError where it is none, or where no fold of PRIMA is finished."""
+    run = Path(run)
+    config = load_config(run)
+    if "table" not in config or "baselines" not in config:
+        raise UserError(
+            f"{run} was made by an earlier version of this package, whose models this one does not read: predict with that "
+            "version, or run the recipe again in another --workdir."
+        )
+    job = Job(PRIMA, config.table.seeds[0])
+    finished = tuple(k for k in range(config.folds) if read_done(job.folder(run, k)) is not None)
+    if not finished:
+        raise UserError(f"No fold of PRIMA in {run} is finished: run python -m prima_jax.main with --workdir={run} to its end.")
+    return Model(run, row_config(config, job.row, job.seed), load_study(config), finished)
+
+
+def _fold_probabilities(context: Context, index: int) -> np.ndarray:
+    """One fold's model on all cases of the context's study: [cases, C]."""
+    everyone = np.arange(len(context.prepared.records))
+    fold = Fold(index, everyone[:0], everyone, context.folder)
+    tokenizers, encoders = load_tokenizers(context, fold), load_encoders(context, fold)
+    images = features.encode_records(context, encoders.image)
+    sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
+    texts = features.text_tokens(context, encoders.text, tokenizers.text, sentences)
+    model = diagnose.load(context, fold, tokenizers.llm)
+    cases = all_cases(context)  # one for each photograph where the study diagnoses records
+    found, units = diagnose.predict(context, model, cases, images, texts), np.array([case.unit for case in cases])
+    return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())])
+
+
+def _records(study: Study, number: int, case: NewCase) -> list[Record]:
+    """A case as records without a label, one for each photograph. Raises UserError for what the study does not know."""
+    names = {a.column: a.name for a in study.attributes} | {a.name: a.name for a in study.attributes}
+    shown = {a.name for a in study.shown()}
+    for key in case.metadata:
+        if names.get(key) not in shown:
+            raise UserError(
+                f"--metadata: {study.name} has no attribute {key!r} to show a model; known: {', '.join(sorted(shown))}."
+            )
+    fields = parse_fields(study, {names[key]: value for key, value in case.metadata.items()}, "--metadata")
+    if not case.images:
+        raise UserError(f"Case {number + 1} has no photograph: give it one or more.")
+    unit, records = f"case {number + 1}", []
+    for position, (named, file) in enumerate(case.images):
+        view = next(iter(study.views)) if len(study.views) == 1 else named
+        if study.views and view not in study.views:
+            raise UserError(f"--image={file}: say which view it is, as VIEW:FILE with one of {', '.join(study.views)}.")
+        records.append(Record(f"{unit}, photograph {position + 1}", str(file), unit, unit, _UNKNOWN, view, fields))
+    return records
+
+
+def _photograph(file: str, size: int) -> bytes:
+    """The photograph, resampled as in training."""
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"--image: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
+    return resample(data, size, file)
