@@ -4,7 +4,8 @@
 # make light: PRIMA and what it is compared with on small published encoders; DATA=PATH is PAD-UFES-20's folder.
 # make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch; half of it was compiling, of which an older
-# part of XLA does less.   make benchmark: speed beside those.
+# part of XLA does less.   make test-nightly: published sizes and ten kills, by hand before results are published.
+# make benchmark: speed beside those.
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
@@ -18,9 +19,10 @@ ARTICLES ?= data/pubmed
 CORPUS_STEP = $(VENV)/bin/python -m prima_jax.corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 --durations-min=20
+REST = XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(PYTEST)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo light corpus-demo tables test test-rest lint benchmark clean
+.PHONY: install demo light corpus-demo tables test test-rest test-nightly lint benchmark clean
 
 install: $(VENV)/installed
 
@@ -52,7 +54,11 @@ test: $(TEST_VENV)/installed
 	$(PYTEST)
 
 test-rest: $(TEST_VENV)/installed-torch
-	XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(PYTEST) -m "slow or torch"
+	$(REST) -m "(slow or torch) and not nightly"
+
+test-nightly: $(TEST_VENV)/installed-torch
+	$(REST) -m nightly
+	echo "Last passed on $$(date -u +%F), commit $$(git rev-parse --short HEAD), by \`make test-nightly\`." > docs/nightly.md
 
 benchmark: $(TEST_VENV)/installed-torch
 	$(TEST_VENV)/bin/python -m benchmarks.encoders

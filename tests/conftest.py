@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-LONGEST = ("test_kill.py", "test_full_size.py", "tables/test_run.py", "corpus/learn/test_learn.py")
+LONGEST = ("test_kill.py", "test_full_size.py", "experiment/test_run.py", "corpus/learn/test_learn.py")
 """The files that take longest, which begin first, so that no process is left alone with one of them."""
 MAPS = Path("/proc/self/maps")
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 ARCHITECTURE = "config.models.{}.architecture.num_hidden_layers"
 OVERRIDES = {
     "config.folds": 2,
+    "config.table.rows": ("prima", "image_only", "majority"),
     "config.study.synthetic.units": 40,
     "config.study.synthetic.image_size": 32,
     "config.data.size": 36,
@@ -124,6 +125,7 @@ def test_an_uninterrupted_run_leaves_what_is_compared(uninterrupted):
     assert trained == {f"shared/fold_{k}/{stage}" for k in (0, 1) for stage in stages}
 
 
+@pytest.mark.nightly
 def test_ten_kills_change_nothing(uninterrupted, tmp_path):
     workdir, chance = tmp_path / "run", random.Random(20260)
     for patterns in MOMENTS:
