@@ -145,7 +145,6 @@ def table_rows(config: ConfigDict) -> tuple[Row, ...]:
     Of rows that come to the same only the first is there: of "as printed" and its alternative one is the config's own, and
     without a corpus there is no knowledge to leave out.
     """
-    _check(config)
     rows: dict[str, Row] = {}
     for row in sorted(TABLES[config.table.number], key=lambda row: bool(row.changes)):  # PRIMA itself first
         rows.setdefault(f"{row.method} {row_config(config, row, 0).to_json_best_effort()}", row)
@@ -171,14 +170,3 @@ def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
 def _value(config: ConfigDict, name: str) -> Any:
     """What the field `section.field` holds."""
     return functools.reduce(getattr, name.split("."), config)
-
-
-def _check(config: ConfigDict) -> None:
-    """Raises UserError for a table that does not exist, no process, or seeds that are none or given twice."""
-    number, seeds, processes = config.table.number, config.table.seeds, config.table.processes
-    if number not in TABLES:
-        raise UserError(f"table.number should be 0 for a plain run, or 1, 2 or 3, not {number}: set --config.table.number.")
-    if processes < 1:
-        raise UserError(f"table.processes should be 1 or more, not {processes}: set --config.table.processes.")
-    if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds):
-        raise UserError(f'table.seeds should be different numbers of 0 or more, not {seeds}: set "--config.table.seeds=(0,1)".')

@@ -45,6 +45,12 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def _different_seeds(seeds: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds):
+        raise PydanticCustomError("told", "should be one or more different numbers of 0 or more")
+    return seeds
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, AfterValidator(_share)]
@@ -202,10 +208,10 @@ class Diagnose(Adapted):
 
 
 class Table(Section):
-    number: int
+    number: Literal[0, 1, 2, 3]  # 0: a plain run
     rows: Texts
-    seeds: tuple[Any, ...]
-    processes: int
+    seeds: Annotated[tuple[Any, ...], AfterValidator(_different_seeds)]
+    processes: Count
     subgroups: Texts
 
 

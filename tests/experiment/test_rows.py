@@ -7,6 +7,7 @@ from prima_jax.errors import UserError
 from prima_jax.experiment.rows import TABLES, row_config, table_rows
 from prima_jax.main import parse
 from prima_jax.methods.registry import METHODS
+from prima_jax.recipe.check import check
 from prima_jax.report.published import PUBLISHED
 
 
@@ -117,4 +118,4 @@ def test_what_no_table_can_be_made_of_is_told(field, value):
     with wrong.unlocked(), wrong.ignore_type():
         wrong.table[field] = value
     with pytest.raises(UserError, match=f"--config.table.{field}"):
-        table_rows(wrong)
+        check(wrong)
