@@ -26,9 +26,10 @@ import numpy as np
 from prima_jax.data.text import class_token_ids
 from prima_jax.methods import frozen_encoders
 from prima_jax.methods.contrastive import query_text_loss
-from prima_jax.methods.language import Prompts, answer_logits, classify, embedded, prompt_tokens
+from prima_jax.methods.language import Prompts, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_former import Bridge, Bridged
+from prima_jax.stages.answers import answer_logits, classify, embedded
 from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, training_sitting, whole_sittings

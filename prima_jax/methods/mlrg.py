@@ -23,10 +23,10 @@ import numpy as np
 
 from prima_jax.data.text import class_token_ids
 from prima_jax.methods import frozen_encoders, mlrg_align
-from prima_jax.methods.language import answer_logits, classify, embedded
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.mlrg_align import Views
 from prima_jax.methods.networks.view_fusion import IndicationReader
+from prima_jax.stages.answers import answer_logits, classify, embedded
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case

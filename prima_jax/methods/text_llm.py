@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from prima_jax.data.text import class_token_ids
-from prima_jax.methods.language import Prompts, answer_logits, classify, embedded, prompt_tokens
+from prima_jax.methods.language import Prompts, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.models.diagnoser import special_tokens
+from prima_jax.stages.answers import answer_logits, classify, embedded, phrase_embeddings
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases
@@ -110,14 +111,10 @@ def _read(sentences: Prompts, chosen: Any) -> dict[str, np.ndarray]:
 
 
 def _special_embeddings(bench: Bench) -> jax.Array:
-    """Where the special tokens start: the mean embedding of the words that say what each one is."""
-    module, variables = bench.context.llm
+    """Where the special tokens start."""
     phrases = special_tokens(())
-    rows = []
-    for name in ("<|text_start|>", "<|text_end|>", "<|diagnosis|>"):
-        ids = bench.tokenizers.llm(phrases[name], add_special_tokens=False)["input_ids"]
-        rows.append(embedded(module, variables, jnp.array(ids)).mean(axis=0))
-    return jnp.stack(rows)
+    named = (phrases[name] for name in ("<|text_start|>", "<|text_end|>", "<|diagnosis|>"))
+    return phrase_embeddings(bench.context.llm, bench.tokenizers.llm, named)
 
 
 METHOD = Method(

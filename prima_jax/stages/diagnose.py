@@ -9,7 +9,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import class_token_ids
-from prima_jax.models.diagnoser import Features, Projector, positions, special_tokens
+from prima_jax.models.diagnoser import Features, Projector, special_tokens
+from prima_jax.stages.answers import answer_logits, classify, phrase_embeddings
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
@@ -87,37 +88,24 @@ def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str,
     """The logits z_k of the class tokens: [B, C], float32."""
     features = Features(*(batch[name] for name in Features._fields))
     sequence = projector.apply({"params": model["projector"]}, features)
-    hidden = module.apply(
-        model["llm"],
-        inputs_embeds=sequence.embeddings.astype(module.dtype),
-        attention_mask=sequence.mask,
-        positions=positions(sequence.mask),
-    ).last_hidden_state
-    return module.apply(model["llm"], hidden[:, -1], model["class_ids"], method="class_logits")
+    return answer_logits(module, model["llm"], sequence.embeddings, sequence.mask, model["class_ids"])
 
 
 def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.ndarray, texts: TextTokens) -> np.ndarray:
     """Class probabilities [len(cases), C]: the mean over a case's sittings, on so many stored views of its photographs."""
     module, projector = context.llm.module, make_projector(context)
-
-    def function(variables: Diagnoser, batch: dict[str, jax.Array]) -> jax.Array:
-        return jax.nn.softmax(class_logits(module, projector, variables, batch))
-
-    mapped = context.compiled.setdefault("predict", context.parallel.map_inference(function))
-    placed = context.parallel.place(model)
-    size = context.config.diagnose.batch_size
     views = context.config.features.test_views
-    sittings = [(i, sitting) for i, case in enumerate(cases) for sitting in whole_sittings(case, views)]
-    total, counts = np.zeros((len(cases), len(model["class_ids"]))), np.zeros((len(cases), 1))
-    for start in range(0, len(sittings), size):
-        part = sittings[start : start + size]
-        padded = part + part[-1:] * (size - len(part))
-        features = gather(images, texts, [sitting for _, sitting in padded])
-        probabilities = np.asarray(mapped(placed, features._asdict()), np.float64)[: len(part)]
-        owners = [i for i, _ in part]
-        np.add.at(total, owners, probabilities)
-        np.add.at(counts, owners, 1)
-    return total / counts
+    sittings = [(owner, sitting) for owner, case in enumerate(cases) for sitting in whole_sittings(case, views)]
+    return classify(
+        context,
+        "predict",
+        lambda variables, batch: class_logits(module, projector, variables, batch),
+        model,
+        [sitting for _, sitting in sittings],
+        [owner for owner, _ in sittings],
+        lambda chosen: gather(images, texts, chosen)._asdict(),
+        context.config.diagnose.batch_size,
+    )
 
 
 def blank_features(context: Context) -> Features:
@@ -148,16 +136,6 @@ def make_projector(context: Context) -> Projector:
     )
 
 
-def semantic_embeddings(context: Context, tokenizer: PreTrainedTokenizerBase) -> jax.Array:
-    """Where the special tokens start: the mean embedding, in the LLM, of the words that say what each one is."""
-    module, variables = context.llm
-    rows = []
-    for words in special_tokens(case_views(context)).values():
-        ids = jnp.array(tokenizer(words, add_special_tokens=False)["input_ids"])
-        rows.append(module.apply(variables, ids[None], method="embed")[0].astype(jnp.float32).mean(axis=0))
-    return jnp.stack(rows)
-
-
 class _Start(NamedTuple):
     """The stage, and what of the LLM it leaves alone."""
 
@@ -175,7 +153,7 @@ def _start(
     def initial() -> dict[str, Any]:
         key = context.key("diagnose", "projector", fold.index)
         parameters = make_projector(context).init(key, blank_features(context))["params"]
-        parameters["special_tokens"] = semantic_embeddings(context, tokenizer)
+        parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
         if settings.standardized:
             parameters |= standardised()
         return {"llm": adapted.trainable, "projector": parameters}

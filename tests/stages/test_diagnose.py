@@ -7,6 +7,7 @@ import pytest
 
 from prima_jax.models.diagnoser import Features, positions, special_tokens
 from prima_jax.stages import diagnose
+from prima_jax.stages.answers import phrase_embeddings
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, whole_sittings
 from prima_jax.stages.features import TextTokens
 from tests.stages import tiny
@@ -24,7 +25,7 @@ def context(study, tmp_path_factory):
 def model(context, tokenizers):
     projector = diagnose.make_projector(context)
     parameters = projector.init(jax.random.key(0), diagnose.blank_features(context))["params"]
-    parameters["special_tokens"] = diagnose.semantic_embeddings(context, tokenizers.llm)
+    parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizers.llm, special_tokens(case_views(context)).values())
     return {"llm": context.llm.variables, "projector": parameters, "class_ids": jnp.array([7, 11])}
 
 
@@ -107,7 +108,7 @@ def test_positions_count_only_what_is_seen():
 
 def test_special_tokens_start_from_the_mean_embedding_of_their_words(context, tokenizers):
     views = case_views(context)
-    found = diagnose.semantic_embeddings(context, tokenizers.llm)
+    found = phrase_embeddings(context.llm, tokenizers.llm, special_tokens(case_views(context)).values())
     table = context.llm.variables["params"]["embed_tokens"]["embedding"]
     meanings = special_tokens(views)
     assert len(found) == len(views) + 4 == len(meanings)
