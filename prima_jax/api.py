@@ -55,7 +55,7 @@ class Model:
 
     @property
     def synthetic(self) -> bool:
-        """Whether it was trained on a study that a program drew."""
+        """True if it was trained on a synthetic study, which a program drew."""
         return bool(self.config.study.synthetic.units) or is_drawn(Path(self.config.data.dir))
 
     def predict(self, cases: Sequence[NewCase]) -> np.ndarray:
@@ -86,7 +86,7 @@ def load(run: str | Path) -> Model:
     """Opens the --workdir of a run. Raises UserError where it is none, or where no fold of PRIMA is finished."""
     run = Path(run)
     config = load_config(run)
-    if "table" not in config or "baselines" not in config:
+    if "table" not in config or "baselines" not in config or isinstance(config.study.definition, str):
         raise UserError(
             f"{run} was made by an earlier version of this package, whose models this one does not read: predict with that "
             "version, or run the recipe again in another --workdir."

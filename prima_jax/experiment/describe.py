@@ -1,4 +1,4 @@
-"""How a run came about, for results.json, and the lines of predictions.csv."""
+"""The study, folds and corpus of a run, as results.json describes them, and the lines of predictions.csv."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from prima_jax.errors import UserError
 from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import Run, open_run, split_cases
-from prima_jax.experiment.rows import PRIMA, Row, row_config, table_rows
+from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_rows
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
@@ -43,9 +43,10 @@ class Job:
 def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     """Fits and predicts every fold that is not finished yet."""
     run = open_job(config, workdir, job)
+    title = row_title(job.row, config)
     for fold in run.folds:
         if read_done(fold.folder) is None:
-            print(f"{job.row.title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
+            print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
             run_fold(run.context, fold, job.row)
             drop_features(config, workdir, job, run.context, fold)
 
@@ -92,7 +93,7 @@ def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context,
 
 
 def finished(workdir: Path, job: Job, folds: int) -> bool:
-    """Whether all folds are there. Raises UserError for those of an earlier version of this package."""
+    """Returns True if all folds are finished. Raises UserError for those of an earlier version of this package."""
     notes = [read_done(job.folder(workdir, fold)) for fold in range(folds)]
     if any(note is not None and "folders" not in note for note in notes):
         raise UserError(f"{workdir} holds rows of an earlier version of this package: choose another --workdir.")

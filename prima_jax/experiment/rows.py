@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 
-__all__ = ["PRIMA", "TABLES", "Row", "row_config", "table_rows"]
+__all__ = ["PRIMA", "TABLES", "Row", "row_config", "row_title", "table_rows"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Row:
     published: str = ""
     """The paper's row beside it, by its name in evaluation/published.py."""
     title_without_weights: str = ""
-    """Its title where the model that it names has no published weights, if that is another one."""
+    """Its title where the image encoder has no published weights, if that is another one."""
     note: str = ""
     """What a reader has to know of this row, beside what its method says."""
     as_in: Mapping[str, str] = field(default_factory=dict)
@@ -165,6 +165,11 @@ def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
         changed.update_from_flattened_dict(dict(row.changes))
         changed.update_from_flattened_dict({name: _value(config, other) for name, other in row.as_in.items()})
     return changed
+
+
+def row_title(row: Row, config: ConfigDict) -> str:
+    """Returns the row's title in this run."""
+    return (not config.models.image.weights and row.title_without_weights) or row.title
 
 
 def _value(config: ConfigDict, name: str) -> Any:

@@ -22,7 +22,7 @@ from prima_jax.experiment.opening import (
     split_cases,
 )
 from prima_jax.experiment.processes import check_processes, run_jobs
-from prima_jax.experiment.rows import PRIMA, Row, row_config, table_rows
+from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_rows
 from prima_jax.experiment.statistics import groups_of_cases, statistics
 from prima_jax.methods.frozen_encoders import photographs
 from prima_jax.methods.registry import METHODS
@@ -78,7 +78,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def results_folder(workdir: Path, table: int) -> Path:
-    """Where the report of a list of rows stands: a plain run's in the workdir itself, a table's in a folder of its own."""
+    """Returns the folder of a report: the workdir itself for a plain run, `table_N/` in it for a table."""
     return workdir / f"table_{table}" if table else workdir
 
 
@@ -113,11 +113,11 @@ def leaks(runs: dict[int, Run]) -> dict[str, int]:
 
 
 Notes = list[tuple[Job, int, Any]]
-"""Of each row and seed, and each fold, what was noted when it was finished."""
+"""(row and seed, fold, the content of its done.json)."""
 
 
 def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[str, Any], list[dict[str, Any]], Notes]:
-    """What the rows scored, fold by fold and seed by seed, what they cost, the lines of predictions.csv, and their notes."""
+    """Returns the scores and costs of all rows for results.json, the lines of predictions.csv, and the notes of all folds."""
     first = runs[jobs[0].seed]
     names = first.context.prepared.study.class_names
     methods: dict[str, Any] = {}
@@ -125,7 +125,7 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
     notes: Notes = []
     for job in jobs:
         opened = runs[job.seed]
-        row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config.models))
+        row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config))
         for fold in opened.folds:
             cases = split_cases(opened.context, fold)[1]
             found, note = probabilities(workdir, job, fold.index)
@@ -165,16 +165,14 @@ def curves(workdir: Path, notes: Notes, seed: int) -> list[Curves]:
     return [Curves(key[0], titles[key] if trained[key[0]] > 1 else "", histories) for key, histories in found.items()]
 
 
-def empty_row(job: Job, names: tuple[str, ...], models: ConfigDict) -> dict[str, Any]:
+def empty_row(job: Job, names: tuple[str, ...], config: ConfigDict) -> dict[str, Any]:
     """A row before its first fold."""
     method = METHODS[job.row.method]
-    named = models.image if "images" in method.sees else models.llm  # whose name stands in its title
-    renamed = "" if named.weights else job.row.title_without_weights
     note = "; ".join(said for said in (method.note, job.row.note) if said)
     published = {"published": job.row.published} if job.row.published else {}
     scored: dict[str, Any] = {key: [] for key in SCORES}
     return {
-        "title": renamed or job.row.title,
+        "title": row_title(job.row, config),
         **published,
         **({"note": note} if note else {}),
         "sees": sorted(method.sees),

@@ -111,7 +111,7 @@ def _read(sentences: Prompts, chosen: Any) -> dict[str, np.ndarray]:
 
 
 def _special_embeddings(bench: Bench) -> jax.Array:
-    """Where the special tokens start."""
+    """Returns the initial embeddings of the three special tokens, [3, D]."""
     phrases = special_tokens(())
     named = (phrases[name] for name in ("<|text_start|>", "<|text_end|>", "<|diagnosis|>"))
     return phrase_embeddings(bench.context.llm, bench.tokenizers.llm, named)

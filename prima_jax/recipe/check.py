@@ -1,4 +1,4 @@
-"""What is wrong with a config, told before anything is computed, rather than by a stage after hours."""
+"""Checks a config before anything is computed, so that no stage fails over it after hours."""
 
 from difflib import get_close_matches
 from typing import get_args

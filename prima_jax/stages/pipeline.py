@@ -9,8 +9,8 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import text
 from prima_jax.data.metadata import OneHot, soft_label_vectors
 from prima_jax.errors import UserError
-from prima_jax.stages import align, diagnose, features, knowledge, refine
-from prima_jax.stages.cases import Case, all_cases
+from prima_jax.stages import align, features, knowledge, refine
+from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.features import TextTokens
 
@@ -19,7 +19,6 @@ __all__ = [
     "Tokenizers",
     "aligned_encoders",
     "check_sentences",
-    "diagnose_fold",
     "fitting_tokenizer",
     "frozen_features",
     "load_encoders",
@@ -115,15 +114,6 @@ def load_encoders(context: Context, fold: Fold) -> Encoders:
     if context.config.refine.epochs:
         image_variables, _ = refine.load(context, fold, image_variables)
     return Encoders(knowledge.load(context, fold), image_variables)
-
-
-def diagnose_fold(
-    context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders, train: list[Case], test: list[Case]
-) -> np.ndarray:
-    """Stage 3: probabilities [len(test), C]."""
-    images, texts = frozen_features(context, fold, tokenizers, encoders)
-    model = diagnose.run(context, fold, tokenizers.llm, train, images, texts)
-    return diagnose.predict(context, model, test, images, texts)
 
 
 def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders) -> tuple[np.ndarray, TextTokens]:
