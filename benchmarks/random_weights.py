@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from prima_jax.models import pretrained
-from prima_jax.quiet import quiet
+from prima_jax.runtime import setup_process
 
 RECIPE = {
     "dinov3-vitb16-pretrain-lvd1689m": ("dinov3-vitb16-pretrain-lvd1689m", ""),
@@ -44,5 +44,5 @@ if __name__ == "__main__":
     for option in ("configs", "tokenizers", "folder"):
         parser.add_argument(f"--{option}", type=Path, required=True)
     options = parser.parse_args()
-    quiet()
+    setup_process()
     write(options.configs, options.tokenizers, options.folder)

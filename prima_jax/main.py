@@ -13,7 +13,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from prima_jax.errors import UserError, out_of_memory
-from prima_jax.quiet import quiet
+from prima_jax.runtime import setup_process
 
 __all__ = ["command", "main", "parse"]
 
@@ -38,7 +38,7 @@ def command(
     """
     try:
         config, workdir = parse(arguments[1:], program=program, example=example)
-        quiet()
+        setup_process()
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
         try:

@@ -40,9 +40,9 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     `images` are paths, or "view:path"; `metadata` maps attribute names, or the file's column names, to raw values.
     Returns {"study", "synthetic", "models", "predicted", "probabilities": {class: probability}}.
     """
-    from prima_jax.quiet import quiet
+    from prima_jax.runtime import setup_process
 
-    quiet()
+    setup_process()
     from prima_jax.api import NewCase, load
 
     model = load(run)

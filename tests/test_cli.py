@@ -48,6 +48,6 @@ def test_a_corpus_without_its_packages_is_told_in_a_sentence(tmp_path, monkeypat
         raise ModuleNotFoundError("No module named 'bm25s'", name="bm25s")
 
     monkeypatch.setattr(corpus, "_run", run)
-    monkeypatch.setattr(corpus, "quiet", lambda with_jax: None)
+    monkeypatch.setattr(corpus, "setup_process", lambda with_jax: None)
     assert cli.main(["corpus", "--config=configs/corpus.py:demo", f"--folder={tmp_path}", "retrieve"]) == 2
     assert capsys.readouterr().err.startswith("error: bm25s, which this step needs, is not installed")

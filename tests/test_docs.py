@@ -1,4 +1,4 @@
-"""What README.md and docs/ promise is there: files, commands, config fields, rooms, equations, examples."""
+"""What README.md and docs/ promise is there: files, commands, config fields, modules, equations, examples."""
 
 import ast
 import csv
@@ -17,7 +17,7 @@ from prima_jax.data.text import sentence
 from prima_jax.studies.manifest import parse_fields, read
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
-from tests.test_house import FLOORS
+from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
@@ -114,11 +114,11 @@ def get(config: ConfigDict, field: str):
     return config
 
 
-def test_the_rooms_are_the_folders():
+def test_the_modules_are_the_files_of_the_package():
     rows = re.findall(r"^\| (\d+) \| `([\w.]+)/?` \|", TEXTS["architecture.md"], re.MULTILINE)
-    rooms = {path.name for path in PACKAGE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")}
-    assert sorted(room for _, room in rows) == sorted(rooms)
-    assert {room.removesuffix(".py"): int(floor) for floor, room in rows} == FLOORS
+    modules = {path.name for path in PACKAGE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")}
+    assert sorted(module for _, module in rows) == sorted(modules)
+    assert {module.removesuffix(".py"): int(layer) for layer, module in rows} == LAYERS
 
 
 @pytest.mark.parametrize("page", ["architecture.md", "walk.md"])

@@ -27,8 +27,8 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture(autouse=True)
 def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quiet` sets this process up for good."""
-    monkeypatch.setattr(command, "quiet", lambda: None)
+    """`setup_process` sets this process up for good."""
+    monkeypatch.setattr(command, "setup_process", lambda: None)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from tests.stages.tiny import ONE_LAYER, tiny_config
 
 @pytest.fixture(autouse=True)
 def unquiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quiet` sets this process up for good."""
-    monkeypatch.setattr("prima_jax.quiet.quiet", lambda: None)
+    """`setup_process` sets this process up for good."""
+    monkeypatch.setattr("prima_jax.runtime.setup_process", lambda: None)
 
 
 def run_folder(folder: Path, config: ConfigDict) -> Path:

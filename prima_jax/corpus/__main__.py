@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.errors import UserError
 from prima_jax.main import load_recipe, override
-from prima_jax.quiet import quiet
+from prima_jax.runtime import setup_process
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
         config = override(load_recipe(options.config), overrides, options.config)
-        quiet(with_jax=options.step in _WITH_JAX)
+        setup_process(with_jax=options.step in _WITH_JAX)
         print(_run(options, config))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from prima_jax.sources import CODE
+from prima_jax.version import CODE
 
 __all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "versions"]
 

@@ -19,10 +19,9 @@ import jax
 from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
-from prima_jax import freed_memory
 from prima_jax.errors import UserError, out_of_memory
 from prima_jax.experiment.job import Job, run_job
-from prima_jax.quiet import quiet, share_device_memory
+from prima_jax.runtime import setup_process, share_device_memory, take_large_pages_in_children
 from prima_jax.training.loop import Stopped, stop_requests
 
 __all__ = ["check_processes", "run_jobs"]
@@ -56,7 +55,7 @@ def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processe
     if _alone():
         _raise_first([said for job in jobs for said in _run_here(work, config, workdir, job)], len(jobs))
         return
-    freed_memory.take_large_pages_in_children()
+    take_large_pages_in_children()
     share_device_memory(processes)
     config = config.copy_and_resolve_references()  # a field that follows another cannot be sent to a process
     spawn = multiprocessing.get_context("spawn")  # a fork would share JAX's threads
@@ -127,7 +126,7 @@ def _raise_first(failures: list[str], jobs: int) -> None:
 def _work(work: Work, config: ConfigDict, workdir: Path, job: Job, told: Connection, parent: int) -> None:
     """What a row's process does."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    quiet()
+    setup_process()
     try:
         work(config, workdir, job)
     except Stopped:

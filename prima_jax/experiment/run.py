@@ -29,10 +29,10 @@ from prima_jax.methods.registry import METHODS
 from prima_jax.metrics.leak import find_leaks
 from prima_jax.metrics.metrics import scores
 from prima_jax.metrics.predictions import predictions_of_rows
-from prima_jax.quiet import leave_device_memory
 from prima_jax.recipe.check import check
 from prima_jax.report.curves import Curves
 from prima_jax.report.write import write_report
+from prima_jax.runtime import leave_device_memory
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, held_out_in
 from prima_jax.workdir import claim, open_workdir

@@ -12,11 +12,11 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 from prima_jax.files import waiting_lock, write_whole
-from prima_jax.sources import CODE
 from prima_jax.stages.context import Context, Fold, StageCost
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import BatchIterator, Loss, Objective, Trained, make_step, train
 from prima_jax.training.optimizer import adamw
+from prima_jax.version import CODE
 
 __all__ = ["Stage", "Training", "load_stage", "read_done", "train_stage", "write_done"]
 

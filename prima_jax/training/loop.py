@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import optax
 
-from prima_jax import freed_memory
+from prima_jax import runtime
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.training.checkpoint import Progress
@@ -94,7 +94,7 @@ def train(
     `folder` gets `history.jsonl` (a line a step: step, loss, its parts, gradient_norm). `mapped_step` is a compiled
     step of an earlier fold, where the same one serves again.
     """
-    freed_memory.give_back()
+    runtime.trim_heap()
     step_function = mapped_step or parallel.map_step(make_step(objective.loss, objective.optimizer))
     frozen = parallel.replicate(objective.frozen)
     state = parallel.replicate(create(objective.trainable, objective.optimizer))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from prima_jax.experiment import measured
-from prima_jax.sources import CODE
+from prima_jax.version import CODE
 
 
 def test_versions_name_what_bears_on_the_numbers():

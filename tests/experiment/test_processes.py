@@ -11,7 +11,7 @@ from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
 from configs.aqua import get_config
-from prima_jax import quiet
+from prima_jax import runtime
 from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job
 from prima_jax.experiment.processes import run_jobs
@@ -63,7 +63,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in MEMORY:
         monkeypatch.setenv(name, "")  # so that it is undone, also where it is not there now
         monkeypatch.delenv(name)
-    monkeypatch.setattr(quiet, "_ours", set())
+    monkeypatch.setattr(runtime, "_ours", set())
 
 
 @pytest.fixture
@@ -147,14 +147,14 @@ def said_of_memory() -> dict[str, str]:
 def test_rows_take_their_share_of_a_gpus_memory_or_what_the_user_says(monkeypatch, user, processes, expected):
     for name, value in user.items():
         monkeypatch.setenv(name, value)
-    quiet.share_device_memory(1)  # as `quiet` does in the table's own process
-    quiet.leave_device_memory()
+    runtime.share_device_memory(1)  # as `setup_process` does in the table's own process
+    runtime.leave_device_memory()
     assert os.environ[PREALLOCATE] == "false"
-    quiet.share_device_memory(processes)
+    runtime.share_device_memory(processes)
     assert said_of_memory() == expected
 
 
 def test_a_rows_process_is_told_its_share_of_a_gpus_memory(tmp_path):
-    quiet.leave_device_memory()
+    runtime.leave_device_memory()
     run_jobs(config(), tmp_path, [job("majority")], processes=2, work=note_memory)
     assert json.loads((tmp_path / "majority").read_text()) == {FRACTION: "0.460"}

@@ -18,7 +18,7 @@ PROGRAM = f"""
 import resource, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from prima_jax import freed_memory
+from prima_jax import runtime
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -37,20 +37,20 @@ def measure():
     for _ in range({STEPS}):
         step()
     taken, held = faults() - before, resident_pages()
-    freed_memory.give_back()
+    runtime.trim_heap()
     print(taken, held, resident_pages())
 
 kind, piece, program = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 if kind == "by a parent":
-    freed_memory.take_large_pages_in_children()
+    runtime.take_large_pages_in_children()
     sys.exit(subprocess.run([sys.executable, "-c", program, "not here", str(piece), program]).returncode)
 if kind == "first":
-    freed_memory.keep()
+    runtime.keep_freed_memory()
 # JAX computes in threads of its own, which are there once it has been imported.
 with ThreadPoolExecutor(1) as thread:
     thread.submit(step).result()
     if kind == "late":
-        freed_memory.keep()
+        runtime.keep_freed_memory()
     thread.submit(measure).result()
 """
 

@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: imports run down only, and files stay small."""
+"""The rules of the package that a machine can check: imports run down only, and files stay small."""
 
 import ast
 import re
@@ -8,14 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
-FLOORS = {
+LAYERS = {
     "errors": 0,
-    "freed_memory": 0,
     "progress": 0,
-    "sources": 0,
+    "runtime": 0,
+    "version": 0,
     "files": 1,
     "losses": 2,
-    "quiet": 2,
     "models": 2,
     "studies": 2,
     "training": 2,
@@ -35,11 +34,11 @@ FLOORS = {
     "cli": 10,
 }
 STEPS = ["search", "retrieve", "write", "check", "review", "publish", "learn"]
-"""Of the corpus, in their order: a folder each."""
+"""The steps of the corpus, in order, a folder each."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room(name: str) -> str:
+def module(name: str) -> str:
     """prima_jax.data.text -> data"""
     return name.split(".")[1]
 
@@ -47,7 +46,7 @@ def room(name: str) -> str:
 def imported(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        assert not getattr(node, "level", 0), f"{path}: a relative import, whose room its text does not name"
+        assert not getattr(node, "level", 0), f"{path}: a relative import, whose module its text does not name"
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prima_jax"):
             names |= {f"{node.module}.{a.name}" for a in node.names} if node.module == "prima_jax" else {node.module}
         elif isinstance(node, ast.Import):
@@ -62,8 +61,8 @@ def test_imports_run_down_only(path):
     if own == "__init__":
         return
     for name in imported(path):
-        other = room(name)
-        assert other == own or FLOORS[other] < FLOORS[own], f"{relative} (floor {FLOORS[own]}) imports {name}"
+        other = module(name)
+        assert other == own or LAYERS[other] < LAYERS[own], f"{relative} (layer {LAYERS[own]}) imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "corpus").glob("*/*.py")), ids=lambda p: str(p.relative_to(ROOT)))
@@ -84,13 +83,13 @@ def test_scripts_and_benchmarks_do_not_import_tests():
         assert not re.search(r"^\s*(from|import) tests\b", path.read_text(), re.MULTILINE), path
 
 
-def test_every_room_has_a_floor():
-    rooms = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} - {"__init__"}
-    assert rooms == set(FLOORS)
+def test_every_module_has_a_layer():
+    modules = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} - {"__init__"}
+    assert modules == set(LAYERS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_file_is_one_room(path):
+def test_a_file_stays_small(path):
     assert len(path.read_text().splitlines()) <= 400
 
 

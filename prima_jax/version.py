@@ -1,4 +1,4 @@
-"""Which code this is: between two releases one version stands for many."""
+"""The version of the code, with a hash of its files, since one version stands for many commits between two releases."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ __all__ = ["CODE", "source_hash"]
 
 
 def source_hash(folder: Path) -> str:
-    """A hash of a package's Python files, by name and content."""
+    """Returns a hash of a package's Python files, by name and content, in 12 hex digits."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())

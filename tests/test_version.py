@@ -1,6 +1,6 @@
 """The code that results name changes with any file of the package."""
 
-from prima_jax.sources import source_hash
+from prima_jax.version import source_hash
 
 
 def test_the_hash_is_of_names_and_contents(tmp_path):
