@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Array = jax.Array
-_TOGETHER = 64  # patients whose text tokens are compared with their patches at a time
+PATIENTS_PER_CHUNK = 64  # patients whose local loss is computed at a time, to bound the memory
 _LARGEST_SCORE = 1e20  # keeps Eq. 4 and the targets of Eq. 6 finite where q . p or <y_i, y_j> would overflow float32
 _AXES = {"p_cls": "N2D", "p_seq": "N2KD", "q_cls": "ND", "q_seq": "NLD", "q_mask": "NL", "y": "NC"}
 
@@ -51,7 +51,7 @@ def image_consistency_loss(
     anchors: Literal["printed", "both"] = "printed",
     axis_name: str | None = None,
 ) -> Array:
-    """Eq. 2, L_img: the two views of a patient find each other among all other views. p_cls [N, 2, D] -> scalar.
+    """Eq. 2, L_img: InfoNCE between the two views of a patient, against all other views of the batch. p_cls [N, 2, D] -> scalar.
 
     `anchors="printed"` takes view 1 as the only anchor, as the paper does; "both" averages over both views as anchors.
     """
@@ -72,12 +72,12 @@ def global_semantic_loss(p_cls: Array, q_cls: Array, *, temperature: float | Arr
     """
     _check(p_cls=p_cls, q_cls=q_cls)
     own = own_columns(p_cls.shape[0], axis_name)
-    own_pairs = [_take(way, own) for way in _ways(p_cls, q_cls, temperature, axis_name)]
+    own_pairs = [_take(log_p, own) for log_p in _log_softmaxes(p_cls, q_cls, temperature, axis_name)]
     return -jnp.mean(jnp.stack(own_pairs))
 
 
 def cross_attention(p_seq: Array, q_seq: Array) -> Array:
-    """Eq. 4, alpha: how much each text token attends to each patch.
+    """Eq. 4, alpha: the attention of each text token to each patch.
 
     p_seq [..., K, D], q_seq [..., L, D] -> [..., L, K]; every row sums to one.
     """
@@ -98,7 +98,7 @@ def local_semantic_loss(
     pooling: Literal["attention", "mean"] = "attention",
     axis_name: str | None = None,
 ) -> Array:
-    """Eqs. 4-5, L_loc: each text token finds the picture of itself among those of the patient's other text tokens.
+    """Eqs. 4-5, L_loc: contrasts each text token with its attended image feature against those of the patient's other tokens.
 
     p_seq [N, 2, K, D], q_seq [N, L, D], q_mask [N, L] (True: a word) -> scalar. Masked tokens are neither anchors nor
     negatives; a patient without a word adds 0. A patient's tokens are contrasted with each other only, so `axis_name`
@@ -106,19 +106,19 @@ def local_semantic_loss(
 
     `negatives="printed"`: both denominators run over phat^m against q^l, which makes the two terms of Eq. 5 equal;
     "symmetric" contrasts phat^l with every q^m in the second term. `pooling="mean"` is the ablation L_loc_dir, in
-    which phat is the mean patch for every token; with printed negatives it is then the constant log L.
+    which phat is the mean patch for every token; with printed negatives it is the constant log L.
     """
     del axis_name
     _check(p_seq=p_seq, q_seq=q_seq, q_mask=q_mask)
 
     def patient(p: Array, q: Array, mask: Array) -> Array:
-        return _words_among_themselves(p, q, mask, temperature, negatives, pooling)
+        return _token_contrast(p, q, mask, temperature, negatives, pooling)
 
-    if p_seq.shape[0] <= _TOGETHER:
+    if p_seq.shape[0] <= PATIENTS_PER_CHUNK:
         per_patient = patient(p_seq, q_seq, q_mask)
     else:  # recomputed in the backward pass, so that no array beside the gradient itself grows with N L K or N L D
         recomputed = jax.checkpoint(lambda arrays: patient(*arrays), prevent_cse=False)
-        per_patient = jax.lax.map(recomputed, (p_seq, q_seq, q_mask), batch_size=_TOGETHER)
+        per_patient = jax.lax.map(recomputed, (p_seq, q_seq, q_mask), batch_size=PATIENTS_PER_CHUNK)
     return -jnp.mean(per_patient) / 4
 
 
@@ -142,7 +142,7 @@ def soft_semantic_loss(
     normalizer: Literal["printed", "batch"] = "printed",
     axis_name: str | None = None,
 ) -> Array:
-    """Eq. 6, L_soft: image and text agree as far as two patients' metadata do.
+    """Eq. 6, L_soft: InfoNCE with soft targets from the similarity of the patients' metadata.
 
     p_cls [N, 2, D], q_cls [N, D], y [N, C] (one-hot metadata, label columns times 3) -> scalar.
     `normalizer="printed"` divides by 4 N^2 as the paper does; "batch" by 4 N, so that the loss does not shrink with N.
@@ -154,8 +154,8 @@ def soft_semantic_loss(
     batch = targets.shape[0]
     # s_ij of this device's images i to all texts j, and of all images i to its texts j; the same in both views
     weights = [targets[own], targets[:, own].T] * 2
-    ways = _ways(p_cls, q_cls, temperature, axis_name)
-    total = jnp.sum(jnp.stack([jnp.sum(s * way) for s, way in zip(weights, ways, strict=True)]))
+    log_ps = _log_softmaxes(p_cls, q_cls, temperature, axis_name)
+    total = jnp.sum(jnp.stack([jnp.sum(s * log_p) for s, log_p in zip(weights, log_ps, strict=True)]))
     if normalizer == "printed":
         return -total / (4 * share * batch)
     if normalizer == "batch":
@@ -214,12 +214,10 @@ def _view_contrast(anchor: Array, other: Array, temperature: float | Array, axis
     return -jnp.mean(log_probability)
 
 
-def _words_among_themselves(
-    p_seq: Array, q_seq: Array, mask: Array, temperature: float | Array, negatives: str, pooling: str
-) -> Array:
+def _token_contrast(p_seq: Array, q_seq: Array, mask: Array, temperature: float | Array, negatives: str, pooling: str) -> Array:
     """The sum over l and j of Eq. 5, over L: p_seq [..., 2, K, D], q_seq [..., L, D], mask [..., L] -> [...]."""
     p, q = _accurate(p_seq), _accurate(q_seq)[..., None, :, :]  # [..., 2, K, D], [..., 1, L, D]
-    p_hat = _visual_words(p, q, pooling)  # [..., 2, L, D]
+    p_hat = _attended_features(p, q, pooling)  # [..., 2, L, D]
     scores = similarity(q, p_hat, temperature)  # [..., 2, L, M]: q^l against phat^m
     valid = mask[..., None, :]  # [..., 1, L]
     first = _diagonal_log_softmax(scores, valid)
@@ -233,7 +231,7 @@ def _words_among_themselves(
     return jnp.sum(jnp.sum(jnp.where(valid, both, 0), axis=-1) / words, axis=-1)
 
 
-def _visual_words(p: Array, q: Array, pooling: str) -> Array:
+def _attended_features(p: Array, q: Array, pooling: str) -> Array:
     if pooling == "attention":
         return jnp.einsum("...lk,...kd->...ld", cross_attention(p, q), p, precision="highest")
     if pooling == "mean":
@@ -251,8 +249,8 @@ def _diagonal_log_softmax(scores: Array, valid: Array) -> Array:
     return diagonal - jax.nn.logsumexp(candidates, axis=-1)
 
 
-def _ways(p_cls: Array, q_cls: Array, temperature: float | Array, axis_name: str | None) -> list[Array]:
-    """The four log-softmaxes of Eqs. 3 and 6, each [own share, N]: to text and to image in view 1, then in view 2."""
+def _log_softmaxes(p_cls: Array, q_cls: Array, temperature: float | Array, axis_name: str | None) -> list[Array]:
+    """The four log-softmaxes of Eqs. 3 and 6, each [own share, N]: image to text and text to image in view 1, then in view 2."""
     all_p, all_q = gather(p_cls, axis_name), gather(q_cls, axis_name)
     pairs = [(a, b) for view in range(2) for a, b in ((p_cls[:, view], all_q), (q_cls, all_p[:, view]))]
     return [jax.nn.log_softmax(similarity(a, b, temperature), axis=-1) for a, b in pairs]
@@ -288,29 +286,29 @@ def _unit(x: Array) -> Array:
 
 
 def gather(x: Array, axis_name: str | None) -> Array:
-    """The rows of all devices, in their order: [N / devices, ...] -> [N, ...]."""
+    """Returns the rows of all devices, in their order: [N / devices, ...] -> [N, ...]."""
     return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
 
 
 def own_columns(share: int, axis_name: str | None) -> Array:
-    """Where this device's rows stand in the gathered batch: [share]."""
+    """Returns the positions of this device's rows in the gathered batch: [share]."""
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * share
     return first + jnp.arange(share)
 
 
 def _check(**arrays: Array) -> None:
-    """Ranks, shapes and dtypes of the arguments, by name; while tracing only. Raises AssertionError with all shapes."""
-    found = ", ".join(f"{name} [{', '.join(_AXES[name])}] is {x.dtype} {list(x.shape)}" for name, x in arrays.items())
+    """Raises AssertionError, while tracing only, with all shapes if ranks, shapes or dtypes of the arguments do not fit."""
+    shapes = ", ".join(f"{name} [{', '.join(_AXES[name])}] is {x.dtype} {list(x.shape)}" for name, x in arrays.items())
     sizes = {"2": 2}
     for name, x in arrays.items():
-        chex.assert_rank(x, len(_AXES[name]), custom_message=found)
-        chex.assert_type(x, bool if name == "q_mask" else float, custom_message=found)
+        chex.assert_rank(x, len(_AXES[name]), custom_message=shapes)
+        chex.assert_type(x, bool if name == "q_mask" else float, custom_message=shapes)
         sizes = dict(zip(_AXES[name], x.shape, strict=True)) | sizes
     for name, x in arrays.items():
-        chex.assert_shape(x, tuple(sizes[axis] for axis in _AXES[name]), custom_message=found)
+        chex.assert_shape(x, tuple(sizes[axis] for axis in _AXES[name]), custom_message=shapes)
 
 
 def _check_widths(a: Array, b: Array) -> None:
-    found = f"{a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
-    chex.assert_type([a, b], float, custom_message=found)
-    chex.assert_equal_shape_suffix([a, b], 1, custom_message=found)
+    shapes = f"{a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
+    chex.assert_type([a, b], float, custom_message=shapes)
+    chex.assert_equal_shape_suffix([a, b], 1, custom_message=shapes)

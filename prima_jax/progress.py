@@ -9,7 +9,7 @@ __all__ = ["progress_bar"]
 
 
 def progress_bar(total: int, description: str, unit: str, *, done: int = 0) -> Any:
-    """A tqdm bar on stderr that vanishes at its end; where nobody watches, in a log, it writes no more than every 20 s."""
+    """Returns a tqdm bar on stderr that clears itself at its end; in a log it writes at most every 20 s."""
     return tqdm(
         total=total,
         initial=done,
@@ -17,6 +17,6 @@ def progress_bar(total: int, description: str, unit: str, *, done: int = 0) -> A
         unit=unit,
         file=sys.stderr,
         mininterval=0.5 if sys.stderr.isatty() else 20.0,
-        delay=2.0,  # what is over sooner needs none
+        delay=2.0,  # none for shorter work
         leave=False,
     )

@@ -85,7 +85,7 @@ def test_patients_taken_in_groups_give_the_same_value_and_gradient(monkeypatch):
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(p, q, jnp.float32(TAU))
 
     value, gradients = differentiated()
-    monkeypatch.setattr(losses, "_TOGETHER", 3)
+    monkeypatch.setattr(losses, "PATIENTS_PER_CHUNK", 3)
     value_of_groups, gradients_of_groups = differentiated()
     np.testing.assert_allclose(value_of_groups, value, rtol=1e-6)
     for found, expected in zip(gradients_of_groups, gradients, strict=True):
