@@ -1,1 +1,1 @@
-"""Where the words of a visible sign look (Eq. 4): the figures where signs have masks, and pictures."""
+"""The attention of Eq. 4 against masks of the visible signs: figures where signs have masks, and pictures."""

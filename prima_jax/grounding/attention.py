@@ -1,4 +1,4 @@
-"""The attention of Eq. 4 for held-out photographs: what the words of each visible attribute look at."""
+"""The attention of Eq. 4 for held-out photographs: from the words of each visible attribute to the patches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers, aligned_encoders
 from prima_jax.studies.study import Record
 
-__all__ = ["Look", "looks", "others"]
+__all__ = ["AttentionMap", "attention_maps", "others"]
 
 
 @dataclass(frozen=True)
-class Look:
-    """What the words on one attribute look at in one photograph."""
+class AttentionMap:
+    """The attention of the words on one attribute to the patches of one photograph."""
 
     record: int
     """Position of the record."""
@@ -34,53 +34,53 @@ class Look:
     """Eq. 4, the mean over the clause's words: float32 [K], sums to one."""
 
 
-def looks(context: Context, fold: Fold, tokenizers: Tokenizers, *, exchanged: bool = False) -> list[Look]:
-    """Of all held-out photographs, with the encoders and heads as stage 2 leaves them (the heads have no later use).
+def attention_maps(context: Context, fold: Fold, tokenizers: Tokenizers, *, exchanged: bool = False) -> list[AttentionMap]:
+    """Returns the maps of all held-out photographs, by the encoders and heads that stage 2 trained (its heads have no other use).
 
-    A photograph is read beside its own sentence of visible attributes, as stage 2 reads those of training. `exchanged`: the
-    sentence of each looks at another subject's photograph instead, which tells what the words alone know of the place.
+    A photograph is paired with its own sentence of visible attributes, as in stage 2. `exchanged`: each sentence is paired with
+    another subject's photograph instead, which measures how much of the place the words alone give.
     """
     study, records = context.prepared.study, context.prepared.records
     text_variables, aligned = aligned_encoders(context, fold, tokenizers)
     parts = {int(i): clauses(study, records[i].fields, visual_only=True) for i in fold.test}
-    spoken = [i for i, said in parts.items() if said]
-    if not spoken:
+    described = [i for i, sentences in parts.items() if sentences]
+    if not described:
         return []
-    texts = features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in spoken])
+    texts = features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in described])
     attend = jax.jit(partial(_attention, SharedSpace(context.config.align.projection_width)))
-    found = []
-    for rows, pixels in _photographs(context, others(records, spoken) if exchanged else spoken):
+    maps = []
+    for rows, pixels in _photographs(context, others(records, described) if exchanged else described):
         images = features.encode_images(context, aligned.image_encoder, pixels)
         attention = np.asarray(attend(aligned.heads, images, texts.tokens[texts.index[rows]]))
         for row, of_words in zip(rows, attention, strict=True):
-            record = spoken[row]
+            record = described[row]
             for name, words in clause_words(tokenizers.text, parts[record], of_words.shape[0] + 1).items():
                 if words.any():
                     mean = of_words[words[1:]].mean(axis=0)
-                    found.append(Look(record, name, parts[record][name], mean))
-    return found
+                    maps.append(AttentionMap(record, name, parts[record][name], mean))
+    return maps
 
 
 def others(records: Sequence[Record], positions: list[int]) -> list[int]:
-    """For each of these records the next one that is of the same view and another subject, or itself if there is none."""
-    found = []
+    """Returns for each of these records the next one of the same view and another subject, or itself if there is none."""
+    partners = []
     for place, position in enumerate(positions):
         own = records[position]
         following = (positions[(place + step) % len(positions)] for step in range(1, len(positions)))
         fit = (p for p in following if records[p].view == own.view and records[p].subject != own.subject)
-        found.append(next(fit, position))
-    return found
+        partners.append(next(fit, position))
+    return partners
 
 
 def _attention(space: SharedSpace, heads: Any, images: jax.Array, texts: jax.Array) -> jax.Array:
     """images [B, 1 + K, d_image], texts [B, 1 + L, d_text] -> Eq. 4 [B, L, K]."""
-    apply: Any = space.apply  # which could return mutated variables as well
+    apply: Any = space.apply  # its declared type allows for mutated variables as well
     p, q = apply({"params": heads}, images[:, None].astype(jnp.float32), texts.astype(jnp.float32))
     return cross_attention(p[:, 0, 1:], q[:, 1:])
 
 
 def _photographs(context: Context, positions: list[int]) -> Iterator[tuple[list[int], np.ndarray]]:
-    """(places among `positions`, their photographs [B, S, S, 3] as the model sees them), a batch at a time."""
+    """Yields (places among `positions`, their photographs [B, S, S, 3] as the model sees them), a batch at a time."""
     size = context.config.features.batch_size
     for number, batch in enumerate(
         loader.eval_images(context.prepared, positions, image_size=context.config.image.size, batch_size=size)

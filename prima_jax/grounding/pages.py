@@ -1,4 +1,4 @@
-"""What the command leaves: grounding.json, grounding.md, grounding.html and a picture for each visible attribute."""
+"""Writes the results: grounding.json, grounding.md, grounding.html and a picture for each visible attribute."""
 
 import json
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def write(workdir: Path, results: Mapping[str, Any], pictures: Mapping[str, byte
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """The table, if signs have masks, and what has to be said under it."""
+    """Returns the table, if signs have masks, and the notes under it, as Markdown."""
     lines = [f"**{title(results)}**", ""]
     if results["figures"]:
         lines += [_line(_HEADINGS), "| :-- | :-- |" + " --: |" * (len(_HEADINGS) - 2)]
@@ -51,7 +51,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def html(results: Mapping[str, Any], attributes: list[str]) -> str:
-    """One page with the table and the pictures beside it."""
+    """Returns one page with the table and the pictures beside it."""
     body = [f'<p class="synthetic">{_SYNTHETIC}</p>'] if results["synthetic"] else []
     body += [f"<h1>{escape(title(results))}</h1>"]
     if results["figures"]:
@@ -65,7 +65,7 @@ def html(results: Mapping[str, Any], attributes: list[str]) -> str:
 
 
 def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row for each variant and attribute, in per cent."""
+    """Returns a row for each variant and attribute, in per cent."""
     rows: list[tuple[str, ...]] = []
     for variant, attributes in results["figures"].items():
         for attribute, row in attributes.items():
@@ -87,21 +87,21 @@ def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def title(results: Mapping[str, Any]) -> str:
-    """What the page is about."""
+    """Returns the title of the page."""
     return f"{results['title']}: where the words of a visible sign look (Eq. 4)"
 
 
 def notes(results: Mapping[str, Any]) -> list[str]:
-    """How the figures came about."""
-    found = [*([_SYNTHETIC] if results["synthetic"] else []), *conditions(results)]
-    found += [
+    """Returns the sentences under the table: how the figures were measured, and their limits."""
+    sentences = [*([_SYNTHETIC] if results["synthetic"] else []), *conditions(results)]
+    sentences += [
         f"Held-out photographs of all {results['folds']} folds, seed {results['seed']}; encoders and projection heads as stage 2 "
         "leaves them. A look is one photograph with the words on one attribute in its own sentence; its attention is their mean.",
     ]
     if not results["figures"]:
-        return [*found, "No mask says where the signs are in these photographs, so there are pictures and no figures."]
+        return [*sentences, "No mask says where the signs are in these photographs, so there are pictures and no figures."]
     return [
-        *found,
+        *sentences,
         "Pointing game: how often the sign touches the patch of the largest attention. On others: how often the same sign of "
         "another subject touches that patch; what the pointing game is above it comes from this photograph or from its words, "
         "which can say where the sign lies. Average precision: of the pixels, ranked by attention. Blind: the same attention "
@@ -114,16 +114,16 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _estimate(found: Mapping[str, float] | None) -> str:
-    return "n/a" if found is None else f"{100 * found['estimate']:.1f}"
+def _estimate(interval: Mapping[str, float] | None) -> str:
+    return "n/a" if interval is None else f"{100 * interval['estimate']:.1f}"
 
 
-def _interval(found: Mapping[str, float] | None) -> str:
-    if found is None:
+def _interval(interval: Mapping[str, float] | None) -> str:
+    if interval is None:
         return "n/a"
-    if found["low"] == found["high"]:
-        return _estimate(found)  # every draw is the same, which says nothing of the next subject
-    return f"{100 * found['estimate']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+    if interval["low"] == interval["high"]:
+        return _estimate(interval)  # every draw is the same, which says nothing of the next subject
+    return f"{100 * interval['estimate']:.1f} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
 
 
 def _line(row: tuple[str, ...]) -> str:

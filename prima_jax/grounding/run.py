@@ -15,14 +15,14 @@ from prima_jax.experiment.job import Job, open_job
 from prima_jax.experiment.opening import data_fingerprint, report_reading
 from prima_jax.experiment.rows import PRIMA, TABLES, Row
 from prima_jax.grounding import pages
-from prima_jax.grounding.attention import Look, looks
-from prima_jax.grounding.measure import meetings, read_mask, summary, usual_places
+from prima_jax.grounding.attention import AttentionMap, attention_maps
+from prima_jax.grounding.measure import match_masks, read_mask, summary, usual_places
 from prima_jax.recipe.check import check
 from prima_jax.report.attention_picture import Shown, attention_picture
 from prima_jax.report.captions import title
 from prima_jax.stages.context import Context, held_out_in
 from prima_jax.stages.pipeline import make_tokenizers
-from prima_jax.studies.synthetic.write import GROUNDING, MASK_FOLDER
+from prima_jax.studies.synthetic.write import MASK_FOLDER, MASK_OF
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["VARIANTS", "run"]
@@ -53,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         run = open_job(config, workdir, Job(PRIMA, seed))
         context, folds = run.context, run.folds
         if not context.prepared.study.shown(visual_only=True):
-            raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word looks at a photograph.")
+            raise UserError(f"{context.prepared.study.name} has no visible attribute, so that no word attends to a photograph.")
         report_reading(run.reading)
         claim(workdir, config, data_fingerprint(context, run.reading))
         measured = _measured(workdir / "grounding.json", seed)
@@ -61,13 +61,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             return measured
         if not any(clauses(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records):
             raise UserError(f"No record of {context.prepared.study.name} says anything of a visible attribute: fill some in.")
-        found = {row.name: looks_of(config, workdir, row, seed) for row in VARIANTS}
+        maps = {row.name: maps_of_row(config, workdir, row, seed) for row in VARIANTS}
         study, records, folder = context.prepared.study, context.prepared.records, context.study_folder
         masks = study.synthetic and (folder / MASK_FOLDER).is_dir()
-        met = {name: meetings(seen, records, folder) for name, seen in found.items()} if masks else {}
+        matches = {name: match_masks(of_row, records, folder) for name, of_row in maps.items()} if masks else {}
         if masks:
-            met[EXCHANGED] = meetings(looks_of(config, workdir, PRIMA, seed, exchanged=True), records, folder)
-            met[PLACES] = meetings(usual_places(met[PRIMA.name], held_out_in(folds)), records, folder)
+            matches[EXCHANGED] = match_masks(maps_of_row(config, workdir, PRIMA, seed, exchanged=True), records, folder)
+            matches[PLACES] = match_masks(usual_places(matches[PRIMA.name], held_out_in(folds)), records, folder)
         results = {
             "version": VERSION,
             "title": title({"study": study.name, "title": study.title, "synthetic": study.synthetic}),
@@ -84,56 +84,57 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 EXCHANGED: f"{PRIMA.title}, words beside another's photograph",
                 PLACES: "Usual places, no photograph",
             },
-            "figures": summary(met, PRIMA.name) if met.get(PRIMA.name) else {},
+            "figures": summary(matches, PRIMA.name) if matches.get(PRIMA.name) else {},
         }
-        pages.write(workdir, results, pictures(context, found, masks=masks))
+        pages.write(workdir, results, pictures(context, maps, masks=masks))
         return results
 
 
 def _measured(path: Path, seed: int) -> dict[str, Any] | None:
-    """What an earlier call has measured with this seed; None where nothing has, or another version of this file."""
+    """Returns the results of an earlier call with this seed; None where there are none, or of another version."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and [found.get("version"), found.get("seed")] == [VERSION, seed] else None
+    return results if isinstance(results, dict) and [results.get("version"), results.get("seed")] == [VERSION, seed] else None
 
 
-def looks_of(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[Look]:
-    """Of all held-out photographs, fold after fold."""
+def maps_of_row(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[AttentionMap]:
+    """Returns the attention maps of all held-out photographs by one row's encoders, fold after fold."""
     run = open_job(config, workdir, Job(row, seed))
-    found = []
+    maps = []
     for fold in run.folds:
         print(f"{row.title}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
-        found += looks(run.context, fold, make_tokenizers(run.context, fold), exchanged=exchanged)
-    return found
+        maps += attention_maps(run.context, fold, make_tokenizers(run.context, fold), exchanged=exchanged)
+    return maps
 
 
-def pictures(context: Context, found: dict[str, list[Look]], *, masks: bool) -> dict[str, bytes]:
+def pictures(context: Context, maps: dict[str, list[AttentionMap]], *, masks: bool) -> dict[str, bytes]:
     """Attribute -> its picture: photographs taken at random among those in which the sign is seen, the same for all variants."""
     drawn: dict[str, bytes] = {}
     titles = {row.name: row.title for row in VARIANTS}
     generator = np.random.default_rng(0)
-    for attribute in dict.fromkeys(look.attribute for look in found[PRIMA.name]):
-        numbers = [n for n, look in enumerate(found[PRIMA.name]) if look.attribute == attribute]
-        seen = {n: _mask(context, found[PRIMA.name][n]) if masks else None for n in numbers}
+    for attribute in dict.fromkeys(one.attribute for one in maps[PRIMA.name]):
+        numbers = [n for n, one in enumerate(maps[PRIMA.name]) if one.attribute == attribute]
+        seen = {n: _mask(context, maps[PRIMA.name][n]) if masks else None for n in numbers}
         usable = [n for n in numbers if not masks or seen[n] is not None]
         if not usable:
             continue
         chosen = sorted(generator.choice(usable, min(PICTURES, len(usable)), replace=False).tolist())
         rows = []
         for n in chosen:
-            look = found[PRIMA.name][n]
-            photograph, mask = context.prepared.image(look.record), seen[n]
+            shown = maps[PRIMA.name][n]
+            photograph, mask = context.prepared.image(shown.record), seen[n]
             if mask is not None:
                 photograph = _enlarged(photograph, mask.shape)
-            rows.append(Shown(look.clause, photograph, mask, {titles[name]: looks[n].attention for name, looks in found.items()}))
+            attention = {titles[name]: of_row[n].attention for name, of_row in maps.items()}
+            rows.append(Shown(shown.clause, photograph, mask, attention))
         drawn[attribute] = attention_picture(attribute, rows, synthetic=context.prepared.study.synthetic)
     return drawn
 
 
-def _mask(context: Context, look: Look) -> np.ndarray | None:
-    return read_mask(context.study_folder, context.prepared.records[look.record], GROUNDING[look.attribute])
+def _mask(context: Context, attention_map: AttentionMap) -> np.ndarray | None:
+    return read_mask(context.study_folder, context.prepared.records[attention_map.record], MASK_OF[attention_map.attribute])
 
 
 def _enlarged(photograph: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What words look at in a few photographs, as PNG bytes: a row for each, the attention of each variant over it."""
+"""Attention maps over a few photographs as PNG bytes: a row for each, with the attention of each variant."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ _INCHES = 1.7
 
 @dataclass(frozen=True)
 class Shown:
-    """One photograph with the words that look at it."""
+    """One photograph, the words beside it, and their attention."""
 
     words: str
     photograph: np.ndarray
     """uint8 [H, W, 3]."""
     mask: np.ndarray | None
-    """bool [H, W]: where the sign is, if anyone knows."""
+    """bool [H, W]: the mask of the sign; None where there is none."""
     attention: Mapping[str, np.ndarray]
     """Variant -> Eq. 4, [K]."""
 

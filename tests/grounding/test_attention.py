@@ -10,13 +10,13 @@ from PIL import Image
 
 from prima_jax.data.images import center_view
 from prima_jax.data.text import clause_words, clauses, sentence, tokenize
-from prima_jax.grounding.attention import Look, looks, others
-from prima_jax.grounding.measure import Met, meetings, summary
+from prima_jax.grounding.attention import AttentionMap, attention_maps, others
+from prima_jax.grounding.measure import MaskMatch, match_masks, summary
 from prima_jax.metrics.pointing import Pointing
 from prima_jax.models.dual_encoder import ProjectionHead
 from prima_jax.stages import features
 from prima_jax.stages.pipeline import aligned_encoders
-from prima_jax.studies.synthetic.write import GROUNDING
+from prima_jax.studies.synthetic.write import MASK_OF
 from tests.stages.tiny import ONE_LAYER, same_bits
 
 
@@ -24,7 +24,7 @@ from tests.stages.tiny import ONE_LAYER, same_bits
 def bench(study, tokenizers, tmp_path_factory):
     context = study.context(tmp_path_factory.mktemp("looks"), **ONE_LAYER, align__epochs=0.5, knowledge__epochs=0.1)
     fold = study.fold(context)
-    return context, fold, tokenizers, looks(context, fold, tokenizers)
+    return context, fold, tokenizers, attention_maps(context, fold, tokenizers)
 
 
 def test_every_held_out_photograph_looks_once_for_each_thing_said_of_it(bench):
@@ -92,7 +92,7 @@ def test_without_alignment_the_encoder_and_heads_are_those_that_alignment_begins
 def test_exchanged_words_look_at_the_photograph_of_another_subject(bench):
     context, fold, tokenizers, own = bench
     records = context.prepared.records
-    swapped = looks(context, fold, tokenizers, exchanged=True)
+    swapped = attention_maps(context, fold, tokenizers, exchanged=True)
     assert [(a.record, a.attribute, a.clause) for a in swapped] == [(a.record, a.attribute, a.clause) for a in own]
     assert max(np.abs(a.attention - b.attention).max() for a, b in zip(own, swapped, strict=True)) > 1e-4
     spoken = sorted({look.record for look in own})
@@ -102,7 +102,7 @@ def test_exchanged_words_look_at_the_photograph_of_another_subject(bench):
     partner = dict(zip(spoken, others(records, spoken), strict=True))
     images = {p: context.prepared.image(partner.get(p, p)) for p in range(len(records))}
     lent = replace(context, prepared=replace(context.prepared, _decoded=images))
-    for a, b in zip(swapped, looks(lent, fold, tokenizers), strict=True):
+    for a, b in zip(swapped, attention_maps(lent, fold, tokenizers), strict=True):
         np.testing.assert_allclose(a.attention, b.attention, atol=1e-6)
 
 
@@ -114,28 +114,28 @@ def test_of_one_subject_alone_there_is_no_other(bench):
 def test_a_look_meets_the_mask_of_the_sign_that_its_words_speak_of(bench):
     context, _, _, found = bench
     records, folder = context.prepared.records, context.study_folder
-    met = meetings(found, records, folder)
+    matches = match_masks(found, records, folder)
     expected = [
         look
         for look in found
-        if (folder / "masks" / Path(records[look.record].image).stem / f"{GROUNDING[look.attribute]}.png").exists()
+        if (folder / "masks" / Path(records[look.record].image).stem / f"{MASK_OF[look.attribute]}.png").exists()
     ]
-    assert [m.look for m in met] == expected and met
-    first = met[0]
-    mask = np.asarray(Image.open(folder / "masks" / Path(records[first.look.record].image).stem / f"{first.sign}.png")) > 0
-    side = round(len(first.look.attention) ** 0.5)
+    assert [m.map for m in matches] == expected and matches
+    first = matches[0]
+    mask = np.asarray(Image.open(folder / "masks" / Path(records[first.map.record].image).stem / f"{first.sign}.png")) > 0
+    side = round(len(first.map.attention) ** 0.5)
     rows, columns = np.nonzero(mask)
     patches = set((rows * side // mask.shape[0] * side + columns * side // mask.shape[1]).tolist())
     assert set(np.flatnonzero(first.figures.touched).tolist()) == patches
 
 
 def test_the_summary_is_of_pairs_and_counts_what_it_is_of():
-    def met(record, hit, precision):
+    def match(record, hit, precision):
         figures = Pointing(hit, precision, 0.25, 0.1, touched=np.eye(4, dtype=bool)[0], cover=np.eye(4)[0])
-        return Met(Look(record, "hypopyon", "", np.ones(4) / 4), f"unit {record}", "hypopyon", figures)
+        return MaskMatch(AttentionMap(record, "hypopyon", "", np.ones(4) / 4), f"unit {record}", "hypopyon", figures)
 
-    ours = [met(0, 1.0, 0.6), met(1, 1.0, 0.4), met(2, 0.0, 0.2)]
-    theirs = [met(0, 0.0, 0.3), met(1, 1.0, 0.4), met(2, 0.0, 0.1)]
+    ours = [match(0, 1.0, 0.6), match(1, 1.0, 0.4), match(2, 0.0, 0.2)]
+    theirs = [match(0, 0.0, 0.3), match(1, 1.0, 0.4), match(2, 0.0, 0.1)]
     found = summary({"prima": ours, "other": theirs}, "prima")
     assert found["prima"]["all"]["looks"] == found["prima"]["all"]["subjects"] == 3
     assert found["other"]["hypopyon"]["hit"]["estimate"] == pytest.approx(1 / 3)

@@ -74,7 +74,7 @@ def test_a_tiny_study_from_nothing(tmp_path, monkeypatch):
     assert len(list((tmp_path / "shared" / "fold_0").glob("align-*"))) == len(VARIANTS) - 1
     assert len(list((tmp_path / "shared" / "fold_0").glob("knowledge-*"))) == 1
     # A second call reads back what was measured, unless it was measured by other code, or is damaged.
-    monkeypatch.setattr(grounding, "looks_of", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(grounding, "maps_of_row", lambda *_, **__: pytest.fail("measured again"))
     assert ground(config, tmp_path) == told
     for damaged in (json.dumps({**found, "version": 0}), "{"):
         (tmp_path / "grounding.json").write_text(damaged)

@@ -1,7 +1,7 @@
 """Writes the synthetic slit-lamp keratitis study to disk, in the AQUA format and with a mask for every visible sign.
 
 The organism is drawn first; history and visible signs follow from it by the table of `evidence.py`. So the best
-possible result is known for photographs, for metadata and for both, and neither holds what the other does.
+possible result is known for photographs, for metadata and for both; each holds evidence that the other lacks.
 """
 
 import csv
@@ -34,10 +34,10 @@ from prima_jax.studies.synthetic.evidence import (
     log_likelihood_ratios,
 )
 
-__all__ = ["COLUMNS", "GROUNDING", "MASK_FOLDER", "VERSION", "write_study"]
+__all__ = ["COLUMNS", "MASK_FOLDER", "MASK_OF", "VERSION", "write_study"]
 
 VERSION = 1
-"""Rises whenever the same seed would give other files."""
+"""Rises whenever the files of a seed change."""
 
 COLUMNS = (
     "image",
@@ -63,13 +63,13 @@ COLUMNS = (
 )
 """The columns of manifest.csv, those of configs/aqua_study.py."""
 
-GROUNDING = {
+MASK_OF = {
     "infiltrate_size_mm": "infiltrate",
     "infiltrate_location": "infiltrate",
     "hypopyon": "hypopyon",
     "prior_keratoplasty": "graft",
 }
-"""Attribute -> the mask of the sign its sentence speaks of."""
+"""Attribute -> the sign that its sentence describes, which names its mask."""
 MASK_FOLDER = "masks"
 """Their folder in the study's."""
 
@@ -119,9 +119,9 @@ def _is_complete(folder: Path, made_with: dict[str, int]) -> bool:
     if not folder.exists() or not any(folder.iterdir()):
         return False
     truth = folder / "truth.json"
-    found = json.loads(truth.read_text()).get("made_with") if truth.is_file() else "something else"
-    if found != made_with:
-        raise UserError(f"{folder} should be empty or hold the synthetic study {made_with}, but holds {found}; remove it.")
+    made = json.loads(truth.read_text()).get("made_with") if truth.is_file() else "something else"
+    if made != made_with:
+        raise UserError(f"{folder} should be empty or hold the synthetic study {made_with}, but holds {made}; remove it.")
     return True
 
 
@@ -164,7 +164,7 @@ def _write_documents(folder: Path, eyes: list[Eye], made_with: dict[str, int]) -
         "uninformative": [*(factor.name for factor in NEUTRAL), "age", "infiltrate_size_mm"],
         "log_likelihood_ratios": log_likelihood_ratios(),
         "ceiling": best,
-        "grounding": GROUNDING,
+        "grounding": MASK_OF,
         "eyes": [
             {"subject": f"S{eye.subject:04d}", "eye": eye.eye, "organism": ORGANISMS[eye.organism]}
             | {"signs": eye.signs, "history": eye.history}

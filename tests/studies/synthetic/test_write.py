@@ -73,12 +73,12 @@ def test_every_photograph_has_its_masks_and_no_file_is_left_over(folder, rows):
 
 def test_grounded_attributes_are_visual_and_shown_by_their_mask(folder, rows):
     study = study_from_config(get_study())
-    assert set(write.GROUNDING) == {attribute.name for attribute in study.shown(visual_only=True)}
+    assert set(write.MASK_OF) == {attribute.name for attribute in study.shown(visual_only=True)}
     truth = json.loads((folder / "truth.json").read_text())
     signs = {(eye["subject"], eye["eye"]): eye["signs"] for eye in truth["eyes"]}
     for row in rows:
         for sign in ("hypopyon", "prior_keratoplasty"):
-            mask = folder / "masks" / Path(row["image"]).stem / f"{write.GROUNDING[sign]}.png"
+            mask = folder / "masks" / Path(row["image"]).stem / f"{write.MASK_OF[sign]}.png"
             assert mask.exists() == (signs[row["subject"], row["eye"]][sign] == "yes")
 
 
