@@ -44,7 +44,7 @@ class BertConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BertConfig":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         require(values, problems, model_type="bert", hidden_act="gelu", position_embedding_type="absolute")
         require(values, problems, is_decoder=False, add_cross_attention=False, tie_word_embeddings=True)
@@ -106,7 +106,7 @@ class Bert(nn.Module):
     ) -> EncoderOutput:
         """attention_mask [B, L] is True for tokens, False for padding; None: all are tokens, and all of type 0.
 
-        Without `output_logits` the head, if there is one, is left for `head` to apply where it is wanted.
+        Without `output_logits` the head, if there is one, is not applied; call `head` on selected positions.
         Raises UserError where a text is longer than the model has positions.
         """
         length = input_ids.shape[1]

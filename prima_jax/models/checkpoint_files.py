@@ -18,13 +18,13 @@ __all__ = ["PICKLES", "Part", "Tensors", "read_json", "weight_files", "write_ten
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""What a weight may be stored as; numbers of 8 bits mean nothing without the scales that stand beside them."""
+"""The types in which a weight may be stored; 8-bit types are useless without their separate scales."""
 PIECE = 2**22
-"""Numbers compared at once."""
+"""Elements that are read or compared at a time."""
 
 
 class Part(NamedTuple):
-    """Where a file holds a tensor: whole, or as the part `number` `of` several equal ones along the first axis."""
+    """The place of a tensor in a file: a whole tensor, or the part `number` `of` several equal ones along the first axis."""
 
     name: str
     number: int = 0
@@ -61,7 +61,7 @@ class Tensors:
         return self._stored[name][0]
 
     def read(self, part: Part, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
-        """The part in `dtype`; None, and a line in `problems`, where it is not of `shape`, not real or not finite."""
+        """Returns the part in `dtype`; None, with a line in `problems`, if it has another shape, is not real or not finite."""
         name, whole = part.name, (shape[0] * part.of, *shape[1:]) if part.of > 1 else shape
         if self.shape(name) != whole:
             self.problems.append(f"{name} has the shape {list(self.shape(name))} (expected {list(whole)})")
@@ -81,7 +81,7 @@ class Tensors:
         return array
 
     def blank(self, part: Part, mask: str = "") -> bool:
-        """Whether a part, times the same part of the tensor `mask` where there is one, has no number but 0 and NaN."""
+        """Returns True if a part, times the same part of the tensor `mask` if there is one, holds only 0 and NaN."""
         factors = []
         for name in filter(None, (part.name, mask if mask in self else "")):
             with safe_open(self._paths[name], framework="np") as file:
@@ -90,7 +90,7 @@ class Tensors:
         return not np.nan_to_num(math.prod(factors)).any()
 
     def equal(self, name: str, other: str) -> bool:
-        """Whether two tensors are the same, compared piece by piece."""
+        """Returns True if two tensors are equal, compared piece by piece."""
         shape = self.shape(name)
         if shape != self.shape(other) or not all(self._stored[n][1] in FLOATS for n in (name, other)):
             return False
@@ -100,13 +100,13 @@ class Tensors:
 
 
 def _pieces(shape: tuple[int, ...]) -> list[slice]:
-    """Slices of the first axis that cover a tensor, about PIECE numbers at once; none, where it has no element."""
+    """Returns slices of the first axis that cover a tensor, about PIECE elements each; none for an empty tensor."""
     rows = max(1, PIECE // max(1, math.prod(shape[1:])))
     return [slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows)] if math.prod(shape) else []
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array that begins at a multiple of 64 bytes: JAX takes such a one as it is, and copies any other."""
+    """Returns an array aligned to 64 bytes, which JAX uses without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.empty(size + 64, np.uint8)
     start = -buffer.ctypes.data % 64
@@ -114,13 +114,13 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def _all_finite(array: np.ndarray) -> bool:
-    """np.isfinite(array).all() without an array of truth values: NaN is its own least and largest."""
+    """np.isfinite(array).all() without a boolean array: min and max of an array with NaN are NaN."""
     with np.errstate(invalid="ignore"):
         return not array.size or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model's folder; raises UserError where there are none, or some are missing."""
+    """Returns the safetensors files of a model's folder; raises UserError where there are none, or some are missing."""
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.exists():
         return [single]
@@ -147,7 +147,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def _class_name(folder: Path) -> str:
-    """What saved a checkpoint, as its config.json has it: another class of transformers would lose the head."""
+    """Returns the class in a checkpoint's config.json that saved it: another class of transformers would lose the head."""
     try:
         names = read_json(folder / "config.json").get("architectures")
     except UserError:
@@ -161,7 +161,7 @@ def _is_file_name(name: Any) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a checkpoint's JSON file; raises UserError where there is none."""
+    """Returns the object in a checkpoint's JSON file; raises UserError where there is none."""
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent}: expected a checkpoint with config.json and *.safetensors there.")
     try:
@@ -176,7 +176,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Writes *.safetensors, whole or not at all, as transformers reads it; raises UserError where the disk does not take it."""
+    """Writes *.safetensors, whole or not at all, as transformers reads it; raises UserError if it cannot be written."""
     try:
         with whole_file(path) as temporary:
             save_file(tensors, temporary, metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""Reads a checkpoint's own config.json strictly: what is not implemented here is refused, all of it in one sentence."""
+"""Strict reading of a checkpoint's config.json: settings that are not implemented are refused, all in one sentence."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,13 +10,13 @@ __all__ = ["SLIDING", "FULL", "read_fields", "read_words", "refuse", "require", 
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 _LARGEST = 10**6
-"""Of any size; beyond it a kernel's number of elements would not fit 64 bits."""
+"""The upper bound of any size; beyond it a kernel's number of elements would not fit 64 bits."""
 _MOST_LAYERS = 1000
 _LARGEST_BASE = 1e30
 
 
 def read_fields(config_class: Any, values: Mapping[str, Any], problems: list[str], **given: Any) -> Any:
-    """The dataclass `config_class` from the fields that `values` holds, the others at their default or as `given`.
+    """Returns `config_class` with the fields in `values`; the others are `given` or have their defaults.
 
     Fields of another type, sizes below one or above any model's, and numbers below zero or not finite, are added to
     `problems`.
@@ -42,29 +42,29 @@ def read_fields(config_class: Any, values: Mapping[str, Any], problems: list[str
 
 
 def read_words(values: Mapping[str, Any], name: str, problems: list[str]) -> tuple[str, ...]:
-    """The list of words under `name`, none where it is absent or null; anything else is added to `problems`."""
-    found = values.get(name)
-    if found is None:
+    """Returns the list of strings under `name`, () where it is absent or null; anything else is added to `problems`."""
+    words = values.get(name)
+    if words is None:
         return ()
-    if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
-        problems.append(f"{name} = {found!r} (expected a list of words)")
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        problems.append(f"{name} = {words!r} (expected a list of words)")
         return ()
-    return tuple(found)
+    return tuple(words)
 
 
 def require(values: Mapping[str, Any], problems: list[str], **expected: Any) -> None:
-    """Adds to `problems` every key whose value is neither null nor implemented; a tuple lists several that are."""
-    for name, value in expected.items():
-        implemented = value if isinstance(value, tuple) else (value,)
-        found = values.get(name)
-        if found is not None and found not in implemented:
-            problems.append(f"{name} = {found!r} (implemented: {' or '.join(repr(v) for v in implemented)})")
+    """Adds to `problems` every key whose value is neither null nor `expected`; a tuple lists several accepted values."""
+    for name, accepted in expected.items():
+        implemented = accepted if isinstance(accepted, tuple) else (accepted,)
+        value = values.get(name)
+        if value is not None and value not in implemented:
+            problems.append(f"{name} = {value!r} (implemented: {' or '.join(repr(v) for v in implemented)})")
 
 
 def rope_theta(
     values: Mapping[str, Any], problems: list[str], *, default: float, legacy: str = "rope_theta", layer_type: str = ""
 ) -> float:
-    """The base of the rotary positions, from `rope_parameters` (of one layer type, if named) or from the key `legacy`.
+    """Returns the base of the rotary positions, from `rope_parameters` (of one layer type, if named) or from the key `legacy`.
 
     Any scaling of the positions is added to `problems`.
     """
@@ -86,11 +86,11 @@ def rope_theta(
             problems.append(f"rope scaling {kind!r} (implemented: 'default')")
         if source.get("partial_rotary_factor", 1.0) != 1.0:
             problems.append(f"partial_rotary_factor = {source['partial_rotary_factor']} (implemented: 1.0)")
-    found = parameters.get("rope_theta", values.get(legacy, default))
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < _LARGEST_BASE:
-        problems.append(f"{legacy} = {found!r} (expected a positive number)")
+    theta = parameters.get("rope_theta", values.get(legacy, default))
+    if isinstance(theta, bool) or not isinstance(theta, int | float) or not 0 < theta < _LARGEST_BASE:
+        problems.append(f"{legacy} = {theta!r} (expected a positive number)")
         return default
-    return float(found)
+    return float(theta)
 
 
 def _least(name: str) -> int:
@@ -104,5 +104,5 @@ def _most(name: str) -> int:
 def refuse(model_type: str, problems: list[str]) -> None:
     """Raises one UserError that lists every problem, if there is one."""
     if problems:
-        found = "; ".join(dict.fromkeys(problems))
-        raise UserError(f"This {model_type} config asks for what is not implemented: {found}; choose another checkpoint.")
+        listed = "; ".join(dict.fromkeys(problems))
+        raise UserError(f"This {model_type} config asks for what is not implemented: {listed}; choose another checkpoint.")

@@ -1,6 +1,6 @@
-"""What causal decoders share: grouped-query attention with rotary positions, gated MLP, RMS norms before both.
+"""Causal decoder: grouped-query attention with rotary positions and gated MLP, each after an RMS norm.
 
-qwen3.py and llama.py say what each reads from its config.json; the module is one.
+qwen3.py and llama.py read their config.json files; the module is the same for both.
 """
 
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ __all__ = ["Decoder", "DecoderConfig"]
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The fields that every decoder has, and their defaults; Qwen3 has two others."""
+    """The fields that both decoders have, and their defaults."""
 
     model_type: ClassVar[str]
     normed_heads: ClassVar[bool]
-    """Whether each head's queries and keys are normed before they are turned."""
+    """True: queries and keys of each head are RMS-normalised before the rotary embedding."""
 
     vocab_size: int = 32000
     hidden_size: int = 4096
@@ -44,7 +44,7 @@ class DecoderConfig:
     num_attention_heads: int = 32
     num_key_value_heads: int = 32
     head_dim: int = 128
-    """Heads times this need not be `hidden_size`."""
+    """The size of a head; heads times this need not equal `hidden_size`."""
     rms_norm_eps: float = 1e-6
     rope_theta: float = 10_000.0
     attention_bias: bool = False
@@ -54,7 +54,7 @@ class DecoderConfig:
 
     @classmethod
     def read(cls, values: Mapping[str, Any], problems: list[str]) -> Self:
-        """From the content of a config.json; what is not implemented is added to `problems`."""
+        """Reads the content of a config.json; settings that are not implemented are added to `problems`."""
         require(values, problems, model_type=cls.model_type, hidden_act="silu")
         theta = rope_theta(values, problems, default=cls.rope_theta)
         if values.get("num_key_value_heads", 0) is None:
@@ -80,12 +80,12 @@ class DecoderConfig:
 
     @property
     def biased_mlp(self) -> bool:
-        """Whether the linear layers of the MLP have biases."""
+        """True if the linear layers of the MLP have biases."""
         return False
 
 
 class Decoder(nn.Module):
-    """Token ids [B, T] or embeddings [B, T, d] -> hidden states [B, T, d]; a token sees itself and what precedes it."""
+    """Token ids [B, T] or embeddings [B, T, d] -> hidden states [B, T, d]; a token attends to itself and to earlier tokens."""
 
     config: Any  # a DecoderConfig
     dtype: Any = jnp.float32
@@ -110,7 +110,7 @@ class Decoder(nn.Module):
         output_hidden_states: bool = False,
         output_logits: bool = False,
     ) -> EncoderOutput:
-        """attention_mask [B, T] is True for what may be seen; positions [B, T] count from 0 without one."""
+        """attention_mask [B, T] is True for tokens that may be attended to; positions [B, T] default to 0 .. T - 1."""
         if inputs_embeds is None and input_ids is not None:
             inputs_embeds = self.embed(input_ids)
         elif inputs_embeds is None or input_ids is not None:
@@ -160,7 +160,7 @@ class DecoderLayer(nn.Module):
 
 
 class DecoderAttention(nn.Module):
-    """Several query heads share one head of keys and values; queries and keys are turned by their positions."""
+    """Grouped-query attention with rotary positions: several query heads share one head of keys and values."""
 
     config: DecoderConfig
     dtype: Any

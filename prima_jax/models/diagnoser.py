@@ -1,4 +1,4 @@
-"""What stands between the two frozen encoders and the LLM (section 2.3 of the paper).
+"""The projector between the two frozen encoders and the LLM (section 2.3 of the paper).
 
 Global tokens pass an MLP, local text tokens a 1-D and local image tokens a 2-D convolution block that downsample; the
 results are laid into one sequence, fenced by learnable special tokens, that ends with `<|diagnosis|>`. The LLM's hidden
@@ -19,9 +19,9 @@ Array = jax.Array | np.ndarray
 
 
 def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
-    """The learnable special tokens, and the words whose mean embedding in the LLM each one starts from.
+    """Returns the learnable special tokens, and the words whose mean LLM embedding initialises each.
 
-    Every kind of photograph has a start token of its own, which tells the LLM what it is looking at.
+    Every image type has a start token of its own.
     """
     return {
         **{f"<|img_start_{i}|>": f"start of the {view} image" for i, view in enumerate(views)},
@@ -33,12 +33,12 @@ def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
 
 
 class Features(NamedTuple):
-    """What both encoders say about B cases of up to S scans."""
+    """The tokens of both encoders for B cases of up to S photographs."""
 
     image_tokens: Array
     """[B, S, 1 + K, d_image]: class token, then K = H x W patches, row by row; registers are left out."""
     scan_mask: Array
-    """[B, S]: True where the case has that scan."""
+    """[B, S]: True where the case has that photograph."""
     text_tokens: Array
     """[B, 1 + L, d_text]: class token, then the others."""
     text_mask: Array
@@ -46,7 +46,7 @@ class Features(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """The LLM's input: embeddings [B, T, D] and what of it there is to see [B, T]; the last token is always seen."""
+    """The LLM's input: embeddings [B, T, D] and attention mask [B, T]; the last token is always unmasked."""
 
     embeddings: jax.Array
     mask: jax.Array
@@ -62,10 +62,10 @@ class Projector(nn.Module):
     """Rows and columns of patches."""
     image_stride: int = 2
     text_stride: int = 2
-    """Windows of three tokens, so far apart; beyond a stride of 3 windows side by side, each by its mean."""
+    """Stride of convolutions over three tokens; above 3, of mean pooling over non-overlapping windows."""
     standardized: bool = False
-    """Each dimension of what the encoders give is moved and scaled by parameters that start from the mean and the deviation over
-    the training cases (stages/statistics.py), where it otherwise passes a LayerNorm."""
+    """True: each input dimension is shifted and scaled by parameters initialised from its mean and standard deviation over the
+    training cases (stages/statistics.py). False: LayerNorm."""
 
     @nn.compact
     def __call__(self, features: Features) -> Sequence:
@@ -130,5 +130,5 @@ class Projector(nn.Module):
 
 
 def positions(mask: jax.Array) -> jax.Array:
-    """Positions that count only what is seen, so that neither padding nor a missing scan shifts the rest. [B, T] -> [B, T]."""
+    """Positions that count unmasked tokens only, so that padding or a missing photograph shifts nothing. [B, T] -> [B, T]."""
     return jnp.maximum(jnp.cumsum(mask.astype(jnp.int32), axis=1) - 1, 0)

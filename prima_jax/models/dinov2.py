@@ -29,7 +29,7 @@ class DinoV2Config:
     model_type: ClassVar[str] = "dinov2"
     architecture: ClassVar[str] = "Dinov2Model"
     antialias: ClassVar[bool] = False
-    """Whether positions are low-passed where their grid shrinks, as the reference does with registers alone."""
+    """True: positions are interpolated with antialiasing, as the reference does in models with registers only."""
 
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -48,7 +48,7 @@ class DinoV2Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DinoV2Config":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         require(values, problems, model_type=cls.model_type, hidden_act=tuple(ACTIVATIONS))
         config = read_fields(cls, values, problems)
@@ -77,7 +77,7 @@ class DinoV2Config:
 
     @property
     def intermediate_size(self) -> int:
-        """That of SwiGLU, which has three matrices, is two thirds, rounded up to a multiple of 8."""
+        """The width of the MLP; two thirds of it for SwiGLU, which has three matrices, rounded up to a multiple of 8."""
         hidden = self.hidden_size * self.mlp_ratio
         return (int(hidden * 2 / 3) + 7) // 8 * 8 if self.use_swiglu_ffn else hidden
 
@@ -91,7 +91,7 @@ class DinoV2Config:
 
     @property
     def mlp_name(self) -> str:
-        """Two names, since checkpoints name the tensors of the two kinds differently."""
+        """The module's name; checkpoints name the tensors of the two kinds differently."""
         return "swiglu" if self.use_swiglu_ffn else "mlp"
 
     @property

@@ -42,7 +42,7 @@ class DinoV3Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DinoV3Config":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         require(values, problems, model_type="dinov3_vit", hidden_act=tuple(ACTIVATIONS))
         theta = rope_theta(values, problems, default=cls.rope_theta)
@@ -69,14 +69,14 @@ class DinoV3Config:
 
 
 class DinoV3(VisionTransformer):
-    """A vision transformer with a `DinoV3Config`: class token and registers have no place, patches are turned by theirs."""
+    """A vision transformer with a `DinoV3Config`: rotary positions on patches only, none on class token and registers."""
 
     def _rotation(self, rows: int, columns: int) -> Rotation:
         return patch_rotation(self.config, rows, columns)
 
 
 def patch_rotation(config: DinoV3Config, rows: int, columns: int) -> Rotation:
-    """Rotation of the class token, the registers (none: an angle of zero) and rows x columns patches.
+    """Returns the rotation of the class token and registers (an angle of zero) and of rows x columns patches.
 
     Patch centres run over [-1, 1] along each axis; a quarter of the head turns with the row and a quarter with the
     column, both repeated. Computed in float32 whatever the model's type.

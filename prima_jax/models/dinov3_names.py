@@ -48,7 +48,7 @@ ORIGINAL = KeyMap(
     # the periods of the rotation, which follow from its base, and a norm for the small crops of pre-training
     unused=(r"^rope_embed\.periods$", r"^local_cls_norm\.(weight|bias)$"),
 )
-"""Of both: a file has one spelling of each."""
+"""The names in both kinds of file: a file has one spelling of each."""
 
 TIMM_SIZES = {
     "small": (384, 1536, 12, 6, False),
@@ -60,11 +60,11 @@ TIMM_SIZES = {
 }
 """Width, width of the MLP, layers, heads, and whether the MLP is gated, of timm's `vit_NAME_patch16_dinov3`."""
 _HARMLESS = ("img_size", "dynamic_img_size", "num_classes")
-"""What `model_args` may say: images of any size are taken, and there is no head in any case."""
+"""Accepted keys of `model_args`, which change nothing here: images may have any size, and there is no head."""
 
 
 def from_timm(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The content of a config.json as transformers has it, from timm's; any other is returned as it is.
+    """Returns a config.json in transformers' form, converted from timm's; any other is returned unchanged.
 
     timm names an `architecture` and no `model_type`. Raises UserError where it is not a DINOv3 that is known here.
     """

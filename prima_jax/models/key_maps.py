@@ -1,4 +1,4 @@
-"""The names of every tensor in published checkpoints, and the parameter of ours that each one is.
+"""Tables from every tensor name in published checkpoints to our parameter for it.
 
 A row is (kind, our module, their module), with `{i}` for the number of a layer. The kind says which tensors the module
 has and how they are laid out; rows are read in both directions, to load and to save.
@@ -20,7 +20,7 @@ Layout = Callable[[np.ndarray], np.ndarray]
 
 
 class Link(NamedTuple):
-    """One parameter of ours at `path` is the tensor called `name`; the layouts turn theirs into ours and back."""
+    """Our parameter at `path` is the tensor `name`; the layouts convert theirs to ours and back."""
 
     path: Path
     name: str
@@ -58,47 +58,47 @@ class KeyMap:
 
     rows: tuple[tuple[str, str, str], ...]
     bare: tuple[str, str] | None = None
-    """(pattern, replacement): how the reference spells a tensor in a model without a head, once it is loaded."""
+    """(pattern, replacement): the reference's spelling of a tensor in a loaded model without a head."""
     respelled: tuple[tuple[str, str], ...] = ()
     """(pattern, replacement): other spellings that checkpoints use for the same tensor."""
     copies: Mapping[str, str] | None = None
     """Tensors that some files hold twice, name -> name of the one it must equal, since the two are tied."""
     unused: tuple[str, ...] = ()
-    """Patterns of tensors that belong to what is deliberately not part of our models."""
+    """Patterns of tensors that are deliberately not part of our models."""
     fused: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """(module, modules): what files hold as one, and the names in `rows` of its equal parts, in their order."""
+    """(module, modules): a fused tensor in files, and the names in `rows` of its equal parts, in order."""
     mask: str = ""
-    """What is added to a tensor's name for that of one of zeros and ones by which some files want it multiplied."""
+    """Suffix of a tensor's name for a 0/1 mask that some files multiply it by."""
     zero: tuple[str, ...] = ()
-    """Tensors that some files lack, which are zero then."""
+    """Tensors that are zero where a file lacks them."""
     empty: tuple[str, ...] = ()
-    """Tensors that files hold even where they have no element, and which are no parameter of ours then."""
+    """Tensors that files hold even if they are empty; we have no parameter for them then."""
 
     def links(self, layers: int, paths: Iterable[Path]) -> list[Link]:
-        """One link for each of our parameter `paths`, which have optional parts (biases, heads) or have not."""
-        wanted = set(paths)
-        found = [
+        """Returns a link for each of our parameter `paths`; optional parts (biases, heads) may be absent."""
+        ours_to_link = set(paths)
+        links = [
             Link(path, name, to_ours, to_theirs)
             for kind, ours, theirs in self.rows
             for i in range(layers if "{i}" in ours else 1)
             for leaf, suffix, to_ours, to_theirs in KINDS[kind]
             for path in [tuple(part for part in (*ours.format(i=i).split("/"), leaf) if part)]
             for name in [".".join(part for part in (theirs.format(i=i), suffix) if part)]
-            if path in wanted
+            if path in ours_to_link
         ]
-        unnamed = wanted - {link.path for link in found}
+        unnamed = ours_to_link - {link.path for link in links}
         assert not unnamed, f"parameters without a name: {sorted(unnamed)}"
-        return found
+        return links
 
     def spellings(self, name: str) -> list[str]:
-        """`name` and every other spelling of it, in models and in files."""
+        """Returns `name` and every other spelling of it, in models and in files."""
         names = [name]
         for pattern, replacement in (*([self.bare] if self.bare else []), *self.respelled):
             names += [re.sub(pattern, replacement, n) for n in names if re.search(pattern, n)]
         return names
 
     def saved(self, name: str, *, bare: bool = False) -> Part:
-        """Where a file that we write holds the tensor `name` of `rows`; `bare`: of a text encoder without its head."""
+        """Returns the place of the tensor `name` of `rows` in files that we write; `bare`: a text encoder without its head."""
         if bare and self.bare:
             return Part(re.sub(*self.bare, name))
         for whole, parts in self.fused:
@@ -108,7 +108,7 @@ class KeyMap:
         return Part(name)
 
     def places(self, name: str) -> list[Part]:
-        """Everywhere that a file may hold the tensor `name` of `rows`."""
+        """Returns all places where a file may hold the tensor `name` of `rows`."""
         return list(dict.fromkeys([self.saved(name), *map(Part, self.spellings(name))]))
 
 
@@ -167,7 +167,7 @@ DINOV2 = KeyMap(
     ),
     fused=(("mlp.weights_in", ("mlp.gate_proj", "mlp.up_proj")),),
 )
-"""Without and with registers; where there are none, files of the kind that could have some hold an empty tensor."""
+"""Without and with registers; if a model with registers has zero of them, its file may hold an empty tensor."""
 
 MODERNBERT = KeyMap(
     rows=(

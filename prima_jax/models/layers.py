@@ -1,4 +1,4 @@
-"""What the architectures share: dense layers that find their adapter, norms, rotary positions, attention."""
+"""Layers shared by the architectures: dense layers with adapters, norms, rotary positions, attention."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ __all__ = [
 
 @struct.dataclass
 class EncoderOutput:
-    """What every model returns; `hidden_states` and `logits` only where they were asked for."""
+    """The output of every model; `hidden_states` and `logits` only if requested."""
 
     last_hidden_state: jax.Array
     """[B, T, d], after the final norm."""
@@ -103,12 +103,12 @@ def layer_norm(epsilon: float, dtype: Any, *, use_bias: bool = True, name: str |
 
 
 def at_least_float32(dtype: Any) -> Any:
-    """The type of what is never coarser than float32: softmax, rotation, logits. float64 in a model that is float64."""
+    """Returns the type of softmax, rotation and logits: float32, or float64 in a float64 model."""
     return jnp.promote_types(dtype, jnp.float32)
 
 
 def maybe_remat(layer: Any, remat: bool) -> Any:
-    """The layer class, recomputed in the backward pass instead of kept in memory if `remat`."""
+    """Returns the layer class, with its activations recomputed in the backward pass if `remat`."""
     return nn.remat(layer) if remat else layer
 
 
@@ -128,18 +128,18 @@ def rotary_embedding(positions: jax.Array, theta: float, head_size: int) -> Rota
 
 
 def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:
-    """Turns queries or keys [B, T, H, head size] by their positions, in float32 (or float64, if they are)."""
+    """Applies the rotary embedding to queries or keys [B, T, H, head size], in float32 (float64 for float64)."""
     cos, sin = (part[:, :, None] for part in rotation)
     first, second = jnp.split(x.astype(at_least_float32(x.dtype)), 2, axis=-1)
-    turned = jnp.concatenate([-second, first], axis=-1)
-    return (jnp.concatenate([first, second], axis=-1) * cos + turned * sin).astype(x.dtype)
+    rotated = jnp.concatenate([-second, first], axis=-1)
+    return (jnp.concatenate([first, second], axis=-1) * cos + rotated * sin).astype(x.dtype)
 
 
 def attention(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None) -> jax.Array:
     """softmax(Q K^T / sqrt(head size)) V, the softmax in float32 (float64 for float64).
 
     query [B, T, H, D], key and value [B, S, K, D] where K divides H, mask bool, broadcastable to [B, 1, T, S], True for
-    what is seen -> [B, T, H * D]. A query that sees nothing gets a finite, meaningless answer.
+    keys attended to -> [B, T, H * D]. A query with every key masked gets a finite, meaningless output.
     """
     if jax.default_backend() == "cpu":
         mixed = _heads_first_attention(query, key, value, mask)

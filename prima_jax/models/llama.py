@@ -24,7 +24,7 @@ class LlamaConfig(DecoderConfig):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "LlamaConfig":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         config = cls.read(_with_defaults(values, problems), problems)
         refuse("llama", problems)
@@ -42,15 +42,15 @@ class Llama(Decoder):
 
 
 def _with_defaults(values: Mapping[str, Any], problems: list[str]) -> Mapping[str, Any]:
-    """The config with what it leaves to be derived: as many key heads as heads, and the size of a head."""
+    """Returns the config with its derived fields: as many key heads as heads, and the size of a head."""
     heads = values.get("num_attention_heads", LlamaConfig.num_attention_heads)
-    found = {"num_key_value_heads": heads, **{name: value for name, value in values.items() if value is not None}}
+    given = {"num_key_value_heads": heads, **{name: value for name, value in values.items() if value is not None}}
     width = values.get("hidden_size", LlamaConfig.hidden_size)
-    if "head_dim" in found or not (_is_size(heads) and _is_size(width)):
-        return found
+    if "head_dim" in given or not (_is_size(heads) and _is_size(width)):
+        return given
     if width % heads:
         problems.append(f"hidden_size = {width} (expected a multiple of the {heads} attention heads)")
-    return {**found, "head_dim": max(1, width // heads)}
+    return {**given, "head_dim": max(1, width // heads)}
 
 
 def _is_size(value: Any) -> bool:

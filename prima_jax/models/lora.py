@@ -53,7 +53,7 @@ DEFAULT_TARGETS = {
 
 
 class Share(NamedTuple):
-    """How many numbers an adapter trains, out of how many in the model with it."""
+    """The number of trainable parameters of an adapter, and of all parameters of the model with it."""
 
     trainable: int
     total: int
@@ -64,7 +64,7 @@ class Share(NamedTuple):
 
 
 def all_linears(config: Any) -> tuple[str, ...]:
-    """The default targets of an architecture: every linear layer of its blocks, heads and embeddings left out."""
+    """Returns the default targets of an architecture: every linear layer of its blocks, without heads and embeddings."""
     targets = DEFAULT_TARGETS[config.to_dict()["model_type"]]
     return (*targets, "gate_proj") if getattr(config, "use_gated_mlp", False) else targets
 
@@ -77,8 +77,8 @@ def init_adapters(
     A target is the last part of a module's dotted path, one name or several ("q_proj", "attn.Wo"), as PEFT's
     `target_modules`. A is drawn as PEFT draws it, Kaiming-uniform with a = sqrt(5), which is uniform within
     1 / sqrt(in); B is zero, so that a fresh adapter changes nothing. Both are float32.
-    `last_blocks` restricts them to that many of the last layers; 0 is all there is, what is outside of layers too.
-    Raises UserError where a target names no module, the rank is not positive, or there are fewer layers.
+    `last_blocks` restricts them to that many of the last layers; 0 means every module, also outside of layers.
+    Raises UserError if a target names no module, the rank is not positive, or there are fewer layers.
     """
     if rank < 1:
         raise UserError(f"A LoRA rank of {rank} was asked for; choose 1 or more.")
@@ -101,7 +101,7 @@ def init_adapters(
 
 
 def merge(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters whose kernels are W + A B alpha / r, computed in float32, for use without adapters.
+    """Returns the parameters with kernels W + A B alpha / r, computed in float32, for use without adapters.
 
     `adapters` holds the collections `lora` and `lora_scale`; raises UserError where one fits no kernel of `params`.
     """
@@ -110,22 +110,22 @@ def merge(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> dict[str, A
     for path in sorted({path[:-1] for path in lora}):
         a, b, kernel = lora[(*path, "A")], lora[(*path, "B")], flat.get((*path, "kernel"))
         if kernel is None or kernel.shape != (a.shape[0], b.shape[1]):
-            found = "no kernel" if kernel is None else f"a kernel {list(kernel.shape)}"
+            present = "no kernel" if kernel is None else f"a kernel {list(kernel.shape)}"
             expected = [a.shape[0], b.shape[1]]
-            raise UserError(f"The adapter at {'.'.join(path)} expects a kernel {expected}, the model has {found} there.")
+            raise UserError(f"The adapter at {'.'.join(path)} expects a kernel {expected}, the model has {present} there.")
         update = a.astype(jnp.float32) @ b.astype(jnp.float32) * scales[(*path, "scale")]
         flat[(*path, "kernel")] = (kernel.astype(jnp.float32) + update).astype(kernel.dtype)
     return unflatten_dict(flat)
 
 
 def count(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> Share:
-    """The share of the model that `adapters["lora"]` trains; abstract values (jax.eval_shape) will do."""
+    """Returns the share of the model that `adapters["lora"]` trains; accepts abstract values (jax.eval_shape)."""
     trainable = sum(leaf.size for leaf in jax.tree.leaves(adapters["lora"]))
     return Share(trainable, trainable + sum(leaf.size for leaf in jax.tree.leaves(params)))
 
 
 def _of_last_blocks(kernels: Mapping[tuple[str, ...], Any], last_blocks: int) -> dict[tuple[str, ...], Any]:
-    """Those below `layers_i` where i is one of the `last_blocks` highest; all, for 0."""
+    """Returns the kernels below the `last_blocks` highest `layers_i`; all of them for 0."""
     if not last_blocks:
         return dict(kernels)
     numbers = {path: int(path[0].removeprefix("layers_")) for path in kernels if path[0].startswith("layers_")}

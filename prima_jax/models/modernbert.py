@@ -57,7 +57,7 @@ class ModernBertConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModernBertConfig":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         require(values, problems, model_type="modernbert", hidden_activation="gelu", classifier_activation="gelu")
         require(values, problems, tie_word_embeddings=True)
@@ -96,7 +96,7 @@ class ModernBertConfig:
 
     @property
     def attention_types(self) -> tuple[str, ...]:
-        """One word for each layer."""
+        """The attention type of each layer."""
         every = self.global_attn_every_n_layers
         return self.layer_types or tuple(SLIDING if i % every else FULL for i in range(self.num_hidden_layers))
 
@@ -110,7 +110,7 @@ class ModernBertConfig:
 
     @property
     def output_init(self) -> nn.initializers.Initializer:
-        """Smaller for what is added to the residual stream, the deeper the model the more."""
+        """Initializer of the projections onto the residual stream: its deviation shrinks with the model's depth."""
         return nn.initializers.truncated_normal(self.initializer_range / (2 * max(1, self.num_hidden_layers)) ** 0.5)
 
 
@@ -145,7 +145,7 @@ class ModernBert(nn.Module):
     ) -> EncoderOutput:
         """attention_mask [B, L] is True for tokens, False for padding; None: all are tokens.
 
-        Without `output_logits` the head, if there is one, is left for `head` to apply where it is wanted.
+        Without `output_logits` the head, if there is one, is not applied; call `head` on selected positions.
         """
         config, length = self.config, input_ids.shape[1]
         seen = jnp.ones(input_ids.shape, bool) if attention_mask is None else attention_mask.astype(bool)
@@ -190,7 +190,7 @@ class ModernBertLayer(nn.Module):
 
 
 class ModernBertAttention(nn.Module):
-    """Self-attention over what the mask lets a token see; one matrix for queries, keys and values."""
+    """Self-attention over the tokens that the mask allows; one matrix for queries, keys and values."""
 
     config: ModernBertConfig
     dtype: Any

@@ -36,7 +36,7 @@ PLAIN = {
     "use_dora": False,
     "use_rslora": False,
 }
-"""What we write for the fields of PEFT's LoraConfig that are neither rank, alpha nor targets."""
+"""The values written for the fields of PEFT's LoraConfig other than rank, alpha and targets."""
 VARIANTS: dict[str, Any] = {
     "peft_type": "LORA",
     "bias": "none",
@@ -55,8 +55,8 @@ VARIANTS: dict[str, Any] = {
 def save_adapters(folder: str | Path, module: nn.Module, adapters: Mapping[str, Any], *, base_model: str = "") -> None:
     """Writes {"lora", "lora_scale"} of `module` for `peft.PeftModel.from_pretrained(torch_model, folder)`.
 
-    `base_model`, the name or folder of the weights below the adapters, is noted and nothing else. Raises UserError
-    where the disk does not take it.
+    `base_model`, the name or folder of the weights below the adapters, is recorded only. Raises UserError
+    if a file cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def save_adapters(folder: str | Path, module: nn.Module, adapters: Mapping[str, 
 
 
 def load_adapters(folder: str | Path, module: nn.Module) -> dict[str, Any]:
-    """{"lora", "lora_scale"} in float32, from a folder that PEFT or `save_adapters` wrote for this architecture.
+    """Returns {"lora", "lora_scale"} in float32, from a folder that PEFT or `save_adapters` wrote for this architecture.
 
     Raises UserError: no such folder or file, a pickle, a damaged file, a variant of LoRA that is not implemented, or
     tensors that are not those of a layer of `module`, of another shape or not finite, all of them listed.
@@ -125,7 +125,7 @@ def load_adapters(folder: str | Path, module: nn.Module) -> dict[str, Any]:
 
 
 def _module_names(module: nn.Module) -> dict[tuple[str, ...], list[str]]:
-    """Our path of every dense layer -> the reference's names for it, that of a loaded model first."""
+    """Returns our path of every dense layer -> the reference's names for it, that of a loaded model first."""
     key_map, shapes = architecture_of(module).key_map, parameter_shapes(module)
     names = {}
     for link in key_map.links(module.config.num_hidden_layers, shapes):
@@ -140,7 +140,7 @@ def _tensor_names(name: str) -> tuple[str, str]:
 
 
 def _number(config: Mapping[str, Any], field: str, pattern: str, name: str, problems: list[str]) -> Any:
-    """Rank or alpha of the layer `name`: of the first pattern that fits its name, as PEFT reads them, or the common one."""
+    """Returns rank or alpha of the layer `name`: of the first matching pattern, as in PEFT, else the common one."""
     patterns = config.get(pattern) or {}
     value = next((v for key, v in patterns.items() if re.match(rf"(.*\.)?({key})$", name)), config.get(field))
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 or (field == "r" and value != int(value)):

@@ -46,14 +46,14 @@ Variables = dict[str, Any]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a `model_type` stands for."""
+    """The classes and tensor names of one `model_type`."""
 
     config: Any
     module: Any
     key_map: KeyMap
-    """How transformers names its tensors, which is how they are written."""
+    """The tensor names of transformers, in which checkpoints are written."""
     others: tuple[KeyMap, ...] = ()
-    """Other names under which they are published."""
+    """Other published tensor names."""
 
 
 ARCHITECTURES = {
@@ -70,7 +70,7 @@ ARCHITECTURES = {
 
 
 def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool = False) -> tuple[nn.Module, Variables]:
-    """The module that `folder`/config.json describes and its {"params": ...}, stored and computed in `dtype`.
+    """Returns the module that `folder`/config.json describes and its {"params": ...}, stored and computed in `dtype`.
 
     Raises UserError: no folder, no config, another model_type, something not implemented, pickled weights, a damaged
     file; tensors missing, left over, of another shape, or not finite, all of them listed.
@@ -85,9 +85,9 @@ def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool
 
 
 def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = False) -> nn.Module:
-    """The module that the content of a config.json describes; sizes that it leaves out are the architecture's defaults.
+    """Returns the module that the content of a config.json describes; missing sizes are the architecture's defaults.
 
-    timm's, which names an architecture and no sizes, will do for DINOv3.
+    For DINOv3 timm's form, which names an architecture and no sizes, is accepted.
     A text encoder has its masked-language head unless `architectures` names the bare model. Raises UserError for
     another model_type, and for what is not implemented.
     """
@@ -103,12 +103,12 @@ def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = 
 
 
 def init_random(module: nn.Module, seed: int) -> Variables:
-    """{"params": ...} in float32, drawn as the reference implementations draw them, for runs without weights."""
+    """Returns {"params": ...} in float32, initialised as in the reference implementations, for runs without weights."""
     return dict(module.lazy_init(jax.random.key(seed), _example(module)))
 
 
 def init_head(module: nn.Module, params: Mapping[str, Any], key: jax.Array) -> Variables:
-    """The float32 parameters of `module`'s masked-language head that `params` lacks: those of a bare encoder's fresh head.
+    """Returns fresh float32 parameters of `module`'s masked-language head where `params`, of a bare encoder, lacks them.
 
     The kernel is drawn as the encoder's own are, norms are one, biases zero; the decoder is the table of embeddings.
     """
@@ -157,18 +157,18 @@ def architecture_of(module: nn.Module) -> Architecture:
 
 
 def has_head(module: nn.Module) -> bool:
-    """Whether a module gives logits."""
+    """Returns True if a module outputs logits."""
     return getattr(module, "with_head", isinstance(module, Decoder))
 
 
 def parameter_shapes(module: nn.Module) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """Path -> shape of every parameter of a module."""
+    """Returns path -> shape of every parameter of a module."""
     params = jax.eval_shape(module.init, jax.random.key(0), _example(module))["params"]
     return {path: leaf.shape for path, leaf in flatten_dict(params).items()}
 
 
 def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
-    """The smallest input of a module."""
+    """Returns the smallest input of a module."""
     if isinstance(module, VisionTransformer):
         size = module.config.patch_size
         return jax.ShapeDtypeStruct((1, size, size, module.config.num_channels), jnp.float32)
@@ -176,16 +176,16 @@ def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
 
 
 def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
-    """Every parameter of `module`, tensor by tensor, so that no more than one is held twice."""
+    """Reads the parameters of `module` tensor by tensor, so that no more than one is in memory twice."""
     tensors = Tensors(weight_files(folder))
     expected = parameter_shapes(module)
     key_map, links = _names(module, expected, tensors)
     parameters, problems = {}, tensors.problems
-    found = {}
+    parts_of = {}
     for link in links:
         parts = [part for part in key_map.places(link.name) if part.name in tensors]
         names = [part.name for part in parts]
-        found[link.name] = parts
+        parts_of[link.name] = parts
         if not parts and link.name in key_map.zero:
             parameters[link.path] = jnp.zeros(expected[link.path], dtype)
             continue
@@ -200,18 +200,18 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
             array = None if (factor := tensors.read(mask, shape, dtype)) is None else array * factor
         if array is not None:
             parameters[link.path] = jax.device_put(link.to_ours(array))
-    used = {part for parts in found.values() for part in parts}
+    used = {part for parts in parts_of.values() for part in parts}
     problems += _unused_parts(used, key_map, tensors)
     left = sorted(tensors.names - {part.name + end for part in used for end in ("", key_map.mask)})
-    problems += [problem for name in left if (problem := _left_over(name, key_map, found, tensors))]
+    problems += [problem for name in left if (problem := _left_over(name, key_map, parts_of, tensors))]
     if problems:
-        told = "; ".join(dict.fromkeys(problems))
-        raise UserError(f"{folder} does not fit its config.json: {told}; use an intact checkpoint.")
+        listed = "; ".join(dict.fromkeys(problems))
+        raise UserError(f"{folder} does not fit its config.json: {listed}; use an intact checkpoint.")
     return unflatten_dict(parameters)
 
 
 def _names(module: nn.Module, expected: Mapping[tuple[str, ...], Any], tensors: Tensors) -> tuple[KeyMap, list[Link]]:
-    """The names that most tensors of the files have, those of transformers before others, and the links by them."""
+    """Returns the key map that matches most tensors of the files, transformers' first among equals, and its links."""
     architecture = architecture_of(module)
     layers = module.config.num_hidden_layers
     candidates = [(key_map, key_map.links(layers, expected)) for key_map in (architecture.key_map, *architecture.others)]
@@ -224,7 +224,7 @@ def _names(module: nn.Module, expected: Mapping[tuple[str, ...], Any], tensors: 
 
 
 def _unused_parts(used: set[Part], key_map: KeyMap, tensors: Tensors) -> list[str]:
-    """What is wrong with the other parts of tensors of which some are ours: they have to be zero, or masked."""
+    """Returns the problems of unused parts of fused tensors: they have to be zero, or masked."""
     others = {part._replace(number=number) for part in used for number in range(part.of)} - used
     return [
         f"part {part.number + 1} of {part.of} of {part.name} is not part of this model"
@@ -233,13 +233,13 @@ def _unused_parts(used: set[Part], key_map: KeyMap, tensors: Tensors) -> list[st
     ]
 
 
-def _left_over(name: str, key_map: KeyMap, found: Mapping[str, list[Part]], tensors: Tensors) -> str:
-    """What is wrong with a tensor that is no parameter of ours; nothing, if it is known and may be left aside."""
+def _left_over(name: str, key_map: KeyMap, parts_of: Mapping[str, list[Part]], tensors: Tensors) -> str:
+    """Returns the problem of a tensor that is not a parameter of ours; nothing if it is a known unused one."""
     if any(re.search(pattern, name) for pattern in key_map.unused):
         return ""
     if any(name in key_map.spellings(known) for known in key_map.empty) and 0 in tensors.shape(name):
         return ""
-    original = found.get((key_map.copies or {}).get(name, ""), [])
+    original = parts_of.get((key_map.copies or {}).get(name, ""), [])
     if len(original) != 1:
         return f"{name} is not part of this model"
     return "" if tensors.equal(name, original[0].name) else f"{name} differs from {original[0].name}, to which it is tied"

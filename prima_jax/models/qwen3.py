@@ -22,7 +22,7 @@ class Qwen3Config(DecoderConfig):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Qwen3Config":
-        """From the content of a config.json; raises UserError that lists all that is not implemented."""
+        """Reads the content of a config.json; raises UserError that lists everything not implemented."""
         problems: list[str] = []
         config = cls.read(values, problems)
         problems += _sliding_layers(values, read_words(values, "layer_types", problems), config.num_hidden_layers)
@@ -37,7 +37,7 @@ class Qwen3(Decoder):
 
 
 def _sliding_layers(values: Mapping[str, Any], kinds: tuple[str, ...], layers: int) -> list[str]:
-    """What a config says about sliding windows, none of which is implemented."""
+    """Returns the settings of sliding windows, none of which is implemented."""
     if values.get("layer_types") is not None:
         if set(kinds) != {FULL} or len(kinds) != layers:
             return [f"layer_types = {list(kinds)} for {layers} layers (implemented: {FULL!r} for each)"]

@@ -1,6 +1,6 @@
-"""The transformer that DINOv2 and DINOv3 share: patches, pre-norm blocks with layer scale, and a run cut in two.
+"""The transformer of DINOv2 and DINOv3: patches and pre-norm blocks with layer scale, run whole or in two parts.
 
-What differs, positions and configs, is in dinov2.py and dinov3.py.
+Positions and configs differ and are in dinov2.py and dinov3.py.
 """
 
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ __all__ = ["VisionConfig", "VisionTransformer", "check_heads"]
 
 
 class VisionConfig(Protocol):
-    """What the shared transformer reads of a config, whether it is a field there or follows from others."""
+    """The fields and derived values that the shared transformer reads from a config."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -110,7 +110,7 @@ class VisionTransformer(nn.Module):
     def suffix(
         self, tokens: jax.Array, blocks: int, *, grid: tuple[int, int], output_hidden_states: bool = False
     ) -> EncoderOutput:
-        """What a call returns for the images of which `prefix` made `tokens` [B, T, d] with the same `blocks`.
+        """Returns the model's output for `tokens` [B, T, d], which `prefix` computed with the same `blocks`.
 
         `grid` is (H / patch, W / patch); hidden states begin with `tokens`. Raises UserError where it does not fit them, and
         for more layers than there are.
@@ -131,23 +131,23 @@ class VisionTransformer(nn.Module):
         return EncoderOutput(self.norm(x), tuple(states) if output_hidden_states else None)
 
     def _make_positions(self) -> Any:
-        """The parameter that holds learnt positions, if there is one."""
+        """Returns the parameter of learnt positions, if there is one."""
         return None
 
     def _mask_token_shape(self) -> tuple[int, ...]:
-        """Empty where there is none."""
+        """Returns the shape of the mask token, () if there is none."""
         return (1, 1, self.config.hidden_size)
 
     def _place(self, patches: jax.Array, rows: int, columns: int) -> jax.Array:
-        """Patches [B, rows * columns, d] with their positions."""
+        """Adds positions to patches [B, rows * columns, d]."""
         return patches
 
     def _place_class(self, token: jax.Array) -> jax.Array:
-        """The class token [1, 1, d] with its position."""
+        """Adds its position to the class token [1, 1, d]."""
         return token
 
     def _rotation(self, rows: int, columns: int) -> Rotation | None:
-        """By which queries and keys are turned in every layer."""
+        """Returns the rotation of queries and keys in every layer, if there is one."""
         return None
 
     def _grid(self, images: jax.Array) -> tuple[int, int]:
@@ -229,7 +229,7 @@ class PlainMLP(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of every token with every other, queries and keys turned by `rotation` where there is one."""
+    """Self-attention of every token with every other, with rotary positions if `rotation` is given."""
 
     config: VisionConfig
     dtype: Any
