@@ -29,7 +29,7 @@ class Row:
     """Its title where the image encoder has no published weights, if that is another one."""
     note: str = ""
     """What a reader has to know of this row, beside what its method says."""
-    as_in: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
     """Field of the config -> the field whose value it has in this row."""
 
 
@@ -116,7 +116,7 @@ _ABLATION = (
         "prima",
         {"knowledge.corpus": "", "align.epochs": 0.0},
         note=_AS_LONG,
-        as_in={"refine.epochs": "image_only.epochs"},
+        copies={"refine.epochs": "image_only.epochs"},
     ),
     _ablation("without_refinement", "PRIMA, without supervised refinement", refine__epochs=0.0),
     _ablation("printed_local", "PRIMA, Eq. 5 as printed", align__local__negatives="printed"),
@@ -163,7 +163,7 @@ def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
     with changed.unlocked():
         changed.seed = seed
         changed.update_from_flattened_dict(dict(row.changes))
-        changed.update_from_flattened_dict({name: _value(config, other) for name, other in row.as_in.items()})
+        changed.update_from_flattened_dict({name: _value(config, other) for name, other in row.copies.items()})
     return changed
 
 

@@ -32,7 +32,7 @@ from prima_jax.stages import refine
 from prima_jax.stages.batches import pixel_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
-from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.inference import predict_images
 from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
@@ -139,7 +139,7 @@ def probabilities(context: Context, state: Variables, positions: np.ndarray) -> 
         coarse, fine = network.apply(variables, normalize(batch["image"]), train=False)
         return jax.nn.softmax(coarse), jax.nn.softmax(fine)
 
-    coarse, fine = over_photographs(context, "deepik_predict", function, state, positions, pixels=True)
+    coarse, fine = predict_images(context, "deepik_predict", function, state, positions, pixels=True)
     return coarse, fine
 
 

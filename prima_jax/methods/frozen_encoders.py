@@ -18,7 +18,7 @@ from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, tree_hash
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.features import TextTokens
-from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.inference import predict_images
 
 __all__ = [
     "case_mean",
@@ -88,7 +88,7 @@ def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarr
 
     everyone = np.arange(len(context.prepared.records))
     name = "adapted_tokens" if "lora" in encoder else "frozen_tokens"
-    return np.asarray(over_photographs(context, name, function, encoder, everyone))
+    return np.asarray(predict_images(context, name, function, encoder, everyone))
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:

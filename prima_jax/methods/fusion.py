@@ -18,7 +18,7 @@ from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.encoder import encode
-from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.inference import predict_images
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, train_stage
 
@@ -97,5 +97,5 @@ def predict(bench: Bench, fused: Fused, test: list[Case], name: str, head: Any, 
 
     by_photograph = np.repeat(vectors, [len(p) for p in photographs(test)], axis=0).astype(np.float32)
     positions = np.concatenate(photographs(test))
-    found = over_photographs(context, f"{name}_predict", function, fused, positions, {"vector": by_photograph})
+    found = predict_images(context, f"{name}_predict", function, fused, positions, {"vector": by_photograph})
     return case_mean(found, test)

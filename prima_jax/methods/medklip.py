@@ -35,7 +35,7 @@ from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 from prima_jax.stages.encoder import encode
-from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.inference import predict_images
 from prima_jax.stages.stage import Stage, Training, train_stage
 from prima_jax.training.parallel import AXIS
 
@@ -165,7 +165,7 @@ def _read(bench: Bench, state: State, positions: np.ndarray) -> tuple[np.ndarray
         logits, attention = reader.apply({"params": variables["reader"]}, patches, variables["vectors"])
         return jax.nn.softmax(diagnosis_logits(logits, classes)), attention.mean(axis=(0, 2))
 
-    probabilities, maps = over_photographs(context, "medklip_read", function, state, positions)
+    probabilities, maps = predict_images(context, "medklip_read", function, state, positions)
     return probabilities, maps
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from prima_jax.stages.context import Context
 from prima_jax.stages.features import viewed_photographs
 
-__all__ = ["over_photographs"]
+__all__ = ["predict_images"]
 
 
-def over_photographs(
+def predict_images(
     context: Context,
     name: str,
     function: Callable[[Any, dict[str, jax.Array]], Any],

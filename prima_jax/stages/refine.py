@@ -16,7 +16,7 @@ from prima_jax.stages.backbones import Adapted, Backbone, adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.encoder import encode
-from prima_jax.stages.inference import over_photographs
+from prima_jax.stages.inference import predict_images
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 
 __all__ = ["Refined", "class_weights", "classification", "classify_images", "load", "run", "weighted_cross_entropy"]
@@ -100,7 +100,7 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
         tokens = encode(module, encoder, batch["image"], context.frozen_blocks)
         return jax.nn.softmax(head.apply({"params": parameters}, tokens))
 
-    return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
+    return np.asarray(predict_images(context, "classify_images", function, refined, positions))
 
 
 def _start(context: Context, fold: Fold, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:

@@ -91,8 +91,8 @@ def test_the_rows_on_tokens_are_scikit_learns_own(study, tmp_path, name, metadat
 def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch):
     bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
     calls = []
-    encode = frozen_encoders.over_photographs
-    monkeypatch.setattr(frozen_encoders, "over_photographs", lambda *a: calls.append(a[1]) or encode(*a))
+    encode = frozen_encoders.predict_images
+    monkeypatch.setattr(frozen_encoders, "predict_images", lambda *a: calls.append(a[1]) or encode(*a))
     contexts = bench.context, dataclasses.replace(bench.context, shared=None)  # of a table, and of a plain run
     for context in contexts:
         first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
