@@ -77,7 +77,7 @@ def _photographs(context: Context, case: Case) -> str:
 
 def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     probabilities = found.probabilities[name]
-    temperatures, mended = cross_fitted_temperatures(found.labels, probabilities, found.folds)
+    temperatures, calibrated = cross_fitted_temperatures(found.labels, probabilities, found.folds)
     within = intervals(found.labels, probabilities, found.subjects)
     predicted, classes = probabilities.argmax(axis=1), len(found.class_names)
     expected = chance(found.labels, predicted, classes, units=found.units, cross_validated=True)
@@ -89,7 +89,7 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
         "calibration_error": calibration_error(found.labels, probabilities),
         "calibration_error_by_chance": expected_calibration_error(probabilities, found.units),
         "temperatures": temperatures.tolist(),
-        "calibration_error_with_temperature": calibration_error(found.labels, mended),
+        "calibration_error_with_temperature": calibration_error(found.labels, calibrated),
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
     }
 

@@ -10,7 +10,7 @@ __all__ = ["auc_scores", "macro_auc", "weighted_macro_auc"]
 
 
 def auc_scores(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    """{"macro_auc", "auc": {class: ...}} of labels `[N]` (class positions) and probabilities `[N, C]`, in [0, 1].
+    """Returns {"macro_auc", "auc": {class: ...}} of labels `[N]` (class positions) and probabilities `[N, C]`, in [0, 1].
 
     A class has no area, and stands as None, where all cases are of it or none is; then macro AUC is None as well,
     since a mean over other classes would be another figure. Macro: the plain mean over classes (Fawcett 2006, sec. 9.1,
@@ -35,13 +35,13 @@ def auc_scores(labels: np.ndarray, probabilities: np.ndarray, class_names: Seque
 
 
 def macro_auc(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """The mean over classes of `auc_scores`; None where a class is missing."""
+    """Returns the mean over classes of `auc_scores`; None where a class is missing."""
     names = [str(position) for position in range(np.shape(probabilities)[1])]
     return auc_scores(labels, probabilities, names)["macro_auc"]
 
 
 def weighted_macro_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Macro AUC `[B]` of the same cases under B weightings `[B, N]`, e.g. how often a bootstrap drew each case.
+    """Returns macro AUC `[B]` of the same cases under B weightings `[B, N]`, e.g. how often a bootstrap drew each case.
 
     The area is the weighted share of pairs (one of the class, one of the rest) in the right order, a tie counting half
     (Mann & Whitney; Hanley & McNeil 1982, doi 10.1148/radiology.143.1.7063747). NaN where a class has no weight.
@@ -51,7 +51,7 @@ def weighted_macro_auc(labels: np.ndarray, probabilities: np.ndarray, weights: n
 
 
 def _weighted_auc(of_class: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """One class: for each of its cases the weight of the others below it, by sums over these in the order of scores."""
+    """One class against the rest: for each of its cases the weight of the rest scored below it, by cumulative sums."""
     inside, outside = np.flatnonzero(of_class), np.flatnonzero(~of_class)
     outside = outside[np.argsort(score[outside], kind="stable")]
     below = np.zeros((len(weights), len(outside) + 1))

@@ -1,4 +1,4 @@
-"""Do probabilities keep what they promise? Calibration errors, and one temperature to mend them, fitted on other folds."""
+"""Calibration metrics and cross-fitted temperature scaling."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 SMALLEST = 5e-7
-"""What a probability is raised to before its logarithm: predictions.csv has six decimals and writes less than this as 0."""
+"""The lower bound of a probability before its logarithm: predictions.csv has six decimals and writes less than this as 0."""
 
 _LARGEST_TEMPERATURE = 100.0
 
@@ -31,7 +31,7 @@ def reliability(
 ) -> Reliability:
     """The reliability diagram: cases, mean confidence and share right of each bin, `[bins]` each, NaN in empty bins.
 
-    `right` `[N]` (0 or 1) says what came true of `confidence` `[N]`. Bins are (0, 1/bins], ... of equal width, 0 being in
+    `right` `[N]` (0 or 1) is the outcome of each `confidence` `[N]`. Bins are (0, 1/bins], ... of equal width, 0 being in
     the first (Guo et al. 2017, eqs. 1 and 2, https://proceedings.mlr.press/v70/guo17a.html), or of as equal counts as
     can be, by rank (Nguyen & O'Connor 2015, doi 10.18653/v1/D15-1182). Raises ValueError for shapes that differ, no
     cases, or confidences outside [0, 1].
@@ -70,8 +70,8 @@ def calibration_error(
 def expected_calibration_error(
     probabilities: np.ndarray, units: np.ndarray | None = None, bins: int = 15, draws: int = 200, seed: int = 0
 ) -> float:
-    """The mean `calibration_error` of labels drawn from `probabilities` `[N, C]` themselves: what a model that keeps its
-    promises would show, by chance alone, with as many cases and as sure.
+    """The mean `calibration_error` of labels drawn from `probabilities` `[N, C]` themselves: the error
+    of a perfectly calibrated model with as many cases and the same confidences, by chance alone.
 
     Cases of one of the `units` `[N]`, names, share a label, so they are drawn by one random number.
     """
@@ -98,16 +98,16 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """The T above 0 under which softmax(log(p) / T) has the least negative log-likelihood (Guo et al. 2017, eq. 9).
 
     Logarithms of probabilities are logits but for a constant per case, which the softmax takes away. The likelihood is
-    convex in 1 / T, so there is one minimum; it is looked for between 1/100 and 100, and comes near one of
+    convex in 1 / T, so there is one minimum; it is searched between 1/100 and 100, and comes near one of
     these where every case, or none, is right. Raises ValueError for shapes that do not fit.
     """
     labels, probabilities = _checked(labels, probabilities)
     logarithms = _logarithms(probabilities)
     edge = np.log(_LARGEST_TEMPERATURE)
-    found = minimize_scalar(
+    fit = minimize_scalar(
         lambda log_t: _loss(labels, logarithms, np.exp(log_t)), bounds=(-edge, edge), method="bounded", options={"xatol": 1e-7}
     )
-    return float(np.exp(found.x))
+    return float(np.exp(fit.x))
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -116,7 +116,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
 
 
 def cross_fitted_temperatures(labels: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A temperature for each fold `[K]`, in the order of their names, and the probabilities `[N, C]` mended by them.
+    """A temperature for each fold `[K]`, in the order of their names, and the probabilities `[N, C]` calibrated with them.
 
     Give one method's held-out predictions of all folds. Fold k's temperature is fitted on the held-out predictions of
     the other folds: on cases that are not in fold k, each predicted by a model that had not seen it. So neither labels
@@ -130,12 +130,12 @@ def cross_fitted_temperatures(labels: np.ndarray, probabilities: np.ndarray, fol
     names = np.unique(folds)
     if folds.shape != labels.shape or len(names) < 2:
         raise ValueError("expected a fold for each case, and at least two folds")
-    mended, temperatures = np.empty_like(probabilities), np.empty(len(names))
+    calibrated, temperatures = np.empty_like(probabilities), np.empty(len(names))
     for n, fold in enumerate(names):
         held_out = folds == fold
         temperatures[n] = fit_temperature(labels[~held_out], probabilities[~held_out])
-        mended[held_out] = apply_temperature(probabilities[held_out], temperatures[n])
-    return temperatures, mended
+        calibrated[held_out] = apply_temperature(probabilities[held_out], temperatures[n])
+    return temperatures, calibrated
 
 
 def _gap(cases: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""What chance alone gives: the scores of predictions that have nothing to do with the labels."""
+"""Chance levels: scores of predictions that are independent of the labels, by permutation."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ __all__ = ["Chance", "chance", "permutation_p"]
 
 SQRT_2 = 2**0.5
 _ROUNDING = 1e-12
-"""What two scores may differ by that are the same but for rounding."""
+"""The tolerance within which two scores count as equal."""
 _CHUNK = 2**22
 """Numbers in one array of shuffled labels (32 MiB)."""
 
@@ -27,7 +27,7 @@ class Chance:
 
     @property
     def consistent(self) -> bool:
-        """Whether the observed score lies within the interval of chance."""
+        """True if the observed score lies within the interval of chance."""
         return self.low - _ROUNDING <= self.observed <= self.high + _ROUNDING
 
 
@@ -42,7 +42,7 @@ def chance(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Chance]:
-    """{"macro_f1", "accuracy", "balanced_accuracy"}: each score where labels are dealt out anew, at random.
+    """{"macro_f1", "accuracy", "balanced_accuracy"}: each score under randomly permuted labels.
 
     `labels` and `predicted` are class positions `[N]`, `units` `[N]` names. The shares of the classes among units and
     among predictions stay as they are: chance for accuracy is sum_c share_c(labels) * share_c(predicted), not 1 / C.
@@ -68,22 +68,22 @@ def chance(
     # How often each unit was taken for each class, [U, C]; a unit's label only says in which row they count.
     taken = confusion_by_group(labels, predicted, positions, classes, len(of_units)).sum(axis=1)
     drawn = scores_of_counts(_shuffled_counts(of_units, taken, permutations, np.random.default_rng(seed)))
-    found = {}
+    chances = {}
     for metric, of_metric in drawn.items():
         mean = of_metric.mean()
         draws = mean + SQRT_2 * (of_metric - mean) if cross_validated else of_metric
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        found[metric] = Chance(float(draws.mean()), float(low), float(high), draws, float(observed[metric]))
-    return found
+        chances[metric] = Chance(float(draws.mean()), float(low), float(high), draws, float(observed[metric]))
+    return chances
 
 
-def permutation_p(found: Chance) -> float:
+def permutation_p(chance: Chance) -> float:
     """One-sided p-value of the observed score: (1 + draws at least as high) / (1 + draws).
 
     Phipson & Smyth 2010, doi 10.2202/1544-6115.1585: the labels as they are count among the permutations, so that p is
     never 0.
     """
-    return float((1 + np.sum(found.draws >= found.observed - _ROUNDING)) / (1 + len(found.draws)))
+    return float((1 + np.sum(chance.draws >= chance.observed - _ROUNDING)) / (1 + len(chance.draws)))
 
 
 def _shuffled_counts(of_units: np.ndarray, taken: np.ndarray, permutations: int, generator: np.random.Generator) -> np.ndarray:

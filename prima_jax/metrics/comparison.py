@@ -1,4 +1,4 @@
-"""Two methods on the same units: what their difference is, and whether chance explains it."""
+"""Paired comparison of two methods on the same units: differences, intervals and tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ class CorrectedT:
 
 @dataclass(frozen=True)
 class McNemar:
-    """How many units only the first method got right, and only the second; `p` is two-sided.
+    """McNemar's test: the numbers of units that only the first, and only the second, method got right; `p` is two-sided.
 
     `statistic` is the chi-squared one with continuity correction, None where the test was exact.
     """
@@ -86,7 +86,7 @@ test_train_ratio.__test__ = False  # type: ignore[attr-defined]  # pytest would 
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
-    """McNemar's test from which units each method got right, bool `[U]`: does one of them get more right?
+    """McNemar's test of whether one method gets more units right; the arguments are bool `[U]`, right or wrong.
 
     Exact, by the binomial distribution, for fewer than FEW discordant units; else (|b - c| - 1)^2 / (b + c) on one
     degree of freedom (McNemar 1947, doi 10.1007/BF02295996; Edwards 1948, doi 10.1007/BF02289261). The rows are taken
@@ -147,13 +147,13 @@ def compare(
     ratio = test_train_ratio(folds)
     _, unit_labels, unit_first = per_unit(labels, first, units)
     _, _, unit_second = per_unit(labels, second, units)
-    right = [found.argmax(axis=1) == unit_labels for found in (unit_first, unit_second)]
+    right = [probabilities.argmax(axis=1) == unit_labels for probabilities in (unit_first, unit_second)]
     drawn = units if subjects is None else subjects
-    found = difference_intervals(labels, first, second, drawn, replicates=replicates, seed=seed)
+    bootstrap = difference_intervals(labels, first, second, drawn, replicates=replicates, seed=seed)
     return {
         "corrected_t": {m: _plain(corrected_t_test(by_fold[0][m], by_fold[1][m], ratio)) for m in _FOLD_METRICS},
         "mcnemar": _plain(mcnemar(right[0], right[1])),
-        "bootstrap": {m: _plain(interval) if interval else None for m, interval in found.items()},
+        "bootstrap": {m: _plain(interval) if interval else None for m, interval in bootstrap.items()},
         "delong": _delong(unit_labels, unit_first, unit_second) if len(class_names) == 2 else None,
     }
 
@@ -177,22 +177,24 @@ def compare_all(
     """
     others = [method for method in methods if method != reference]
     options: dict[str, Any] = {"subjects": subjects, "replicates": replicates, "seed": seed}
-    found = {other: compare(labels, methods[reference], methods[other], units, folds, class_names, **options) for other in others}
-    families = [[found[other]["mcnemar"] for other in others]]
-    families += [[found[other]["corrected_t"][m] for other in others] for m in _FOLD_METRICS]
+    comparisons = {
+        other: compare(labels, methods[reference], methods[other], units, folds, class_names, **options) for other in others
+    }
+    families = [[comparisons[other]["mcnemar"] for other in others]]
+    families += [[comparisons[other]["corrected_t"][m] for other in others] for m in _FOLD_METRICS]
     if len(class_names) == 2:
-        families.append([found[other]["delong"] for other in others])
+        families.append([comparisons[other]["delong"] for other in others])
     for family in families:
         for test, adjusted in zip(family, holm([test["p"] for test in family]), strict=True):
             test["p_holm"] = float(adjusted)
-    return found
+    return comparisons
 
 
 def _fold_scores(
     labels: np.ndarray, probabilities: np.ndarray, folds: np.ndarray, class_names: Sequence[str]
 ) -> dict[str, list[float]]:
     by_fold = [scores(labels[folds == fold], probabilities[folds == fold], class_names) for fold in np.unique(folds)]
-    return {m: [found[m] for found in by_fold] for m in _FOLD_METRICS}
+    return {m: [of_fold[m] for of_fold in by_fold] for m in _FOLD_METRICS}
 
 
 def _delong(unit_labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, Any]:

@@ -6,7 +6,7 @@ __all__ = ["confusion", "confusion_by_group", "row_shares", "scores_of_counts"]
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class (first axis) was taken for each (second): int `[C, C]` from class positions `[N]`.
+    """Returns the counts of predictions (second axis) per class (first axis): int `[C, C]` from class positions `[N]`.
 
     Give the held-out cases of all folds: each case is held out once, so the matrix counts every case once. Raises
     ValueError for shapes that differ and for positions outside 0 to C - 1.
@@ -17,7 +17,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 def confusion_by_group(
     labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray, classes: int, number: int | None = None
 ) -> np.ndarray:
-    """The same for each group of cases: int `[G, C, C]` from class positions and group positions `[N]`, 0 to G - 1.
+    """Returns the same for each group of cases: int `[G, C, C]` from class positions and group positions `[N]`, 0 to G - 1.
 
     G is `number`, else one more than the largest group position.
     """
@@ -33,7 +33,7 @@ def confusion_by_group(
 
 
 def row_shares(counts: np.ndarray) -> np.ndarray:
-    """Each row of `[C, C]` divided by its sum, so that the diagonal is recall; a class without cases has NaN."""
+    """Returns `[C, C]` with each row divided by its sum, so that the diagonal is recall; a class without cases has NaN."""
     cases = counts.sum(axis=-1, keepdims=True)
     return np.divide(counts, cases, out=np.full(counts.shape, np.nan), where=cases > 0)
 

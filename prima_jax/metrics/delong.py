@@ -14,7 +14,7 @@ class DeLong:
 
     areas: tuple[float, float]
     covariance: np.ndarray
-    """Of the two areas, `[2, 2]`."""
+    """The covariance of the two areas, `[2, 2]`."""
     difference: float
     low: float
     high: float

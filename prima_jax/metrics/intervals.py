@@ -1,8 +1,8 @@
 """95% intervals by a bootstrap over units: whole units are drawn, with all their cases.
 
 Cases of one unit (photographs of one lesion) resemble each other, so drawing cases would give intervals that are too
-narrow (Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x). The models stand as they are: an interval says how far
-another sample of units could move the figure, not how far other training sets or seeds could; for those see
+narrow (Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x). The models are fixed: an interval covers
+the sampling of units, not of training sets or seeds; for those see
 `comparison.corrected_t_test` and `seeds.over_seeds`. Units of one subject count as independent.
 """
 
@@ -29,13 +29,13 @@ __all__ = [
 METRICS = ("macro_f1", "accuracy", "balanced_accuracy", "macro_auc")
 
 _CHUNK = 2**22
-"""Numbers in one array of case weights (32 MiB): what fits in memory beside a run."""
+"""Elements of one array of case weights (32 MiB), small beside the memory of a run."""
 
 _ROUNDING = 1e-24
 """A variance of shares under this is rounding: one case in a million, right or wrong, adds 1e-12."""
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
-"""How often each unit counts, `[B, U]`, to figures, `[B]` each; NaN where a draw has none."""
+"""A function from unit weights `[B, U]` to figures, `[B]` each; NaN where a draw has none."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def mean_difference_interval(
 
 
 def draw_units(strata: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """How often each unit was drawn, with replacement and within its stratum: int `[B, U]` from stratum positions `[U]`."""
+    """Draws units with replacement within strata; returns the counts int `[B, U]` from stratum positions `[U]`."""
     generator = np.random.default_rng(seed)
     drawn = np.zeros((replicates, len(strata)), np.int64)
     rows = np.arange(replicates)[:, None]
@@ -234,8 +234,8 @@ def _statistic(
     ]
 
     def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = [[piece(weights) for piece in of_method] for of_method in pieces]
-        means = [{m: np.mean([part[m] for part in method], axis=0) for m in METRICS} for method in found]
+        parts = [[piece(weights) for piece in of_method] for of_method in pieces]
+        means = [{m: np.mean([part[m] for part in method], axis=0) for m in METRICS} for method in parts]
         return means[0] if len(means) == 1 else {m: means[0][m] - means[1][m] for m in METRICS}
 
     return statistic, positions
@@ -248,11 +248,11 @@ def _of_cases(labels: np.ndarray, probabilities: np.ndarray, positions: np.ndarr
     flat = counts.reshape(units, classes * classes).astype(float)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = scores_of_counts((weights @ flat).reshape(len(weights), classes, classes))
+        by_counts = scores_of_counts((weights @ flat).reshape(len(weights), classes, classes))
         step = max(1, _CHUNK // len(labels))
         chunks = [weights[start : start + step, positions] for start in range(0, len(weights), step)]
         areas = [weighted_macro_auc(labels, probabilities, chunk) for chunk in chunks]
-        return {**found, "macro_auc": np.concatenate(areas)}
+        return {**by_counts, "macro_auc": np.concatenate(areas)}
 
     return figures
 

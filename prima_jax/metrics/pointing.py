@@ -1,8 +1,8 @@
-"""Does attention over patches look where a sign is? Against a mask: the pointing game, and average precision.
+"""Attention over patches against the mask of a sign: the pointing game and average precision.
 
 The pointing game is Zhang et al. 2018 (doi 10.1007/s11263-017-1059-x): a hit where the largest attention lies on the object.
-Here it lies on a patch, so a hit is a patch that the sign touches. What the same attention would get on patches dealt out
-at random stands beside both.
+Here it lies on a patch, so a hit is a patch that the sign touches. Beside both stands the same attention on randomly
+permuted patches.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ DEALS = 4
 
 @dataclass(frozen=True)
 class Pointing:
-    """How one map of attention meets one mask."""
+    """The scores of one attention map against one mask."""
 
     hit: float
     """1 if the sign touches the patch of the largest attention, else 0."""
     average_precision: float
-    """Of the pixels, ranked by the attention in between patches' centres."""
+    """The average precision of the pixels, ranked by attention interpolated between the patches' centres."""
     chance_hit: float
     """The share of patches that the sign touches: what a patch taken at random would hit."""
     chance_precision: float
@@ -38,7 +38,7 @@ class Pointing:
 def pointing(attention: np.ndarray, mask: np.ndarray, seed: Sequence[int] = (0,)) -> Pointing:
     """attention [K], the patches of a square grid row by row; mask bool [H, W] with a pixel of the sign at least.
 
-    Give each map a seed of its own: with the same deals for all, signs that have usual places would leave their mean to chance.
+    Give each map its own seed: with the same permutations for all maps the mean over signs with usual places would be noisy.
     """
     side = _side(attention)
     assert mask.any()
@@ -58,14 +58,14 @@ def pointing(attention: np.ndarray, mask: np.ndarray, seed: Sequence[int] = (0,)
 
 
 def heat(attention: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The attention [K] of a square grid of patches as a picture [H, W], bilinear between their centres."""
+    """Returns the attention [K] of a square grid of patches as an image [H, W], bilinear between their centres."""
     side = _side(attention)
     grid = Image.fromarray(attention.reshape(side, side).astype(np.float32))
     return np.asarray(grid.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def _average_precision(attention: np.ndarray, mask: np.ndarray) -> float:
-    """What scikit-learn's average_precision_score gives, without its checks, which took most of `make tables`' last step."""
+    """Equals scikit-learn's average_precision_score, without its checks, which dominated the last step of `make tables`."""
     scores = heat(attention, mask.shape).ravel()
     order = np.argsort(scores)[::-1]
     scores, signs = scores[order], np.cumsum(mask.ravel()[order])

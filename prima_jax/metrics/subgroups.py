@@ -37,7 +37,7 @@ class Subgroup:
 
     @property
     def too_few(self) -> bool:
-        """Whether the group was too small for its figures to be shown."""
+        """True if the group is too small for its figures to be shown."""
         return self.accuracy is None
 
 
@@ -52,25 +52,26 @@ def subgroup_scores(
     replicates: int = 0,
     seed: int = 0,
 ) -> list[Subgroup]:
-    """The figures of each group over all folds, in the order of the names, the unknown last.
+    """Returns the figures of each group over all folds, in the order of the names, the unknown last.
 
     `labels` `[N]` are class positions, `probabilities` `[N, C]`, `groups` `[N]` the group of each case, `units` `[N]` its
     unit (each case its own where there are none). Balanced accuracy leaves out classes that a group does not have; macro F1
-    counts one as 0 once a case is taken for it. So compare groups only beside `by_class`. A group of fewer than `fewest`
-    units has counts and no figures. `replicates` above 0 adds intervals. Raises ValueError for shapes that do not fit.
+    counts such a class as 0 if a case is predicted as it. So compare groups only beside `by_class`. A group of fewer
+    than `fewest` units has counts and no figures. `replicates` above 0 adds intervals. Raises ValueError for shapes that do not
+    fit.
     """
     labels, probabilities, groups = np.asarray(labels), np.asarray(probabilities), np.asarray(groups)
     units = np.arange(len(labels)) if units is None else np.asarray(units)
     if not labels.shape == groups.shape == units.shape:
         raise ValueError(f"expected one group and unit per case, found {labels.shape}, {groups.shape} and {units.shape}")
-    found = []
+    subgroups = []
     for name in _ordered(groups):
         inside = groups == name
         y, p, u = labels[inside], probabilities[inside], units[inside]
         number = len(np.unique(u))
         enough = number >= fewest
         figures = scores(y, p, class_names) if enough else {}
-        found.append(
+        subgroups.append(
             Subgroup(
                 name=name,
                 cases=len(y),
@@ -81,11 +82,11 @@ def subgroup_scores(
                 intervals=intervals(y, p, u, replicates=replicates, seed=seed) if enough and replicates else {},
             )
         )
-    return found
+    return subgroups
 
 
 def group_names(attribute: Attribute, values: Sequence[Value | None], edges: Sequence[float] = ()) -> list[str]:
-    """The group of each value of an attribute; None is not known.
+    """Returns the group of each value of an attribute; None is "not known".
 
     A category is its own group, yes/no is "yes" or "no", and a number its band between `edges`, or else between the
     attribute's own. Raises ValueError for a number without either.
@@ -111,7 +112,7 @@ def number_bands(values: Sequence[float] | np.ndarray, edges: Sequence[float]) -
 
 
 def form_groups(fields: Sequence[Mapping[str, Value]], attributes: Sequence[str]) -> list[str]:
-    """Whether a form was filled in: "filled in" where a case's fields hold any of the attributes, else "empty".
+    """Returns the group of each case: "filled in" if its fields hold any of the attributes, else "empty".
 
     The attributes are those of one block, which are filled in together (`Attribute.block`).
     """
@@ -119,7 +120,7 @@ def form_groups(fields: Sequence[Mapping[str, Value]], attributes: Sequence[str]
 
 
 def _ordered(groups: np.ndarray) -> list[str]:
-    """By name, numbers in names by their size, "below" first and what is not known last."""
+    """Returns the names in order: numbers in names by size, "below" first and unknown last."""
 
     def key(name: str) -> tuple[bool, bool, float, str]:
         first = name.split(" ")[0]

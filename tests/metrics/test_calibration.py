@@ -139,9 +139,9 @@ def test_no_temperature_near_the_one_found_is_better():
 def test_temperature_keeps_the_order_of_the_classes_and_one_changes_nothing():
     _, probabilities = drawn(100)
     for temperature in (0.1, 1.0, 10.0):
-        mended = apply_temperature(probabilities, temperature)
-        assert mended.sum(axis=1) == pytest.approx(1)
-        assert (mended.argsort(axis=1) == probabilities.argsort(axis=1)).all()
+        calibrated = apply_temperature(probabilities, temperature)
+        assert calibrated.sum(axis=1) == pytest.approx(1)
+        assert (calibrated.argsort(axis=1) == probabilities.argsort(axis=1)).all()
     assert apply_temperature(probabilities, 1.0) == pytest.approx(probabilities, rel=1e-12)
     halved = apply_temperature(probabilities, 2.0)
     assert (halved.max(axis=1) < probabilities.max(axis=1)).all()
@@ -157,7 +157,7 @@ def test_all_right_and_all_wrong_go_to_the_edges():
 def test_a_folds_own_cases_do_not_bear_on_its_temperature():
     labels, probabilities = drawn(500, 2.0)
     folds = np.arange(500) % 5
-    before, mended = cross_fitted_temperatures(labels, probabilities, folds)
+    before, calibrated = cross_fitted_temperatures(labels, probabilities, folds)
     own = folds == 3
     changed = labels.copy(), probabilities.copy()
     changed[0][own] = (labels[own] + 1) % 3
@@ -166,15 +166,15 @@ def test_a_folds_own_cases_do_not_bear_on_its_temperature():
     assert after[3] == before[3]
     assert (np.delete(after, 3) != np.delete(before, 3)).all()
     assert before[3] == fit_temperature(labels[~own], probabilities[~own])
-    assert mended[own] == pytest.approx(apply_temperature(probabilities[own], before[3]))
+    assert calibrated[own] == pytest.approx(apply_temperature(probabilities[own], before[3]))
 
 
 def test_cross_fitting_mends_what_is_too_sure():
     labels, probabilities = drawn(2000, 3.0)
-    temperatures, mended = cross_fitted_temperatures(labels, probabilities, np.arange(2000) % 5)
+    temperatures, calibrated = cross_fitted_temperatures(labels, probabilities, np.arange(2000) % 5)
     assert (temperatures > 2).all()
-    assert calibration_error(labels, mended) < calibration_error(labels, probabilities) / 2
-    assert negative_log_likelihood(labels, mended) < negative_log_likelihood(labels, probabilities)
+    assert calibration_error(labels, calibrated) < calibration_error(labels, probabilities) / 2
+    assert negative_log_likelihood(labels, calibrated) < negative_log_likelihood(labels, probabilities)
 
 
 def test_what_does_not_fit_is_refused():
