@@ -14,7 +14,7 @@ from PIL import Image
 from prima_jax.data.images import decode
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
-from prima_jax.studies.manifest import Reading
+from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.studies.study import Record
 
 __all__ = ["JPEG_QUALITY", "SPLIT", "StudyBuilder", "resample"]
@@ -33,7 +33,7 @@ class StudyBuilder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, *, reading: Reading, size: int, data_dir: str | Path):
+    def __init__(self, *, reading: LoadedStudy, size: int, data_dir: str | Path):
         self._reading = reading
         self._size = size
         super().__init__(data_dir=os.fspath(data_dir), file_format="array_record")

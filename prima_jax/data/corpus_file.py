@@ -17,10 +17,10 @@ _PUBLISHED = re.compile(rf"corpus-([0-9a-f]{{{HASH_LENGTH}}})\.jsonl")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a line of a corpus says that an attribute does to the probability of a disease, where it says so."""
+    """The effect of an attribute on the probability of a disease, as a line of a corpus states it."""
 
     disease: str
-    """In words."""
+    """The disease in words."""
     attribute: str
     direction: str
     """raises, lowers, none, conflicting or descriptive."""
@@ -33,17 +33,17 @@ class CorpusFile:
 
     texts: tuple[str, ...]
     sha256: str
-    """Of the file's bytes, in hexadecimal."""
+    """SHA-256 of the file's bytes, in hexadecimal."""
     published: bool
-    """Its name holds its hash, as the step publish of prima_jax.corpus gives it."""
+    """True if its name holds its hash, as written by the step publish of prima_jax.corpus."""
     vetted: bool
-    """It is published, and each of its lines says that physicians approved it."""
+    """True if it is published and each of its lines is marked as approved by physicians."""
     claims: tuple[Claim, ...] = ()
-    """Of the lines that name a disease, an attribute and a direction. Stage 1 does not read them."""
+    """The claims of the lines that name a disease, an attribute and a direction; unused by stage 1."""
 
 
 def content_hash(content: bytes) -> str:
-    """The hash in a published corpus's name."""
+    """The hash in the name of a published corpus."""
     return hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
 
 
@@ -82,19 +82,19 @@ def _row(file: Path, number: int, line: str, field: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
     if not isinstance(row, dict) or not isinstance(row.get(field), str):
-        found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-        raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {found}; see knowledge.field.")
+        fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {fields}; see knowledge.field.")
     return row
 
 
 def _claims(row: dict[str, Any], field: str) -> list[Claim]:
-    """A line of a published corpus holds a list of claims; in the synthetic study's corpus it is one itself."""
+    """Returns the claims of a line: a list in a published corpus, the line itself in the synthetic study's."""
     stated = row["claims"] if isinstance(row.get("claims"), list) else [{**row, "text": row[field]}]
-    found = []
+    claims = []
     for one in stated:
-        said = one if isinstance(one, dict) else {}
-        values = [row.get("disease"), row.get("attribute"), said.get("direction"), said.get("text")]
+        claim = one if isinstance(one, dict) else {}
+        values = [row.get("disease"), row.get("attribute"), claim.get("direction"), claim.get("text")]
         words = [value for value in values if isinstance(value, str) and value]
         if len(words) == len(values):
-            found.append(Claim(*words))
-    return found
+            claims.append(Claim(*words))
+    return claims

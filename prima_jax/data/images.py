@@ -23,22 +23,22 @@ TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Tran
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What a random view may change. The paper gives none of it; the defaults suit photographs that have an up side."""
+    """Settings of random augmentation. The paper gives none; the defaults suit photographs with a fixed orientation."""
 
     scale: tuple[float, float] = (0.4, 1.0)
-    """Share of the photograph's area that is cut out."""
+    """Range of the crop's share of the photograph's area."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """Width by height of the cut."""
+    """Range of the crop's width by height."""
     horizontal_flip: bool = True
     vertical_flip: bool = False
     quarter_turns: bool = False
-    """Turn by 0, 90, 180 or 270 degrees."""
+    """Rotate by 0, 90, 180 or 270 degrees."""
     brightness: float = 0.2
     """Largest relative change; likewise for contrast and saturation."""
     contrast: float = 0.2
     saturation: float = 0.2
     rotation: float = 0.0
-    """Largest turn to either side in degrees; what comes into the corners is black."""
+    """Largest rotation to either side in degrees; the corners are filled with black."""
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
@@ -47,16 +47,16 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
 
 
 def center_view(image: np.ndarray, size: int) -> np.ndarray:
-    """The whole photograph `[H, W, 3]` squashed to `[size, size, 3]`, bilinear with antialiasing, uint8.
+    """Resizes the whole photograph `[H, W, 3]` to `[size, size, 3]`, bilinear with antialiasing, uint8.
 
-    This is DINOv3's published preprocessing, but that it keeps fractions of a level where PIL rounds: the aspect ratio is
+    This is DINOv3's published preprocessing, except that PIL rounds to whole levels: the aspect ratio is
     not kept and nothing is cropped.
     """
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def random_view(image: np.ndarray, size: int, rng: np.random.Generator, augmentation: Augmentation) -> np.ndarray:
-    """A random cut of `[H, W, 3]` resized to `[size, size, 3]`, flipped, turned and slightly recoloured, uint8."""
+    """Returns a random crop of `[H, W, 3]` resized to `[size, size, 3]`, flipped, rotated and colour-jittered, uint8."""
     box = _random_box(image.shape[0], image.shape[1], rng, augmentation)
     view = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=box)
     # Every draw is made whether it is used or not, so that switching one change off leaves the others as they were.
@@ -76,13 +76,13 @@ def random_view(image: np.ndarray, size: int, rng: np.random.Generator, augmenta
 
 
 def normalize(images: jax.Array) -> jax.Array:
-    """uint8 `[..., 3]` to float32 with ImageNet's mean and standard deviation, inside the compiled step."""
+    """Converts uint8 `[..., 3]` to float32 with ImageNet's mean and standard deviation, inside the compiled step."""
     scaled = images.astype(jnp.float32) / 255.0
     return (scaled - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_SD)
 
 
 def _random_box(height: int, width: int, rng: np.random.Generator, augmentation: Augmentation) -> Box:
-    """Left, upper, right, lower of a random cut in pixels, fractions allowed, always inside the photograph."""
+    """Returns left, upper, right, lower of a random crop in pixels, fractions allowed, inside the photograph."""
     area = height * width * rng.uniform(*augmentation.scale)
     ratio = np.exp(rng.uniform(*np.log(augmentation.ratio)))
     w, h = min(width, np.sqrt(area * ratio)), min(height, np.sqrt(area / ratio))
@@ -91,7 +91,7 @@ def _random_box(height: int, width: int, rng: np.random.Generator, augmentation:
 
 
 def _recolour(view: Image.Image, draws: np.ndarray, augmentation: Augmentation) -> Image.Image:
-    """Brightness, then contrast about the view's mean grey, then saturation, as one affine map of the colours."""
+    """Applies brightness, contrast about the mean grey, and saturation, as one affine map of the colours."""
     largest = np.array([augmentation.brightness, augmentation.contrast, augmentation.saturation])
     if not largest.any():
         return view

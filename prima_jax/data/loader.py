@@ -25,7 +25,7 @@ BATCHES_AHEAD = max(4, THREADS)
 
 Batch = dict[str, np.ndarray]
 Example = Callable[[int, np.random.Generator], Mapping[str, Any]]
-"""A record's number and its own random numbers for this epoch -> its part of the batch."""
+"""A function from a record's number and its random generator of this epoch to its part of the batch."""
 
 
 def pair_batches(
@@ -39,7 +39,7 @@ def pair_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
-    """Two views per unit (section 2.2): "views" uint8 `[B, 2, S, S, 3]`, "unit" int32 `[B]`, a position in `units`.
+    """Batches of two views per unit (section 2.2): "views" uint8 `[B, 2, S, S, 3]`, "unit" int32 `[B]`, a position in `units`.
 
     The views are two distinct scans of the unit, or its only scan twice, each with an augmentation of its own. No unit
     stands twice in one batch. Raises UserError for fewer units than a batch holds.
@@ -65,7 +65,7 @@ def image_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
-    """Augmented photographs: "image" uint8 `[B, S, S, 3]`, "index" int32 `[B]`, the record's position in `prepared`.
+    """Batches of augmented photographs: "image" uint8 `[B, S, S, 3]`, "index" int32 `[B]`, the record's position in `prepared`.
 
     Raises UserError for fewer records than a batch holds.
     """
@@ -86,7 +86,7 @@ def eval_images(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> grain.DatasetIterator[Batch]:
-    """The photographs once each, in order, as `image_batches` gives them; the last batch is padded, with index -1.
+    """Batches of the photographs once each, in order, as `image_batches` gives them; the last batch is padded, with index -1.
 
     Each is shown whole (`center_view`), or, with an augmentation, as one random view that `seed` decides.
     """
@@ -149,7 +149,7 @@ def index_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
-    """Numbers below `count`: "index" int32 `[B]`, and "draw" uint32 `[B]`, random bits to choose a stored view with.
+    """Batches of numbers below `count`: "index" int32 `[B]`, and "draw" uint32 `[B]`, random bits that choose an augmented copy.
 
     `read` turns such a batch into that of the stage, ahead of time in the reading threads.
     """
@@ -169,7 +169,7 @@ def _endless(
     process_count: int,
     finish: Callable[[Batch], Batch] | None = None,
 ) -> grain.DatasetIterator[Batch]:
-    """Every epoch a new order; what is left over after its last whole batch is dropped."""
+    """Repeats the records, shuffled anew each epoch; a last partial batch is dropped."""
     if not 0 < batch_size <= count:
         raise UserError(f"A batch of {batch_size} cannot be drawn from {count} training examples; set batch_size lower.")
     if batch_size % process_count:

@@ -14,17 +14,17 @@ TERTILES = (1 / 3, 2 / 3)
 
 @dataclass(frozen=True)
 class OneHot:
-    """Turns fields into one-hot columns; what the columns mean was learnt from training records alone."""
+    """Encodes fields as one-hot columns, whose categories and bins come from training records alone."""
 
     attributes: tuple[Attribute, ...]
     categories: tuple[tuple[str, ...], ...]
-    """Per attribute the categories seen; empty for numbers and yes/no."""
+    """Per attribute the categories of the training records; empty for numbers and yes/no."""
     edges: tuple[tuple[float, ...], ...]
     """Per attribute the bin edges of a number; k edges make k + 1 columns."""
 
     @classmethod
     def fit(cls, study: Study, records: Sequence[Record]) -> "OneHot":
-        """Learns the categories, and where the study gives no bins the tertiles, of the attributes a model may see."""
+        """Fits the categories, and where the study gives no bins the tertiles, of the attributes a model may see."""
         attributes = study.shown()
         present = [[r.fields[a.name] for r in records if a.name in r.fields] for a in attributes]
         return cls(
@@ -38,7 +38,7 @@ class OneHot:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns, `attribute=value`."""
+        """Returns the names of the columns, `attribute=value`."""
         names = []
         for attribute, categories, edges in zip(self.attributes, self.categories, self.edges, strict=True):
             if attribute.kind == "category":
@@ -51,7 +51,7 @@ class OneHot:
         return tuple(names)
 
     def encode(self, records: Sequence[Record]) -> np.ndarray:
-        """float32 `[N, C]`: one 1 per known field; a missing field, or a category never seen in training, is all 0."""
+        """Returns float32 `[N, C]`: one 1 per known field; a missing field, or a category never seen in training, is all 0."""
         position = {name: n for n, name in enumerate(self.columns)}
         encoded = np.zeros((len(records), len(position)), np.float32)
         for row, record in enumerate(records):
@@ -64,13 +64,13 @@ class OneHot:
 
 
 def soft_label_vectors(one_hot: OneHot, records: Sequence[Record], classes: int, label_weight: float = 3.0) -> np.ndarray:
-    """The y of Eq. 6, float32 `[N, C + classes]`: metadata, then the one-hot label times `label_weight`."""
+    """Returns the y of Eq. 6, float32 `[N, C + classes]`: metadata, then the one-hot label times `label_weight`."""
     labels = np.eye(classes, dtype=np.float32)[[record.label for record in records]]
     return np.concatenate([one_hot.encode(records), label_weight * labels], axis=1)
 
 
 def tabular(study: Study, records: Sequence[Record]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
-    """The shown fields as a float matrix `[N, A]` with NaN for missing, the column names, and which are categories.
+    """Returns the shown fields as a float matrix `[N, A]` with NaN for missing, the column names, and which are categories.
 
     A category's number is its place among the sorted categories of these records: give all records at once and split
     the rows afterwards. Nothing else is learnt from them.
@@ -89,7 +89,7 @@ def tabular(study: Study, records: Sequence[Record]) -> tuple[np.ndarray, tuple[
 
 
 def filled_in(study: Study, records: Sequence[Record]) -> np.ndarray:
-    """Which shown fields are filled in, and nothing else: float32 `[N, A]` of 0 and 1."""
+    """Returns the missingness indicators of the shown fields: float32 `[N, A]`, 1 where filled in, else 0."""
     names = [attribute.name for attribute in study.shown()]
     rows = [[name in record.fields for name in names] for record in records]
     return np.array(rows, np.float32).reshape(len(records), len(names))

@@ -1,4 +1,4 @@
-"""Prepares a study once: photographs resampled and stored for random access, under a name that tells their content."""
+"""Prepares a study once: photographs resampled and stored for random access, under a name with a hash of their content."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ import numpy as np
 from prima_jax.data.images import decode
 from prima_jax.errors import UserError
 from prima_jax.files import whole_folder
-from prima_jax.studies.manifest import Reading
+from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.studies.study import Record, Study
 
 __all__ = ["Prepared", "fingerprint", "prepare"]
@@ -35,7 +35,7 @@ class Prepared:
     _decoded: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def image(self, position: int) -> np.ndarray:
-        """The photograph of record `position`, uint8 `[H, W, 3]`; the first GiB of those decoded stays in memory."""
+        """Returns the photograph of record `position`, uint8 `[H, W, 3]`; up to one GiB of decoded ones stays in memory."""
         image = self._decoded.get(position)
         if image is None:
             image = decode(self.source[position]["image"], self.records[position].id)
@@ -45,14 +45,14 @@ class Prepared:
         return image
 
     def only(self, positions: Sequence[int] | np.ndarray) -> "Prepared":
-        """The same with the records at these positions alone."""
+        """Returns the same study with only the records at these positions."""
         chosen = tuple(map(int, positions))
         return Prepared(self.study, tuple(self.records[p] for p in chosen), _Chosen(self.source, chosen))
 
 
 @dataclass(frozen=True)
 class _Chosen(Sequence[Mapping[str, Any]]):
-    """Items of a sequence, each read when it is asked for."""
+    """A sequence whose items are read on access."""
 
     source: Sequence[Mapping[str, Any]]
     positions: tuple[int, ...]
@@ -64,7 +64,7 @@ class _Chosen(Sequence[Mapping[str, Any]]):
         return len(self.positions)
 
 
-def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
+def prepare(reading: LoadedStudy, cache: str | Path, *, size: int) -> Prepared:
     """Opens `cache/<study>-<fingerprint>`, or writes it first with every photograph's shorter side at `size` pixels.
 
     It appears whole or not at all, however the process ends. Raises UserError for a broken photograph, a full or
@@ -77,15 +77,15 @@ def prepare(reading: Reading, cache: str | Path, *, size: int) -> Prepared:
     return Prepared(reading.study, reading.records, _open(folder, len(reading.records)))
 
 
-def fingerprint(reading: Reading, size: int) -> str:
-    """What a prepared study depends on, in 16 hex digits: manifest, study, photographs' names and pixels, size."""
+def fingerprint(reading: LoadedStudy, size: int) -> str:
+    """Returns a hash of a prepared study's inputs, 16 hex digits: manifest, study, photographs' names and pixels, size."""
     manifest = reading.study.manifest_path(reading.folder).read_bytes()
     photographs = [record.image for record in reading.records]
     parts = [FORMAT, size, asdict(reading.study), photographs, reading.pixels, hashlib.sha256(manifest).hexdigest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _write(reading: Reading, folder: Path, size: int) -> None:
+def _write(reading: LoadedStudy, folder: Path, size: int) -> None:
     import tensorflow_datasets as tfds  # takes seconds to import
 
     from prima_jax.data.builder import StudyBuilder
@@ -110,10 +110,10 @@ def _open(folder: Path, count: int) -> Sequence[Mapping[str, Any]]:
         builder = tfds.builder_from_directory(next(folder.glob("*/*/dataset_info.json")).parent)
         # The JPEG bytes are handed over as they are: whoever needs pixels decodes them.
         source = builder.as_data_source(SPLIT, decoders={"image": tfds.decode.SkipDecoding()})
-        found = len(source)
-        source[found - 1]  # files are opened when first read, and a cut one lacks its end
+        stored = len(source)
+        source[stored - 1]  # files are opened when first read, and a cut one lacks its end
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise UserError(f"The prepared study {folder} is damaged ({error!r}); delete it and start again.") from error
-    if found != count:
-        raise UserError(f"The prepared study {folder} holds {found} records, not {count}; delete it and start again.")
+    if stored != count:
+        raise UserError(f"The prepared study {folder} holds {stored} records, not {count}; delete it and start again.")
     return source

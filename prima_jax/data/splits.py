@@ -23,7 +23,7 @@ def assign_folds(
     seed: int,
     class_names: Sequence[str] = (),
 ) -> np.ndarray:
-    """The fold `[N]` (0 to folds - 1) in which each record is validated.
+    """Returns the fold `[N]` (0 to folds - 1) in which each record is validated.
 
     Records of one unit (or subject) share a fold, and so do those of groups that hold the same photograph
     (`identical`, record ids). Raises UserError for a class with fewer groups than folds, by name with `class_names`.
@@ -48,15 +48,15 @@ def assign_folds(
 
 
 def straddling_subjects(records: Sequence[Record], folds: np.ndarray) -> int:
-    """How many subjects have records in more than one fold."""
-    found = defaultdict(set)
+    """Returns the number of subjects with records in more than one fold."""
+    folds_of = defaultdict(set)
     for record, fold in zip(records, folds, strict=True):
-        found[record.subject].add(int(fold))
-    return sum(len(several) > 1 for several in found.values())
+        folds_of[record.subject].add(int(fold))
+    return sum(len(several) > 1 for several in folds_of.values())
 
 
 def _groups(records: Sequence[Record], group: str, identical: Sequence[Sequence[str]]) -> np.ndarray:
-    """A group number for each record, with groups joined where they hold the same photograph."""
+    """Returns a group number for each record, with groups joined where they hold the same photograph."""
     names = {record.id: getattr(record, group) for record in records}
     joined = DisjointSet(dict.fromkeys(names.values()))
     for ids in identical:

@@ -14,22 +14,22 @@ __all__ = ["Statements"]
 
 @dataclass(frozen=True)
 class Statements:
-    """S statements in the words of the study; which values there are was learnt from training records alone."""
+    """S statements in the words of the study; the possible values come from training records alone."""
 
     one_hot: OneHot
     sentences: tuple[str, ...]
     columns: tuple[int, ...]
     """The column of `one_hot` that is 1 where the statement is true."""
     attributes: tuple[str, ...]
-    """The attribute that each statement is about: where it is missing, nothing is known of the statement."""
+    """The attribute of each statement; if it is missing, the statement is unknown."""
 
     @classmethod
     def fit(cls, study: Study, records: Sequence[Record]) -> "Statements":
         """The values seen among the records, of the attributes that a model may see. A yes/no attribute makes one statement,
         a category one for each value, a number one for each of its bands (without bins of the study: tertiles)."""
         one_hot = OneHot.fit(study, records)
-        found = [s for s in _written(one_hot) if s[0]]  # an attribute whose template is empty says nothing
-        sentences, columns, attributes = zip(*found, strict=True) if found else ((), (), ())
+        written = [s for s in _written(one_hot) if s[0]]  # an attribute whose template is empty says nothing
+        sentences, columns, attributes = zip(*written, strict=True) if written else ((), (), ())
         return cls(one_hot, sentences, columns, attributes)
 
     @property
@@ -56,7 +56,7 @@ def _written(one_hot: OneHot) -> Iterator[tuple[str, int, str]]:
 def _sentences(attribute: Attribute, categories: Sequence[str], edges: Sequence[float]) -> list[str]:
     """One for each column of the attribute; empty where the column makes no statement."""
     if attribute.kind == "yes_no":
-        # What is said of a no is the denial of what is said of a yes, and would be the same question twice.
+        # The sentence of a "no" negates that of a "yes", and would be the same question twice.
         return [attribute.sentence, "" if attribute.sentence else attribute.negative]
     if attribute.kind == "category":
         return [attribute.sentence.format(value=value) for value in categories]

@@ -1,4 +1,4 @@
-"""From fields to sentences, and from sentences to tokens."""
+"""Sentences from fields, and tokens from sentences."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,11 +48,11 @@ class Tokens:
     words: np.ndarray
     """bool `[N, L]`: neither padding nor a special token."""
     truncated: int
-    """How many sentences were longer than L and lost their end."""
+    """The number of sentences that were longer than L and were truncated."""
 
 
 def sentence(study: Study, fields: Mapping[str, Value], *, visual_only: bool = False) -> str:
-    """What is known, in the words of the study; a missing field writes nothing, so the text may be empty.
+    """Returns the known fields in the words of the study; a missing field adds nothing, so the text may be empty.
 
     With `visual_only` only the attributes that an image can show are written (t_i of section 2.2).
     """
@@ -60,16 +60,16 @@ def sentence(study: Study, fields: Mapping[str, Value], *, visual_only: bool = F
 
 
 def clauses(study: Study, fields: Mapping[str, Value], *, visual_only: bool = False) -> dict[str, str]:
-    """Attribute -> what `sentence` says of it, in the same order."""
+    """Returns attribute -> its clause in `sentence`, in the same order."""
     known = (a for a in study.shown(visual_only=visual_only) if a.name in fields)
-    found = {attribute.name: _clause(attribute, fields[attribute.name]) for attribute in known}
-    return {name: clause for name, clause in found.items() if clause}
+    parts = {attribute.name: _clause(attribute, fields[attribute.name]) for attribute in known}
+    return {name: clause for name, clause in parts.items() if clause}
 
 
 def clause_words(tokenizer: Any, parts: Mapping[str, str], length: int) -> dict[str, np.ndarray]:
-    """Attribute -> bool `[length]`: which tokens of the sentence, class token first, are words of its clause.
+    """Returns attribute -> bool `[length]`: which tokens of the sentence, class token first, are words of its clause.
 
-    The sentence is that of `parts`, which `clauses` gives; what lies beyond `length` was cut off (`tokenize`).
+    The sentence is that of `parts`, which `clauses` returns; tokens beyond `length` were truncated (`tokenize`).
     """
     encoded = tokenizer(" ".join(parts.values()), add_special_tokens=True, verbose=False, return_offsets_mapping=True)
     offsets = np.array(encoded["offset_mapping"][: length - 1]).reshape(-1, 2)  # the last one is the separator
@@ -86,7 +86,7 @@ def clause_words(tokenizer: Any, parts: Mapping[str, str], length: int) -> dict[
 def train_tokenizer(texts: Iterable[str], folder: str | Path, *, vocabulary_size: int, answers: Sequence[str] = ()) -> None:
     """Trains a byte-level BPE on `texts` and saves it in `folder` for `load_tokenizer`; the same texts give the same.
 
-    Each of `answers` becomes one token. The vocabulary is smaller than asked for where the texts have no more pairs.
+    Each of `answers` becomes one token. The vocabulary is smaller than requested if the texts have no more pairs.
     Raises UserError when it could not hold every byte.
     """
     least = BYTES + len(SPECIALS) + len(set(answers))
@@ -112,7 +112,7 @@ def train_tokenizer(texts: Iterable[str], folder: str | Path, *, vocabulary_size
 
 
 def load_tokenizer(folder: str | Path) -> Any:
-    """The Hugging Face tokenizer in a local folder; never asks a hub. Raises UserError if there is none."""
+    """Returns the Hugging Face tokenizer in a local folder, without network. Raises UserError if there is none."""
     from transformers import AutoTokenizer  # takes seconds to import
 
     folder = Path(folder)
@@ -128,7 +128,7 @@ def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Token
     """Tokenises to `[N, L]`: class token, words, separator, padding. UserError: no class token.
 
     L is the longest text's length, rounded up so that folds whose tokenizers differ share a compilation, and at most
-    `max_length`; longer texts lose their end.
+    `max_length`; longer texts are truncated.
     """
     if tokenizer.cls_token_id is None or tokenizer.pad_token_id is None:
         raise UserError(
@@ -153,7 +153,7 @@ def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Token
 
 
 def class_token_ids(tokenizer: Any, answers: Sequence[str]) -> np.ndarray:
-    """The first token `[C]` of each class's answer, over which section 2.3 takes the softmax.
+    """Returns the first token `[C]` of each class's answer, over which section 2.3 takes the softmax.
 
     The answer is written with a leading space, as a word in running text is, since that is the token a language model
     has learnt. Raises UserError when two classes share their first token.
@@ -178,7 +178,7 @@ def _clause(attribute: Attribute, value: Value) -> str:
 
 
 def band(value: float, edges: Sequence[float]) -> str:
-    """The bin of a number in words; a small text encoder learns these sooner than digits. Empty without edges."""
+    """Returns the bin of a number in words, which a small text encoder learns sooner than digits; empty without edges."""
     above = int(np.searchsorted(edges, value, side="right"))
     if not edges:
         return ""

@@ -9,7 +9,7 @@ from prima_jax.data.splits import straddling_subjects
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, held_out_in
-from prima_jax.studies.manifest import Reading
+from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.studies.study import Record
 from prima_jax.workdir import config_hash
 
@@ -35,7 +35,7 @@ def prediction_lines(
     ]
 
 
-def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str, Any]:
+def describe(context: Context, reading: LoadedStudy, folds: list[Fold]) -> dict[str, Any]:
     """What results.json says of the study and its folds, besides scores and costs."""
     config, study, records = context.config, context.prepared.study, context.prepared.records
     corpus = knowledge.corpus(context) if config.knowledge.epochs else None
@@ -66,7 +66,7 @@ def describe(context: Context, reading: Reading, folds: list[Fold]) -> dict[str,
     }
 
 
-def _identical(records: Sequence[Record], reading: Reading) -> list[list[str]]:
+def _identical(records: Sequence[Record], reading: LoadedStudy) -> list[list[str]]:
     """The groups of identical photographs among these records."""
     here = {record.id for record in records}
     groups = ([name for name in group if name in here] for group in reading.identical)

@@ -18,7 +18,7 @@ from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences
-from prima_jax.studies.manifest import Reading, read, spellings
+from prima_jax.studies.manifest import LoadedStudy, read, spellings
 from prima_jax.studies.study import Record
 from prima_jax.studies.study_config import load_study
 from prima_jax.studies.synthetic.write import write_study
@@ -43,10 +43,10 @@ class Run:
 
     context: Context
     folds: list[Fold]
-    reading: Reading
+    reading: LoadedStudy
 
 
-def open_run(config: ConfigDict, workdir: Path, reading: Reading | None = None) -> Run:
+def open_run(config: ConfigDict, workdir: Path, reading: LoadedStudy | None = None) -> Run:
     """Reads and prepares what is not there yet. reading: the study's, where it has been read already. Trains nothing.
 
     Raises UserError for a study that cannot be read.
@@ -64,7 +64,7 @@ def open_run(config: ConfigDict, workdir: Path, reading: Reading | None = None) 
     return Run(context, make_folds(context, reading), reading)
 
 
-def read_study(config: ConfigDict, workdir: Path) -> Reading:
+def read_study(config: ConfigDict, workdir: Path) -> LoadedStudy:
     """Reads the study's folder; a synthetic one is drawn first, where it is not there yet."""
     study, folder = load_study(config), Path(config.data.dir)
     if config.study.synthetic.units:
@@ -88,7 +88,7 @@ def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
     return Path(config.data.prepared or workdir / "prepared")
 
 
-def prepared_records(config: ConfigDict, workdir: Path, reading: Reading) -> Prepared:
+def prepared_records(config: ConfigDict, workdir: Path, reading: LoadedStudy) -> Prepared:
     """The study's images, resampled once, and its records.
 
     Where the config asks for it those held out in one fold are left out, and then the evidence of the others is shuffled.
@@ -119,7 +119,7 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
     return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
 
 
-def make_folds(context: Context, reading: Reading) -> list[Fold]:
+def make_folds(context: Context, reading: LoadedStudy) -> list[Fold]:
     """Stratified folds over whole units or subjects; identical photographs share one."""
     assigned = held_out_folds(context.config, context.prepared, reading)
     return [
@@ -128,7 +128,7 @@ def make_folds(context: Context, reading: Reading) -> list[Fold]:
     ]
 
 
-def held_out_folds(config: ConfigDict, prepared: Prepared, reading: Reading) -> np.ndarray:
+def held_out_folds(config: ConfigDict, prepared: Prepared, reading: LoadedStudy) -> np.ndarray:
     """The fold in which each record is held out: int [R]."""
     return assign_folds(
         prepared.records,
@@ -140,7 +140,7 @@ def held_out_folds(config: ConfigDict, prepared: Prepared, reading: Reading) -> 
     )
 
 
-def data_fingerprint(context: Context, reading: Reading) -> str:
+def data_fingerprint(context: Context, reading: LoadedStudy) -> str:
     """What the results of a run depend on besides its config: rows, photographs and the corpus, wherever they stand."""
     texts = json.dumps([fingerprint(reading, context.config.data.size), knowledge.corpus_texts(context)])
     return hashlib.sha256(texts.encode()).hexdigest()
@@ -186,7 +186,7 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
 
 
-def report_reading(reading: Reading) -> None:
+def report_reading(reading: LoadedStudy) -> None:
     """Tells what was found in the study's folder; the names of what is missing go to a file."""
     print(f"{reading.study.title}: {len(reading.records)} photographs read from {reading.folder}.", file=sys.stderr)
     if reading.missing_images:

@@ -1,4 +1,4 @@
-"""Reads a study's CSV file and finds its photographs: a raw folder becomes records with named fields."""
+"""Reads a study's CSV file and its photographs into records with named fields."""
 
 import csv
 import json
@@ -12,15 +12,15 @@ from prima_jax.errors import UserError
 from prima_jax.studies.photographs import compare
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
-__all__ = ["Reading", "is_drawn", "parse_fields", "read", "spellings"]
+__all__ = ["LoadedStudy", "is_drawn", "parse_fields", "read", "spellings"]
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DRAWN = ", drawn by a program"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A study as it stands in a folder: its records in the order of the file, and what was found on the way."""
+class LoadedStudy:
+    """A study read from a folder: its records in the order of the file, and findings about its photographs."""
 
     study: Study
     folder: Path
@@ -28,15 +28,15 @@ class Reading:
     missing_images: tuple[str, ...]
     """Ids of rows left out because their photograph is not there (only where the study allows it)."""
     identical: tuple[tuple[str, ...], ...]
-    """Groups of record ids whose photographs are the same in every pixel, or but for size and compression."""
+    """Groups of record ids whose photographs are identical up to size and compression."""
     pixels: str
     """A hash of all photographs' pixels."""
 
 
-def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Reading:
-    """Reads the manifest, checks every row and decodes every photograph, once where `cache` names a folder to note it in.
+def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> LoadedStudy:
+    """Reads the manifest, checks every row and decodes every photograph; the result is cached in the folder `cache`.
 
-    A folder that says of itself that it is synthetic is read as such a study, and the title tells.
+    A folder that is marked as synthetic is read as a synthetic study, and its title says so.
 
     Raises UserError for: no folder or manifest, columns that are missing or there twice, an unknown class, view or
     category, a number that is none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands
@@ -72,11 +72,11 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Read
         cache=cache,
     )
     identical = tuple(tuple(records[n].id for n in group) for group in compared.identical)
-    return Reading(study, folder, tuple(records), tuple(missing), identical, compared.digest)
+    return LoadedStudy(study, folder, tuple(records), tuple(missing), identical, compared.digest)
 
 
 def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[str, Value]:
-    """Turns raw texts by attribute name into fields, leaving out what is missing; UserError starts with `where`."""
+    """Parses raw texts by attribute name into fields, without the missing ones; UserErrors start with `where`."""
     fields = {}
     for name, text in values.items():
         attribute = study.attribute(name)
@@ -86,21 +86,21 @@ def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[st
 
 
 def spellings(study: Study, records: Sequence[Record]) -> list[tuple[str, tuple[str, ...]]]:
-    """Columns with values that differ in case and blanks alone, and these: a category whose values the study does not list
-    takes each for another one.
+    """Returns columns with values that differ only in case and blanks, and these values: a category whose values the study
+    does not list counts each as another one.
     """
-    found = []
+    groups = []
     for attribute in study.attributes:
         if attribute.kind == "category" and not attribute.values:
             alike: dict[str, set[str]] = {}
             for value in {str(r.fields[attribute.name]) for r in records if attribute.name in r.fields}:
                 alike.setdefault(" ".join(value.casefold().split()), set()).add(value)
-            found += [(attribute.column, tuple(sorted(group))) for group in alike.values() if len(group) > 1]
-    return sorted(found)
+            groups += [(attribute.column, tuple(sorted(group))) for group in alike.values() if len(group) > 1]
+    return sorted(groups)
 
 
 def is_drawn(folder: Path) -> bool:
-    """Whether a study's folder says of itself that it is synthetic, so that its figures are never taken for patients'."""
+    """Returns True if a study's folder is marked as synthetic, so that its figures are never taken for patients'."""
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def is_drawn(folder: Path) -> bool:
 
 
 def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
-    """Every row with its line number; cells are stripped."""
+    """Yields every row with its line number; cells are stripped."""
     path = study.manifest_path(folder)
     if not folder.is_dir():
         raise UserError(
@@ -136,23 +136,23 @@ def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
     return [(line, {column: cell.strip() for column, cell in row.items()}) for line, row in rows]
 
 
-def _check_columns(study: Study, path: Path, found: Sequence[str]) -> None:
+def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
     expected = [study.image_column, study.label_column, *study.subject_columns, *study.unit_columns]
     expected += [study.view_column] if study.view_column else []
     expected += [attribute.column for attribute in study.attributes]
-    absent = [column for column in dict.fromkeys(expected) if column not in found]
+    absent = [column for column in dict.fromkeys(expected) if column not in present]
     if absent:
         raise UserError(
-            f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(found) or 'none'}: "
+            f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(present) or 'none'}: "
             f"add them, or change the column names of the study."
         )
-    twice = [column for column in dict.fromkeys(expected) if found.count(column) > 1]
+    twice = [column for column in dict.fromkeys(expected) if present.count(column) > 1]
     if twice:
         raise UserError(f"{path} has the column(s) {', '.join(twice)} more than once; keep one of each, or rename the others.")
 
 
 def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> Record | None:
-    """One row as a record; None where its photograph is missing and the study allows that."""
+    """Returns one row as a record; None where its photograph is missing and the study allows that."""
     for column in (study.image_column, *study.subject_columns, *study.unit_columns):
         if not row[column]:
             raise UserError(f"{where}: the column {column} is empty; every photograph needs a value there.")
@@ -179,7 +179,7 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
 
 
 def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: str) -> int:
-    """The position of a raw value among the known ones."""
+    """Returns the position of a raw value among the known ones; raises UserError for others."""
     if text not in known:
         raise UserError(f"{where}: unknown {kind} {text!r} in column {column}; known are {', '.join(known)}.")
     return list(known).index(text)
@@ -207,7 +207,7 @@ def _value(attribute: Attribute, text: str, where: str) -> Value:
 
 
 def _find_image(study: Study, folder: Path, name: str) -> str | None:
-    """The photograph's path relative to the study's folder, or None."""
+    """Returns the photograph's path relative to the study's folder, or None."""
     if not Path(name).name:  # "." or "/"
         return None
     names = [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes] or [name]
@@ -219,7 +219,7 @@ def _find_image(study: Study, folder: Path, name: str) -> str | None:
 
 
 def _check_units(records: list[Record], lines: Mapping[str, int], path: Path, study: Study) -> None:
-    """A unit has one diagnosis and one subject, else folds and labels would be undefined."""
+    """Raises UserError for a unit with several diagnoses or subjects, since folds and labels would be undefined."""
     first: dict[str, Record] = {}
     for record in records:
         other = first.setdefault(record.unit, record)

@@ -1,4 +1,4 @@
-"""Decodes photographs, and looks at all of a study once: is each whole, and does it stand there twice?"""
+"""Decodes photographs, and checks all of a study once for damaged files and duplicates."""
 
 import hashlib
 import io
@@ -31,11 +31,11 @@ LEAST_CORRELATION = 0.99
 LARGEST_DIFFERENCE = 3.0
 ROWS_AT_ONCE = 1024
 _SHOWN = 30
-"""Of photographs that cannot be decoded, beside the first."""
+"""The number of further undecodable photographs that an error names."""
 
 
 def decode(source: bytes | str | Path, what: str) -> Image.Image:
-    """Decodes a file or its bytes to RGB, turned upright as its EXIF orientation tells.
+    """Decodes a file or its bytes to RGB, rotated by its EXIF orientation.
 
     Raises UserError for what cannot be decoded; `what` opens its sentence and names the photograph.
     """
@@ -51,7 +51,7 @@ def decode(source: bytes | str | Path, what: str) -> Image.Image:
 
 
 class Compared(NamedTuple):
-    """What a look at every photograph of a study tells."""
+    """The result of comparing all photographs of a study."""
 
     identical: list[list[int]]
     """Groups of positions whose photographs are the same: the same pixels, or a copy resampled or recompressed."""
@@ -62,9 +62,9 @@ class Compared(NamedTuple):
 def compare(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = None) -> Compared:
     """Decodes every photograph and compares it with all others.
 
-    A copy is recognised by its thumbnail: nearly another's, and correlated with it once the mean of all is taken off.
-    `where` tells of each path in which row it stands, for the UserError raised when it cannot be decoded. The outcome is
-    noted in the folder `cache`, and read from there for as long as names, sizes and times of the photographs stay as they
+    A copy is recognised by its thumbnail: nearly equal to another, and correlated with it after subtracting the mean of all.
+    `where` maps each path to its row, for the UserError raised if it cannot be decoded. The outcome is
+    cached in the folder `cache`, and read from there for as long as names, sizes and times of the photographs stay as they
     were: thousands of large ones take an hour to decode. Raises UserError where `cache` cannot be written.
     """
     if cache is None:
@@ -85,7 +85,7 @@ def compare(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = 
 
 
 def _fingerprint(paths: Sequence[str]) -> str:
-    """What tells without decoding whether a photograph changed; FORMAT rises when the same ones would group otherwise."""
+    """Returns a hash of names, sizes and times of the photographs, and of FORMAT, which rises when the grouping changes."""
     stats = [(path, status.st_size, status.st_mtime_ns) for path in paths for status in [os.stat(path)]]
     return hashlib.sha256(json.dumps([FORMAT, stats]).encode()).hexdigest()[:16]
 
@@ -123,7 +123,7 @@ def _compare(paths: Sequence[str], where: Sequence[str]) -> Compared:
 
 
 def _all_of(broken: Sequence[UserError]) -> UserError:
-    """The first in full, the others after it."""
+    """Returns one sentence for all undecodable photographs: the first in full, then others by name."""
     first, *others = map(str, broken)
     if not others:
         return broken[0]
@@ -133,13 +133,13 @@ def _all_of(broken: Sequence[UserError]) -> UserError:
 
 
 def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs of rows of `[N, D]`, in grey levels, that are thumbnails of one photograph."""
+    """Returns pairs of rows of `[N, D]`, in grey levels, that are thumbnails of one photograph."""
     residual = thumbnails - thumbnails.mean(axis=0)
     residual -= residual.mean(axis=1, keepdims=True)
     residual /= np.linalg.norm(residual, axis=1, keepdims=True) + np.finfo(np.float32).eps
     for start in range(0, len(residual), ROWS_AT_ONCE):
-        found = residual[start : start + ROWS_AT_ONCE] @ residual.T > LEAST_CORRELATION
-        for row, column in zip(*np.nonzero(found), strict=True):
+        similar = residual[start : start + ROWS_AT_ONCE] @ residual.T > LEAST_CORRELATION
+        for row, column in zip(*np.nonzero(similar), strict=True):
             one, other = start + int(row), int(column)
             if one < other and np.sqrt(np.mean((thumbnails[one] - thumbnails[other]) ** 2)) < LARGEST_DIFFERENCE:
                 yield one, other

@@ -1,4 +1,4 @@
-"""A study is data: its classes, attributes, unit and views. Nothing else in the house knows one cohort from another."""
+"""A study is data: its classes, attributes, unit and views. No other module distinguishes cohorts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,12 +10,12 @@ from prima_jax.errors import UserError
 __all__ = ["Attribute", "Record", "Study", "Value"]
 
 Value = str | float | bool
-"""What a field of a record can hold: a category's word, a number, or yes (True) / no (False)."""
+"""The value of a field of a record: a category's word, a number, or yes (True) / no (False)."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One clinical attribute: where it stands, what it means, and what a model may see of it.
+    """One clinical attribute: its column, its meaning, and its visibility to models.
 
     `sentence` is a template with `{value}` for categories and numbers, and, for a number with bins, `{band}`, its bin in
     words ("40 to 60"); for yes/no it is what is written when the
@@ -33,25 +33,25 @@ class Attribute:
     bins: tuple[float, ...] = ()
     """Edges that cut a number into one-hot columns (Eq. 6); k edges make k + 1 columns."""
     visual: bool = False
-    """Can an image show it? Only these are written into the text of the alignment (section 2.2)."""
+    """True if an image can show it; only these are in the text of the alignment (section 2.2)."""
     shown: bool = True
-    """May a model see it at all, in text or in the one-hot vector y?"""
+    """True if models may see it, in text or in the one-hot vector y."""
     block: str = ""
     """A name for fields that are filled in together, so that one config word hides them all."""
     terms: tuple[str, ...] = ()
-    """What the literature calls it, for the knowledge corpus alone: `smok*` for all words that begin so, a MeSH heading with
-    `[mh]` at its end. Empty: nothing is looked up."""
+    """Its terms in the literature, for the knowledge corpus alone: `smok*` for all words that begin so, a MeSH heading with
+    `[mh]` at its end. Empty: not searched."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One photograph with what is known about its patient. `fields` leaves out what is missing."""
+    """One photograph with the known fields of its patient; missing ones are not in `fields`."""
 
     id: str
     image: str
     """Path of the photograph, relative to the study's folder."""
     unit: str
-    """What is split and diagnosed: a lesion, or an eye."""
+    """The unit that is split and diagnosed: a lesion, or an eye."""
     subject: str
     label: int
     view: str
@@ -61,7 +61,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Study:
-    """A cohort: a CSV file, photographs, and what their columns mean."""
+    """A cohort: a CSV file, photographs, and the meaning of the columns."""
 
     name: str
     title: str
@@ -86,7 +86,7 @@ class Study:
     """True: rows whose photograph is not there are counted, named and left out. False: they are an error."""
     synthetic: bool = False
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Raw label -> what else the literature calls the diagnosis, as an attribute's `terms`; its words above count as well."""
+    """Raw label -> further terms of the diagnosis in the literature, as an attribute's `terms`; its words above are added."""
 
     def attribute(self, name: str) -> Attribute:
         """Returns the attribute called `name`; raises UserError that lists the known ones."""
@@ -97,11 +97,11 @@ class Study:
         raise UserError(f"{self.name} has no attribute {name!r}; it has {known}.")
 
     def shown(self, *, visual_only: bool = False) -> tuple[Attribute, ...]:
-        """Attributes that a model may see; with `visual_only`, those that an image can show."""
+        """Returns the attributes that a model may see; with `visual_only`, those that an image can show."""
         return tuple(a for a in self.attributes if a.shown and (a.visual or not visual_only))
 
     def hide(self, block: str) -> "Study":
-        """The same study with one block of attributes hidden from every model; the empty string hides none."""
+        """Returns the same study with one block of attributes hidden from every model; the empty string hides none."""
         if not block:
             return self
         blocks = sorted({a.block for a in self.attributes if a.block})
@@ -117,5 +117,5 @@ class Study:
         return tuple(self.classes)
 
     def manifest_path(self, folder: str | Path) -> Path:
-        """Where the study's CSV file stands."""
+        """Returns the path of the study's CSV file."""
         return Path(folder) / self.manifest

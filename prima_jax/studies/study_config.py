@@ -1,4 +1,4 @@
-"""Builds a Study from plain values, so that a cohort of one's own is a config file and no Python elsewhere."""
+"""Builds a Study from plain values, so that a new cohort needs a config file only."""
 
 import math
 import string
@@ -19,12 +19,12 @@ ONLY_READ_BY = {"values": "category", "bins": "number", "negative": "yes_no"}
 
 
 def load_study(config: ConfigDict) -> Study:
-    """The study of a recipe, with the block hidden that it hides."""
+    """Returns the study of a recipe, without the block of attributes that the recipe hides."""
     return study_from_config(config.study.definition).hide(config.study.hide)
 
 
 def study_from_config(config: Mapping[str, Any]) -> Study:
-    """A study from a mapping (or ConfigDict) with the keys of `Study`; `attributes` is a sequence of mappings.
+    """Builds a study from a mapping (or ConfigDict) with the keys of `Study`; `attributes` is a sequence of mappings.
 
     `classes`, `views` and `values` are mappings or, since a ConfigDict sorts its keys, sequences of pairs. An
     attribute's `column` is its name unless said otherwise. Raises UserError for unknown and missing keys (it lists the
@@ -93,12 +93,12 @@ def _edges(value: Any, where: str) -> tuple[float, ...]:
 
 
 def _check_template(template: Any, known: Sequence[str], where: str) -> None:
-    """A template holds the known placeholders and no others, each bare: the values are handed over as words."""
+    """Raises UserError for a template with unknown placeholders or format specifiers: values are inserted as words."""
     try:
-        found = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+        placeholders = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except (TypeError, ValueError) as error:
         raise UserError(f"{where} is no template ({error}); write {{value}} where the value goes.") from error
-    for name, form, conversion in found:
+    for name, form, conversion in placeholders:
         if name not in known or form or conversion:
             written = (name or "") + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
             allowed = f"only {' and '.join(f'{{{one}}}' for one in known)}" if known else "none at all"
@@ -106,7 +106,7 @@ def _check_template(template: Any, known: Sequence[str], where: str) -> None:
 
 
 def _checked(config: Any, kind: type, where: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping as a dict, once its keys are known and none that is needed is missing."""
+    """Returns the mapping as a dict; raises UserError for unknown or missing keys."""
     if not hasattr(config, "items"):
         raise UserError(
             f"{where} should be a mapping with the keys of {kind.__name__}, not {config!r}; configs/aqua_study.py has an example."

@@ -17,7 +17,7 @@ from prima_jax.experiment import opening
 from prima_jax.stages import features, knowledge, pipeline
 from prima_jax.stages.backbones import Backbone, Backbones
 from prima_jax.stages.context import Context, Fold
-from prima_jax.studies.manifest import Reading
+from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.training.parallel import Parallel
 
 ONE_LAYER = {f"models__{name}__architecture__num_hidden_layers": 1 for name in ("image", "text", "llm")}
@@ -54,7 +54,7 @@ class Study:
     """The prepared study, shared by every test: nothing in it may be written to."""
 
     prepared: Prepared
-    reading: Reading
+    reading: LoadedStudy
     _backbones: dict[str, Backbones] = dataclasses.field(default_factory=dict)
 
     def context(self, folder: Path, *, kind: str = "pmap", devices: int = 1, **overrides: Any) -> Context:

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from prima_jax.studies.manifest import Reading, read
+from prima_jax.studies.manifest import LoadedStudy, read
 from tests.data.cohort import shared_folder, write_photograph
 from tests.studies.pad_ufes_20 import PAD_UFES_20
 
@@ -11,7 +11,7 @@ HEADER = ["patient_id", "lesion_id", "diagnostic", "img_id", *(a.column for a in
 
 
 @pytest.fixture(scope="module")
-def reading() -> Reading:
+def reading() -> LoadedStudy:
     return read(PAD_UFES_20, shared_folder("data", "pad_ufes_20"))
 
 

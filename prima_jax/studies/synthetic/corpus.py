@@ -1,4 +1,4 @@
-"""What the synthetic study's own risk table says, in clinical prose for the masked-language stage; no patient data."""
+"""The synthetic study's risk table as clinical prose for the masked-language stage; no patient data."""
 
 from dataclasses import dataclass
 from math import exp
@@ -51,7 +51,7 @@ class _Finding:
     phrase: str
     rates: tuple[float, float]
     among: str = ""
-    """Words for the patients of whom it is said; empty for all."""
+    """The patients that it applies to, in words; empty for all."""
 
     @property
     def evidence(self) -> float:
@@ -60,9 +60,9 @@ class _Finding:
 
 
 def corpus_lines(seed: int = 0) -> list[dict]:
-    """The corpus as records `text, kind, disease, attribute, direction, sources, vetted, synthetic`.
+    """Returns the corpus as records `text, kind, disease, attribute, direction, sources, vetted, synthetic`.
 
-    `direction` is what the finding does to the probability of `disease`: raises, lowers or none. `seed` chooses among
+    `direction` is the effect of the finding on the probability of `disease`: raises, lowers or none. `seed` chooses among
     the paraphrases and the order of the lines.
     """
     rng = np.random.default_rng(seed)

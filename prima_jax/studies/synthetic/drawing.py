@@ -36,7 +36,7 @@ INK: dict[str, dict[str, Color]] = {
 
 @dataclass
 class _Canvas:
-    """One photograph under way: x, y in -1..1 over the picture; u, v and rho, theta in radii of the cornea."""
+    """One photograph being drawn: x, y in -1..1 over the picture; u, v and rho, theta in radii of the cornea."""
 
     view: str
     pixel: float
@@ -51,14 +51,14 @@ class _Canvas:
     masks: dict[str, np.ndarray] = field(default_factory=dict)
 
     def paint(self, coverage: np.ndarray, color: Color | np.ndarray, opacity: float = 1.0, stain: bool = False) -> None:
-        """Lays paint over what is there; it hides the signs below it as far as it is opaque, unless it is a stain."""
+        """Blends a colour over the picture; by its opacity it hides the signs below it, unless it is a stain."""
         alpha = (coverage * opacity).astype(np.float32)
         self.image += alpha[..., None] * (np.asarray(color, np.float32) - self.image)
         for sign in () if stain else self.masks:
             self.masks[sign] = self.masks[sign] * (1 - alpha)
 
     def anatomy(self, coverage: np.ndarray, color: Color | np.ndarray, opacity: float = 1.0) -> None:
-        """Paints what any eye has, in the light of the view."""
+        """Paints normal anatomy in the illumination of the photograph."""
         self.paint(coverage, _lit(np.asarray(color, np.float32), self.view), opacity)
 
     def sign(self, name: str, coverage: np.ndarray, ink: str, opacity: float) -> None:

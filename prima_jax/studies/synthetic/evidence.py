@@ -1,4 +1,4 @@
-"""What bears on the organism in the synthetic slit-lamp study: its risk table, its draws, and the best one can do."""
+"""The generative model of the synthetic slit-lamp study: risk table, draws of units, and the Bayes rule's scores."""
 
 from dataclasses import dataclass
 from math import log
@@ -25,9 +25,9 @@ __all__ = [
 ORGANISMS = ("bacterial", "fungal")
 PRIOR = (0.55, 0.45)
 VIEW_RATES = {"white": 0.95, "blue": 0.88, "scatter": 0.75}
-"""How often an eye has each photograph; an eye left without any gets the white one."""
+"""The probability of each photograph of an eye; an eye without any gets the white one."""
 MISSING_RATE = 0.12
-"""How often a field is left empty, each on its own, whatever the organism."""
+"""The probability that a field is missing, independently of the others and of the organism."""
 CORNEA_MM = 11.7
 FELLOW_EVERY = 8
 """Every eighth eye is the fellow eye of the subject before: same organism, same history, signs of its own."""
@@ -57,7 +57,7 @@ class Factor:
         return self.bacterial[index], self.fungal[index]
 
     def log_likelihood_ratio(self, outcome: str) -> float:
-        """log P(outcome | fungal) / P(outcome | bacterial), in nats: above zero speaks for a fungus."""
+        """log P(outcome | fungal) / P(outcome | bacterial), in nats: above zero favours a fungus."""
         bacterial, fungal = self.rates(outcome)
         return log(fungal / bacterial)
 
@@ -101,8 +101,8 @@ SIGNS = (
 """Signs that only photographs hold; the defect shows in blue light alone."""
 
 RING = {"no": (0.05, 0.60), "yes": (0.85, 0.05)}
-"""P(ring infiltrate | organism) by contact lens wear. A ring means little until the wear of lenses is known: in a
-wearer it speaks for bacteria, in anyone else for a fungus. Photograph and history tell it only together."""
+"""P(ring infiltrate | organism) by contact lens wear. An interaction: in a wearer a ring
+is evidence for bacteria, in others for a fungus, so that it takes both photograph and history."""
 
 NEUTRAL = (
     _alike("sex", {"female": "female sex"}, ("female", "male"), (0.45, 0.55)),
@@ -117,7 +117,7 @@ NEUTRAL = (
 
 @dataclass(frozen=True)
 class Eye:
-    """One unit as drawn: `fields` is what the manifest says (empty: missing), `signs` what the photographs show."""
+    """One drawn unit: `fields` are the manifest's (empty: missing), `signs` the photographs'."""
 
     subject: int
     eye: str
@@ -135,7 +135,7 @@ class Eye:
 
 
 def subject_of(unit: int) -> int:
-    """The subject whose eye unit number `unit` is; it does not depend on how many units there are."""
+    """Returns the subject of unit number `unit`, which does not depend on the number of units."""
     return unit - (unit + 1) // FELLOW_EVERY
 
 
