@@ -23,7 +23,7 @@ _KINDS = {
     "dict": "a mapping",
     "model": "a section",
 }
-"""What a field should be, by the first word of pydantic's error."""
+"""The expected kind of value, by the first word of pydantic's error type."""
 
 
 def check(config: ConfigDict) -> None:
@@ -36,8 +36,8 @@ def check(config: ConfigDict) -> None:
 
 
 def _sentence(error: ValidationError) -> str:
-    """Of all that is wrong, the first: an unknown name before an absent one, and both before values."""
-    first = min(error.errors(), key=lambda found: (found["type"] != "extra_forbidden", found["type"] != "missing"))
+    """Returns the first error as a sentence: unknown fields before missing ones, and both before wrong values."""
+    first = min(error.errors(), key=lambda one: (one["type"] != "extra_forbidden", one["type"] != "missing"))
     field = ".".join(part for part in first["loc"] if isinstance(part, str))
     if first["type"] == "extra_forbidden":
         beside = [name for name in _names(Recipe) if name.rpartition(".")[0] == field.rpartition(".")[0]]
@@ -48,16 +48,16 @@ def _sentence(error: ValidationError) -> str:
     return f"{field} {_expected(first)}, not {first['input']!r}: set --config.{field}."
 
 
-def _expected(found: ErrorDetails) -> str:
-    kind, context = found["type"], found.get("ctx", {})
+def _expected(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
     if kind == "greater_than_equal":
         return f"should be {_bound(context['ge'])} or more"
     if kind == "less_than_equal":
         return f"should be {_bound(context['le'])} or less"
     if kind == "literal_error":
         return f"should be {context['expected'].replace(', ', ' or ')}"
-    if kind == "told":
-        return found["msg"]
+    if kind == "stated":
+        return error["msg"]
     return f"should be {_KINDS[kind.partition('_')[0]]}"
 
 
@@ -66,11 +66,11 @@ def _bound(value: float) -> str:
 
 
 def _names(section: type[BaseModel], prefix: str = "") -> list[str]:
-    """Of all sections and fields, as --config has them."""
-    found = []
+    """Returns the dotted names of all sections and fields, as in --config."""
+    names = []
     for name, field in section.model_fields.items():
-        found.append(prefix + name)
+        names.append(prefix + name)
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                found += _names(kind, f"{prefix}{name}.")
-    return found
+                names += _names(kind, f"{prefix}{name}.")
+    return names

@@ -13,27 +13,27 @@ __all__ = ["Adapters", "Features", "Model", "Recipe"]
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
-        raise PydanticCustomError("told", "is a share between 0 and 1")
+        raise PydanticCustomError("stated", "is a share between 0 and 1")
     return value
 
 
 def _rising(pair: Any, most: float) -> Any:
     if not (_are_numbers(pair, 2) and 0 < pair[0] <= pair[1] <= most):
         limit = " and at most 1" if most == 1 else ""
-        raise PydanticCustomError("told", f"should be two numbers above 0{limit}, the lower first")
+        raise PydanticCustomError("stated", f"should be two numbers above 0{limit}, the lower first")
     return pair
 
 
 def _loss_weights(weights: Any) -> Any:
     if not (_are_numbers(weights, 4) and min(weights) >= 0 and max(weights) > 0):
         raise PydanticCustomError(
-            "told", "should be four numbers of 0 or more, for L_img, L_glo, L_loc and L_soft, and one of them above 0"
+            "stated", "should be four numbers of 0 or more, for L_img, L_glo, L_loc and L_soft, and one of them above 0"
         )
     return weights
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    """Whether these are so many finite numbers."""
+    """Returns True if `values` are `count` finite numbers."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
         return False
     return all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
@@ -47,7 +47,7 @@ def _finite(value: Any) -> Any:
 
 def _different_seeds(seeds: tuple[Any, ...]) -> tuple[Any, ...]:
     if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds):
-        raise PydanticCustomError("told", "should be one or more different numbers of 0 or more")
+        raise PydanticCustomError("stated", "should be one or more different numbers of 0 or more")
     return seeds
 
 
@@ -63,15 +63,15 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # scikit-learn takes no larger
 ClassWeights = Literal["none", "balanced"]
 Texts = tuple[str, ...]
 Plain = dict[str, Any]
-"""A section that is checked where it is read."""
+"""A section that is checked by its reader."""
 
 
 class Section(BaseModel, extra="forbid", strict=True):
-    """A section has these fields, all of them unless they have a default, and no others."""
+    """A section of a recipe: fields without a default are required, and others are refused."""
 
 
 class Training(Section):
-    """How long and how fast something is trained."""
+    """Settings of a training: length, batches, optimiser."""
 
     epochs: Amount
     batch_size: Count
@@ -80,7 +80,7 @@ class Training(Section):
 
 
 class Adapters(Section):
-    """LoRA; at rank 0 the model is trained whole."""
+    """Settings of LoRA; at rank 0 the whole model is trained."""
 
     rank: Whole
     alpha_over_rank: Number
@@ -88,13 +88,13 @@ class Adapters(Section):
 
 
 class Classified(Training):
-    """What is trained on the diagnoses."""
+    """Settings of a training on the diagnoses."""
 
     class_weights: ClassWeights
 
 
 class Adapted(Classified, Adapters):
-    """What trains adapters on the diagnoses."""
+    """Settings of a training of adapters on the diagnoses."""
 
 
 class Synthetic(Section):

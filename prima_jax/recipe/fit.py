@@ -1,4 +1,4 @@
-"""What the fields of a recipe ask of one another, of the checkpoints and of the devices."""
+"""Checks the fields of a recipe against one another, the checkpoints and the devices."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def check_fit(recipe: Recipe) -> None:
 
 
 def _module(name: str, settings: Model) -> Any:
-    """The model that the config describes, without its weights."""
+    """Returns the model that the config describes, without its weights."""
     _check_weights(name, settings)
     description = _description(name, settings)
     kind = description.get("model_type")
@@ -61,12 +61,12 @@ def _module(name: str, settings: Model) -> Any:
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from error
     if settings.weights:
-        Tensors(weight_files(Path(settings.weights)))  # reads no number, but tells what is damaged or not there
+        Tensors(weight_files(Path(settings.weights)))  # reads no values, but raises for damaged or missing files
     return module
 
 
 def _description(name: str, settings: Model) -> dict[str, Any]:
-    """The content of the checkpoint's config.json, or of the section `architecture`."""
+    """Returns the content of the checkpoint's config.json, or of the section `architecture`."""
     if not settings.weights:
         return settings.architecture
     path = Path(settings.weights) / "config.json"
@@ -88,14 +88,14 @@ def _check_weights(name: str, settings: Model) -> None:
             )
         return
     folder = Path(settings.weights)
-    for wanted, found in (
+    for pattern, exists in (
         ("config.json", (folder / "config.json").is_file()),
-        # Of pickles `weight_files` says how to convert them.
+        # Pickles count: the error of `weight_files` tells how to convert them.
         ("*.safetensors", any(path.suffix in (".safetensors", *PICKLES) for path in folder.glob("*"))),
     ):
-        if not found:
+        if not exists:
             raise UserError(
-                f"There are no weights for models.{name} at {folder} (looked for {folder}/{wanted}): download them, set "
+                f"There are no weights for models.{name} at {folder} (looked for {folder}/{pattern}): download them, set "
                 f"--config.models.{name}.weights, or run a preset that needs none, such as configs/aqua.py:demo."
             )
 
@@ -123,7 +123,7 @@ def _check_adapters(stage: str, recipe: Recipe, name: str, module: Any) -> None:
 
 
 def _check_targets(stage: str, settings: Adapters, module: Any) -> None:
-    """Names are compared with those of the layers that would be there; no number is computed."""
+    """Raises UserError if a LoRA target names no layer of the model, by its abstract shapes alone."""
 
     def adapters() -> Any:
         parameters = pretrained.init_random(module, 0)["params"]
@@ -156,7 +156,7 @@ def _check_sizes(size: int, patch: int, stored: int) -> None:
 
 
 def _check_vocabulary(recipe: Recipe, modules: dict[str, Any]) -> None:
-    """Where a tokenizer is trained it needs room, and a token beyond a model's vocabulary would be read as another one."""
+    """Raises UserError if a trained tokenizer's vocabulary is too small, or larger than that of a model from random weights."""
     size = recipe.text.vocabulary_size
     least = BYTES + len(SPECIALS) + len(recipe.study.definition.get("classes", ()))
     for name in ("text", "llm"):

@@ -1,4 +1,4 @@
-"""What must be said wherever a table of results is shown: whose data, which folds, and what limits the figures."""
+"""Sentences that belong under every table of results: the data, the folds and the limits of the figures."""
 
 from collections.abc import Mapping, Sequence
 from statistics import stdev
@@ -10,77 +10,77 @@ __all__ = ["caption", "conditions", "facts", "figure", "title", "warnings"]
 
 
 def title(results: Mapping[str, Any]) -> str:
-    """The study's title, with SYNTHETIC before it where no patient stands behind the figures."""
+    """Returns the study's title, with SYNTHETIC before it if the data are drawn by a program."""
     name = results.get("title") or results["study"]
     return f"SYNTHETIC, no patients: {name}" if results["synthetic"] else name
 
 
 def caption(results: Mapping[str, Any]) -> list[str]:
-    """The sentences under a table, which stands under the study's title."""
+    """Returns the sentences under a table: its facts and warnings."""
     return [*facts(results), *warnings(results)]
 
 
 def facts(results: Mapping[str, Any]) -> list[str]:
-    """How the figures came about: what they are, the folds, the size of the study."""
+    """Returns sentences on how the figures were measured: kind, folds, size of the study."""
     return [_what(results), _size(results), _split(results)]
 
 
 def conditions(results: Mapping[str, Any]) -> list[str]:
-    """Under which no figure says what it seems to: a control, inner folds, untrained weights, several codes, hidden fields."""
-    said = []
+    """Returns warnings about the run itself: a control, inner folds, random weights, several codes, hidden fields."""
+    sentences = []
     if (fold := results.get("without_fold", -1)) >= 0:
         of_seeds = " of each seed" if len(results.get("seeds", ())) > 1 else ""
-        said.append(
+        sentences.append(
             f"INNER FOLDS: the records held out in fold {fold}{of_seeds} were left out, and the others split anew: these figures "
             "are for choosing settings, and are not those of the whole study."
         )
     if results.get("shuffled"):
-        said.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
+        sentences.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
     if results.get("random_weights"):
-        said.append(
+        sentences.append(
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
     if " and " in (codes := results.get("versions", {}).get("prima_jax", "")):
-        said.append(f"SEVERAL CODES: what was finished before this package changed was kept as it was ({codes}).")
+        sentences.append(f"SEVERAL CODES: what was finished before this package changed was kept as it was ({codes}).")
     if results.get("hidden_block"):
-        said.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
-    return said
+        sentences.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
+    return sentences
 
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
-    """What a reader has to know before believing the figures."""
-    said = [*conditions(results), *_no_corpus(results)]
+    """Returns all warnings that a reader needs beside the figures."""
+    sentences = [*conditions(results), *_no_corpus(results)]
     if results.get("straddling_subjects"):
-        said.append(
+        sentences.append(
             f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "
             f"{_have(results['straddling_subjects'])} records in several folds, so a method can have trained on other "
             "records of a subject that it is tested on."
         )
-    said += _missingness(results)
+    sentences += _missingness(results)
     if results.get("missing_images"):
         rows = results["missing_images"]
-        said.append(f"{_count(rows, 'row')} without a photograph {_be(rows)} left out.")
+        sentences.append(f"{_count(rows, 'row')} without a photograph {_be(rows)} left out.")
     if results.get("identical_images"):
         groups = len(results["identical_images"])
-        said.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")
+        sentences.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")
     if results.get("corpus_vetted") is False and results.get("corpus_texts") != 0:
         unpublished = "" if results.get("corpus_published") else " They are no published corpus either."
-        said.append(f"No physician vetted the texts that the text encoder was trained on.{unpublished}")
-    return said
+        sentences.append(f"No physician vetted the texts that the text encoder was trained on.{unpublished}")
+    return sentences
 
 
 def figure(values: Sequence[float | None], seeds: int = 1) -> str:
-    """Folds' figures in [0, 1] as per cent, "mean (SD)"; None, where a fold has no figure, is left out.
+    """Formats folds' figures in [0, 1] as per cent, "mean (SD)"; None, where a fold has no figure, is left out.
 
     The standard deviation is that of a sample (ddof = 1); a single fold has none. Of several seeds, which stand one after the
     other, it is the deviation over the folds of one (`over_seeds`).
     """
     if seeds > 1:
-        found = over_seeds(by_seed(values, seeds))
-        if found is None:
+        spread = over_seeds(by_seed(values, seeds))
+        if spread is None:
             return "-"
-        return f"{100 * found.mean:.2f}" + ("" if found.fold_sd is None else f" ({100 * found.fold_sd:.2f})")
+        return f"{100 * spread.mean:.2f}" + ("" if spread.fold_sd is None else f" ({100 * spread.fold_sd:.2f})")
     known = [100 * value for value in values if value is not None]
     if not known:
         return "-"
@@ -121,7 +121,7 @@ def _split(results: Mapping[str, Any]) -> str:
 
 
 def _no_corpus(results: Mapping[str, Any]) -> list[str]:
-    """A text encoder that read no medical prose is not the paper's, whether or not it read the study's own sentences."""
+    """Returns a warning if the text encoder was trained on no medical prose: it is not the paper's then."""
     if results.get("corpus_texts") != 0:
         return []
     if results.get("seconds", {}).get("knowledge"):
@@ -131,7 +131,7 @@ def _no_corpus(results: Mapping[str, Any]) -> list[str]:
 
 
 def _missingness(results: Mapping[str, Any]) -> list[str]:
-    """Which fields are filled in can tell the diagnosis; the figures of the two plainest rows say how far."""
+    """Returns a warning if missingness predicts the diagnosis, by the rows that see only which fields are filled in."""
     rows = [results["methods"].get(method) for method in ("missingness_only", "majority")]
     if None in rows:
         return []
@@ -147,11 +147,11 @@ def _missingness(results: Mapping[str, Any]) -> list[str]:
 
 
 def _exceeds(values: Sequence[float], others: Sequence[float], seeds: int) -> bool:
-    """Whether the mean gain over the same folds is larger than its standard deviation; less is taken for chance."""
+    """Returns True if the mean gain over the same folds exceeds its standard deviation."""
     gains = [value - other for value, other in zip(values, others, strict=True)]
-    found = over_seeds(by_seed(gains, seeds)) if seeds > 1 else None
-    if found:
-        return found.mean > (found.fold_sd or 0.0)
+    by_folds = over_seeds(by_seed(gains, seeds)) if seeds > 1 else None
+    if by_folds:
+        return by_folds.mean > (by_folds.fold_sd or 0.0)
     mean = sum(gains) / len(gains)
     spread = stdev(gains) if len(gains) > 1 else 0.0
     return mean > spread
@@ -162,7 +162,7 @@ def _seeds(results: Mapping[str, Any]) -> int:
 
 
 def _first_seed(results: Mapping[str, Any]) -> str:
-    """Which seed's folds are meant, where there are several."""
+    """Returns a clause that names the first seed, if there are several."""
     return f" (folds of seed {results['seeds'][0]})" if _seeds(results) > 1 else ""
 
 

@@ -11,7 +11,7 @@ __all__ = ["confusion_picture"]
 
 
 def confusion_picture(name: str, counts: np.ndarray, class_names: Sequence[str], *, synthetic: bool) -> bytes:
-    """PNG bytes: the counts `[C, C]`, and under each its share of the true class in per cent, which also shades it."""
+    """Returns PNG bytes: the counts `[C, C]`, and under each its share of the true class in per cent, which also shades it."""
     side = 2.0 + 0.65 * len(class_names)
     figure, axes = blank_figure(side, side)
     shares = np.nan_to_num(row_shares(counts))

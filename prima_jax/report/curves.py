@@ -27,9 +27,9 @@ class Curves:
 
     stage: str
     row: str
-    """The title of a row that it belongs to, where other rows have trained it otherwise; else empty."""
+    """The title of the row, if other rows trained this stage with other settings; else empty."""
     histories: Mapping[str, Path]
-    """Whose ("fold 0", "all folds") -> its `history.jsonl`."""
+    """Fold ("fold 0", "all folds") -> its `history.jsonl`."""
 
     @property
     def title(self) -> str:
@@ -37,12 +37,12 @@ class Curves:
 
 
 def stage_name(stage: str) -> str:
-    """The name of a stage in words; one that is not known keeps its own."""
+    """Returns the name of a stage in words; unknown stages keep their own."""
     return _STAGES.get(stage, (stage, "loss"))[0]
 
 
 def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and losses, `[S]` each, of a file with an object {"step": ..., "loss": ...} a line; UserError otherwise."""
+    """Reads steps and losses, `[S]` each, of a file with an object {"step": ..., "loss": ...} a line; UserError otherwise."""
     steps, losses = [], []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
@@ -57,7 +57,7 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def loss_picture(curves: Curves, *, synthetic: bool) -> bytes:
-    """One line per fold: the loss as it was in the background, and in front its mean over a fiftieth of the steps."""
+    """Draws a line per fold: the raw loss in the background, its moving mean over a fiftieth of the steps in front."""
     figure, axes = blank_figure(6.4, 3.6)
     for number, (whose, path) in enumerate(curves.histories.items()):
         steps, losses = read_history(path)

@@ -27,7 +27,7 @@ def page(
     reliabilities: Mapping[str, bytes],
     config: str,
 ) -> str:
-    """The whole page: scores, warnings, statistics, seconds, pictures (PNG bytes by their titles), versions, config text."""
+    """Renders the page: scores, warnings, statistics, seconds, pictures (PNG bytes by their titles), versions, config text."""
     return _TEMPLATES.get_template("report.html").render(
         scores=score_table(results),
         synthetic=results["synthetic"],

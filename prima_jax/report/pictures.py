@@ -1,4 +1,4 @@
-"""What every picture of this room shares: a figure that needs no display, its title, and its bytes."""
+"""Helpers of all pictures: a figure without a display, its title, and its PNG bytes."""
 
 import io
 from typing import Any
@@ -10,19 +10,19 @@ __all__ = ["blank_figure", "headed", "png_bytes"]
 
 
 def blank_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of so many inches and its one pair of axes; needs no display and no global state."""
+    """Returns a figure of this size in inches and its axes, without a display or global state."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
 def headed(name: str, synthetic: bool) -> str:
-    """The title of a picture, which says so where no patient stands behind the figures."""
+    """Returns the title of a picture, marked if the study is synthetic."""
     return f"SYNTHETIC study\n{name}" if synthetic else name
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """The figure as PNG. Without the library's version inside, the same run gives the same bytes."""
+    """Returns the figure as PNG, without the library's version in it, so that the same run gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     return buffer.getvalue()

@@ -58,15 +58,15 @@ class PublishedTable:
     classes: Mapping[str, str]
     """Class of the study -> its heading, in the order of the paper's columns."""
     conditions: str
-    """What a reader must know before setting other figures beside these."""
+    """Caveats of comparing other figures with these."""
     rows: tuple[PublishedRow, ...]
     ablation: tuple[tuple[Figure, Figure, Figure], ...] = ()
-    """Of Table 3: macro F1, accuracy, balanced accuracy."""
+    """Rows of Table 3: macro F1, accuracy, balanced accuracy."""
     elsewhere: tuple[PublishedElsewhere, ...] = ()
 
 
 def published_table(results: Mapping[str, Any]) -> PublishedTable | None:
-    """The paper's table of the study, if it may stand beside these results: not beside a synthetic or shuffled study's."""
+    """Returns the paper's table of the study; None for a synthetic or shuffled study."""
     known = PUBLISHED.get(results["study"])
     if known is None or results["synthetic"] or results.get("shuffled") or set(known.classes) != set(results["classes"]):
         return None
@@ -74,7 +74,7 @@ def published_table(results: Mapping[str, Any]) -> PublishedTable | None:
 
 
 def published_cells(row: PublishedRow | PublishedElsewhere, classes: Collection[str]) -> tuple[str, ...]:
-    """A row as text: its name, marked, F1 of each class, macro F1, accuracy, balanced accuracy; "-" for what is not published."""
+    """Returns a row as text: marked name, F1 of each class, macro F1, accuracy, balanced accuracy; "-" if unpublished."""
     if isinstance(row, PublishedElsewhere):
         return (f"{row.method} (published elsewhere)", *["-"] * len(classes), f"{row.macro_f1:.2f}", f"{row.accuracy:.2f}", "-")
     figures = [*(row.f1[name] for name in classes), row.macro_f1, row.accuracy, row.balanced_accuracy]
@@ -82,7 +82,7 @@ def published_cells(row: PublishedRow | PublishedElsewhere, classes: Collection[
 
 
 def published_notes(table: PublishedTable) -> list[str]:
-    """What has to stand under a table that shows all of its rows."""
+    """Returns the notes under a table that shows all of its rows."""
     notes = [f"(published): not measured here, Table {table.number} of {CITATION}: {table.conditions}."]
     return notes + [
         f"{row.method} (published elsewhere): not measured here, {row.citation}: {row.conditions}." for row in table.elsewhere
@@ -192,7 +192,7 @@ _LOST_MARKS = (
 
 
 def as_json(study: str, *, synthetic: bool) -> dict[str, Any]:
-    """The published table of a study as plain values for results.json; {} where there is none or it is synthetic."""
+    """Returns the published table of a study as plain values for results.json; {} where there is none or it is synthetic."""
     table = PUBLISHED.get(study)
     if table is None or synthetic:
         return {}

@@ -1,4 +1,4 @@
-"""The reliability diagram as PNG bytes: how often a method was right, against how sure it was."""
+"""The reliability diagram as PNG bytes: accuracy against confidence."""
 
 import numpy as np
 

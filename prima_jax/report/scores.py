@@ -1,4 +1,4 @@
-"""The scores of all rows as a table: F1 of each class, macro F1, accuracy, balanced accuracy, and what a row cost."""
+"""The scores of all rows as a table: F1 of each class, macro F1, accuracy, balanced accuracy and cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ __all__ = ["class_order", "score_table"]
 
 
 def score_table(results: Mapping[str, Any], *, costs: bool = True) -> Table:
-    """In per cent, each row with the paper's own row under it, if it has one and the study is the paper's.
+    """Returns scores in per cent, each row followed by the paper's row if it has one and the study is the paper's.
 
-    A plain run has the other published rows last. results: as experiment/run.py gives them; costs: whether
-    the columns of what a row cost are there.
+    A plain run has the other published rows last. results: from experiment/run.py; costs: adds columns of
+    time and memory.
     """
     number = f": Table {results['table']}" if results["table"] else ""
     headings, lines = _headings(results), _lines(results)
@@ -27,13 +27,13 @@ def score_table(results: Mapping[str, Any], *, costs: bool = True) -> Table:
 
 
 def class_order(results: Mapping[str, Any]) -> tuple[str, ...]:
-    """The classes as the paper's columns have them, else as the study has them."""
+    """Returns the classes in the paper's order of columns, else in the study's."""
     known = PUBLISHED.get(results["study"])
     return tuple(known.classes if known and set(known.classes) == set(results["classes"]) else results["classes"])
 
 
 def _headings(results: Mapping[str, Any]) -> tuple[str, ...]:
-    """As the paper has them, and what a row costs."""
+    """Returns the paper's headings, and those of a row's cost."""
     marks = [
         *(["SYNTHETIC study"] if results["synthetic"] else []),
         *(["INNER FOLDS"] if results.get("without_fold", -1) >= 0 else []),
@@ -100,5 +100,5 @@ def _classes(results: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _seed_deviation(scores: list[Sequence[float | None]]) -> str:
-    found = over_seeds(scores)
-    return "-" if found is None or found.seed_sd is None else f"{100 * found.seed_sd:.2f}"
+    spread = over_seeds(scores)
+    return "-" if spread is None or spread.seed_sd is None else f"{100 * spread.seed_sd:.2f}"

@@ -10,20 +10,20 @@ __all__ = ["statistics_tables"]
 
 
 def statistics_tables(results: Mapping[str, Any]) -> list[Table]:
-    """Intervals and comparisons of all rows, then the subgroups of the row they are compared with."""
-    found = results["statistics"]["methods"]
-    tables = [_methods(results, found)]
-    if found.get("prima", {}).get("subgroups"):
-        tables.append(_subgroups(found["prima"]["subgroups"], results))
+    """Returns intervals and comparisons of all rows, then the subgroups of the reference row."""
+    methods = results["statistics"]["methods"]
+    tables = [_methods(results, methods)]
+    if methods.get("prima", {}).get("subgroups"):
+        tables.append(_subgroups(methods["prima"]["subgroups"], results))
     return tables
 
 
-def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
-    two_classes = any((one.get("against_prima") or {}).get("delong") for one in found.values())
+def _methods(results: Mapping[str, Any], methods: Mapping[str, Any]) -> Table:
+    two_classes = any((one.get("against_prima") or {}).get("delong") for one in methods.values())
     columns = ["Method", "Macro F1", "By chance", "Macro AUC", "Brier", "ECE (if honest)", "ECE, temperature"]
     columns += ["PRIMA's F1 less its own", "t: p", "McNemar: p", *(["DeLong: p"] if two_classes else [])]
     lines = []
-    for name, one in found.items():
+    for name, one in methods.items():
         against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
             results["methods"][name]["title"],
@@ -40,12 +40,12 @@ def _methods(results: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
         if two_classes:
             cells.append(_p(against["delong"]["p_holm"]) if against else "")
         lines.append(Line(tuple(cells), "own" if name == "prima" else ""))
-    return Table("Statistics", tuple(columns), tuple(lines), tuple(_notes(results, found)))
+    return Table("Statistics", tuple(columns), tuple(lines), tuple(_notes(results, methods)))
 
 
-def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _notes(results: Mapping[str, Any], methods: Mapping[str, Any]) -> list[str]:
     torn = results.get("in_several_folds")
-    said = [
+    sentences = [
         f"Seed {results['seeds'][0]}, all held-out cases together, in per cent; in parentheses 95% intervals by a bootstrap over "
         "subjects. They say how far another sample of subjects would move a figure, not another training, and are not corrected "
         "for their number.",
@@ -64,23 +64,23 @@ def _notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         else "No record, unit, file or group of identical photographs lies in two folds; near duplicates were not looked for.",
     ]
     if results.get("shuffled") == "labels":
-        beyond = [results["methods"][name]["title"] for name, one in found.items() if not one["chance"]["macro_f1"]["within"]]
-        said.append(
+        beyond = [results["methods"][name]["title"] for name, one in methods.items() if not one["chance"]["macro_f1"]["within"]]
+        sentences.append(
             f"CONTROL, labels shuffled: outside 95% of chance in macro F1 {_are(beyond)}; about one row in twenty would be, "
             "by chance."
         )
-    return said
+    return sentences
 
 
 def _are(names: list[str]) -> str:
     return f"are {'; '.join(names)}" if names else "is no row"  # names have commas
 
 
-def _subgroups(found: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
+def _subgroups(groupings: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
     classes = class_order(results)
     places = [list(results["classes"]).index(name) for name in classes]
     lines = []
-    for grouping, groups in found.items():
+    for grouping, groups in groupings.items():
         for group in groups:
             figures = [group[score] for score in ("macro_f1", "accuracy", "balanced_accuracy")]
             shown = ["too few" if value is None else f"{100 * value:.1f}" for value in figures]

@@ -24,7 +24,7 @@ class Line:
 
     cells: tuple[str, ...]
     kind: Literal["", "own", "published"] = ""
-    """PRIMA's own, or published figures, which nobody measured here."""
+    """PRIMA's own row, or published figures, which were not measured here."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """The headings, the lines and the notes; the title is for the caller to set."""
+    """Returns headings, lines and notes in Markdown, without the title."""
     rule = "|".join(["", " :-- ", *[" --: "] * (len(table.headings) - 1), ""])
     lines = [_line(table.headings), rule, *(_line(line.cells) for line in table.lines)]
     return "\n".join([*lines, "", *(f"- {sentence}" for sentence in table.notes)]) + "\n"
 
 
 def latex(table: Table) -> str:
-    """A tabular for booktabs, with the title and the notes as comments."""
+    """Returns a tabular for booktabs, with the title and the notes as comments."""
     rows = [" & ".join(map(_escaped, cells)) + r" \\" for cells in (table.headings, *(line.cells for line in table.lines))]
     return "\n".join(
         [
@@ -63,7 +63,7 @@ def latex(table: Table) -> str:
 
 
 def csv_bytes(rows: Sequence[Sequence[Any]]) -> bytes:
-    """Lines of CSV in UTF-8."""
+    """Returns the lines as CSV in UTF-8."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue().encode()

@@ -13,7 +13,7 @@ NARROWEST_NAME = 14
 
 
 def terminal_table(table: Table) -> str:
-    """Title, table and notes in at most 140 columns; a table too wide for them is cut into several."""
+    """Returns title, table and notes in at most 140 columns; a wider table is split into several."""
     lines = [*_wrap(table.title), ""]
     for columns, name_width, gap in _cuts(table):
         lines += [*_block(table, columns, name_width, gap), ""]

@@ -1,4 +1,4 @@
-"""What a run leaves for people: results.json, predictions.csv, table.md, .tex and .csv, pictures/ and report.html."""
+"""Writes the results of a run: results.json, predictions.csv, table.md, .tex and .csv, pictures/ and report.html."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -55,22 +55,22 @@ def write_report(
 
 
 def table_text(results: Mapping[str, Any]) -> str:
-    """table.md: the scores, what has to be said under them, and the statistics."""
+    """Returns table.md: the scores with their notes, and the statistics."""
     scores = score_table(results)
     parts = [f"**{scores.title}**\n\n{markdown(scores)}"]
     parts += [f"## {table.title}\n\n{markdown(table)}" for table in statistics_tables(results)]
     return "\n".join(parts)
 
 
-def _pictures_of_rows(results: Mapping[str, Any], found: Predictions) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Title of the row -> its confusion matrix, and its reliability diagram."""
-    names, synthetic = found.class_names, results["synthetic"]
+def _pictures_of_rows(results: Mapping[str, Any], predictions: Predictions) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Returns title of the row -> its confusion matrix, and title -> its reliability diagram."""
+    names, synthetic = predictions.class_names, results["synthetic"]
     confusions, reliabilities = {}, {}
-    for row, probabilities in found.probabilities.items():
+    for row, probabilities in predictions.probabilities.items():
         title = results["methods"][row]["title"]
-        counts = confusion(found.labels, probabilities.argmax(axis=1), len(names))
+        counts = confusion(predictions.labels, probabilities.argmax(axis=1), len(names))
         confusions[title] = confusion_picture(title, counts, names, synthetic=synthetic)
-        reliabilities[title] = reliability_picture(title, found.labels, probabilities, synthetic=synthetic)
+        reliabilities[title] = reliability_picture(title, predictions.labels, probabilities, synthetic=synthetic)
     return confusions, reliabilities
 
 
@@ -80,7 +80,7 @@ def _file_name(title: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's numbers and arrays, and paths, as JSON has them."""
+    """Converts numpy numbers and arrays, and paths, to JSON values."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     if isinstance(value, Path):
