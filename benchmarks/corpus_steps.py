@@ -224,15 +224,15 @@ def child(name: str, folder: Path, diseases: int, records: int) -> Figures:
 
 def row(drawn: Path, diseases: int, records: int, names: tuple[str, ...]) -> Figures:
     """The figures of these steps, on the first `records` of the drawn records."""
-    found: Figures = {"diseases": diseases, "records": records}
+    figures: Figures = {"diseases": diseases, "records": records}
     with tempfile.TemporaryDirectory() as folder:
         share(drawn, Path(folder), records)
         for name in names:
-            found[name] = child(name, Path(folder), diseases, records)
-            print(f"{diseases} diseases, {records} records, {name}: {found[name]}", flush=True)
-    found["index"] = found["retrieve"].pop("index") | {"loop_seconds": found["retrieve"]["loop_seconds"]}
-    found["claims"] = found["review"].pop("claims")
-    return found
+            figures[name] = child(name, Path(folder), diseases, records)
+            print(f"{diseases} diseases, {records} records, {name}: {figures[name]}", flush=True)
+    figures["index"] = figures["retrieve"].pop("index") | {"loop_seconds": figures["retrieve"]["loop_seconds"]}
+    figures["claims"] = figures["review"].pop("claims")
+    return figures
 
 
 def over_records(sizes: list[int]) -> list[Figures]:
@@ -291,7 +291,7 @@ def main() -> None:
         machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
         report = {"machine": machine, "exponents": slopes, "over_records": rows, "over_claims": claims}
         given.out.write_text(json.dumps(rounded(report), indent=1) + "\n")
-    for one in (found["retrieve"] for found in rows if found["records"] <= RECORDS[-1]):
+    for one in (figures["retrieve"] for figures in rows if figures["records"] <= RECORDS[-1]):
         if one["seconds"] > LIMIT_SECONDS or one["peak_gib"] > LIMIT_GIB:
             raise SystemExit(f"Beyond {LIMIT_SECONDS} s or {LIMIT_GIB} GiB: {one}")
 

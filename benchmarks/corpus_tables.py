@@ -27,8 +27,8 @@ def costs(rows: Sequence[Any], over: str, exponents: dict[str, float], names: di
     """A line for each step: seconds of the processor at each size, the largest peak of memory, the exponent."""
     head = [f"processor time, {over}", *(f"{row[over]:,}" for row in rows), "peak memory", "exponent"]
     lines = [
-        [told, *(f"{row[name]['processor_seconds']:.1f} s" for row in rows), peak(rows, name), f"{exponents[name]:.2f}"]
-        for name, told in names.items()
+        [title, *(f"{row[name]['processor_seconds']:.1f} s" for row in rows), peak(rows, name), f"{exponents[name]:.2f}"]
+        for name, title in names.items()
     ]
     return table(head, lines)
 
@@ -43,8 +43,8 @@ def ranking(rows: Sequence[Any]) -> str:
     lines = []
     for row in rows:
         one = row["retrieve"]["ranking"]
-        found = [f"{100 * one['recall_about']:.1f}%", f"{one['mean_rank_about']:.1f}", f"{100 * one['recall_finding']:.1f}%"]
-        lines.append([f"{row['records']:,}", f"{one['records_that_name_both']:.0f}", *found, f"{one['ndcg']:.2f}"])
+        ranks = [f"{100 * one['recall_about']:.1f}%", f"{one['mean_rank_about']:.1f}", f"{100 * one['recall_finding']:.1f}%"]
+        lines.append([f"{row['records']:,}", f"{one['records_that_name_both']:.0f}", *ranks, f"{one['ndcg']:.2f}"])
     return table(head, lines)
 
 

@@ -27,7 +27,7 @@ from prima_jax.stages.refine import classification
 PHOTOGRAPHS, SIZE, RANK, CLASSES, ROUNDS = 16, 154, 32, 6, 5
 ENCODER = {"model_type": "dinov2", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "image_size": 518}
 LAST = (4, 2)
-"""How many of the twelve blocks have adapters, besides all of them."""
+"""Numbers of last blocks with adapters that are compared with adapters in all twelve."""
 
 
 def step(module: Any, variables: Any, last: int, photographs: np.ndarray) -> Callable[[], Any]:
@@ -72,8 +72,10 @@ def main() -> None:
             times[name].append(time.perf_counter() - started)
     whole = statistics.median(times["12"])
     for name, seconds in times.items():
-        found = statistics.median(seconds)
-        print(f"{name:>24}: {1000 * found / PHOTOGRAPHS:6.1f} ms a photograph, {found / whole:.2f} of adapters in all 12 blocks")
+        middle = statistics.median(seconds)
+        print(
+            f"{name:>24}: {1000 * middle / PHOTOGRAPHS:6.1f} ms a photograph, {middle / whole:.2f} of adapters in all 12 blocks"
+        )
 
 
 if __name__ == "__main__":

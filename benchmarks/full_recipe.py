@@ -1,4 +1,4 @@
-"""Whether a recipe fits this machine's devices, and how long it would take: a few steps of each stage of one fold.
+"""Measures the memory and time of a recipe on this machine's devices: a few steps of each stage of one fold.
 
     python -m benchmarks.full_recipe --config=configs/aqua.py --workdir=runs/trial --config.data.dir=PATH
 
@@ -80,9 +80,9 @@ class Program:
 
     def memory(self) -> tuple[float, float]:
         """GiB of one device: what the program is given, and the most that it holds beside that."""
-        found = self._compiled.memory_analysis()
-        written = max(0, found.output_size_in_bytes - found.alias_size_in_bytes)
-        return found.argument_size_in_bytes / 2**30, (found.temp_size_in_bytes + written) / 2**30
+        memory = self._compiled.memory_analysis()
+        written = max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes)
+        return memory.argument_size_in_bytes / 2**30, (memory.temp_size_in_bytes + written) / 2**30
 
 
 class Timed:
@@ -132,7 +132,7 @@ def measure(config: ConfigDict, workdir: Path) -> str:
 
 
 def steps_of_a_fold(context: Context, fold: Fold) -> dict[str, int]:
-    """Stage -> how many steps the recipe takes in a fold; those that it leaves out are left out."""
+    """Returns stage -> the number of steps of the recipe in a fold, for its stages only."""
     config, photographs = context.config, len(context.prepared.records)
     cases = sum(map(len, split_cases(context, fold)))
     items = {"align": len(context.units), "refine": photographs, "diagnose": cases, "image_only": photographs}

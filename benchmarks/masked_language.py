@@ -68,14 +68,14 @@ def measure(name: str) -> str:
             step()
             wall[kind].append(time.perf_counter() - started)
             processors[kind].append(time.process_time() - used)
-    (losses, gradients), told = zip(*((a[0][0][0], flat(a[1])) for a in answers.values()), strict=True), []
+    (losses, gradients), timings = zip(*((a[0][0][0], flat(a[1])) for a in answers.values()), strict=True), []
     for what, times in (("s", wall), ("s of the processors", processors)):
         before, after = (statistics.median(times[kind]) for kind in ("all", "masked"))
-        told.append(f"{before:.2f} -> {after:.2f} {what} ({after / before:.2f})")
+        timings.append(f"{before:.2f} -> {after:.2f} {what} ({after / before:.2f})")
     apart = float(np.abs(gradients[0] - gradients[1]).max() / np.abs(gradients[0]).max())
     room = most_masked(TEXTS, LENGTH, PROBABILITY)
     return (
-        f"{name}, {room} of {TEXTS * LENGTH} places: {', '.join(told)}; losses {abs(float(losses[0] - losses[1])):.1e} apart, "
+        f"{name}, {room} of {TEXTS * LENGTH} places: {', '.join(timings)}; losses {abs(float(losses[0] - losses[1])):.1e} apart, "
         f"gradients {apart:.1e}"
     )
 

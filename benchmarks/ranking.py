@@ -1,6 +1,6 @@
-"""How good the step retrieve ranks: beside an exhaustive search, and by where it puts the evidence planted among records.
+"""Ranking quality of the step retrieve: against an exhaustive search, and by the ranks of evidence planted among records.
 
-`python -m benchmarks.corpus_steps` measures both, at each of its sizes; what is planted is told in corpus_records.py.
+`python -m benchmarks.corpus_steps` measures both, at each of its sizes; corpus_records.py describes the planted records.
 
 1. The step finds what BM25 finds when every window is read and scored, in float64, without its index and without bm25s.
    Sentences, windows and the rules on evidence are the step's own; what a term is, `find_terms` says.
@@ -36,8 +36,8 @@ EQUAL = 1e-5
 
 def quality(folder: CorpusFolder, cohort: Study, count: int) -> dict[str, float]:
     """Means over the topics with a factor; a record that is not found has the rank after the last passage."""
-    found = {topic: list(dict.fromkeys(p.article for p in passages)) for topic, passages in read_passages(folder).items()}
-    rows = [_of_topic(found.get(topic, []), plant, count) for topic, plant in planted(cohort).items()]
+    ranked = {topic: list(dict.fromkeys(p.article for p in passages)) for topic, passages in read_passages(folder).items()}
+    rows = [_of_topic(ranked.get(topic, []), plant, count) for topic, plant in planted(cohort).items()]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
@@ -77,7 +77,7 @@ def exhaustive(folder: CorpusFolder, cohort: Study, settings: ConfigDict) -> dic
 
 
 class _Texts:
-    """Every window as a text."""
+    """All windows as texts."""
 
     def __init__(self, folder: CorpusFolder, settings: ConfigDict) -> None:
         with ArticleStore(folder.articles) as store:
@@ -99,23 +99,23 @@ class _Texts:
 
     def best(self, topic: Topic, scores: np.ndarray, settings: ConfigDict) -> list[int]:
         """The numbers of the best windows that are evidence: no overlap, no words twice, so many of an article."""
-        found: list[int] = []
-        said = set()
+        chosen: list[int] = []
+        seen = set()
         for n in np.argsort(-scores, kind="stable").tolist():
-            if scores[n] == 0 or len(found) == settings.passages:
+            if scores[n] == 0 or len(chosen) == settings.passages:
                 break
             if topic.attribute and not self._names(n, topic.attribute_terms, False):
                 continue
             if not self._names(n, topic.disease_terms, True):
                 continue
             article, *_, first, last, text = self.windows[n]
-            others = [self.windows[m] for m in found if self.windows[m][0] == article]
+            others = [self.windows[m] for m in chosen if self.windows[m][0] == article]
             words = " ".join(WORD.findall(text.lower()))
             overlaps = any(first < other[5] and other[4] < last for other in others)
-            if len(others) < settings.per_article and not overlaps and words not in said:
-                found.append(n)
-                said.add(words)
-        return found
+            if len(others) < settings.per_article and not overlaps and words not in seen:
+                chosen.append(n)
+                seen.add(words)
+        return chosen
 
 
 def _windows(article: Article, settings: ConfigDict) -> Iterator[tuple[Any, ...]]:
@@ -168,13 +168,13 @@ def _split(term: str) -> list[str]:
 def _stems(vocabulary: Sequence[str], terms: Iterable[Sequence[str]]) -> dict[str, str | None]:
     """Word -> its stem, None for a stop word; all forms of a term's last word have one stem."""
     stem, stopped = Stemmer.Stemmer("english").stemWord, stop_words()
-    found = {word: None if word in stopped else stem(word) for word in vocabulary}
+    stems = {word: None if word in stopped else stem(word) for word in vocabulary}
     for forms in terms:
-        same = {found[word] for word in forms} - {None}
+        same = {stems[word] for word in forms} - {None}
         if len(same) > 1:
             one = min(filter(None, same))
-            found |= {word: one for word, other in found.items() if other in same}
-    return found
+            stems |= {word: one for word, other in stems.items() if other in same}
+    return stems
 
 
 def _terms(topic: Topic) -> tuple[str, ...]:

@@ -39,13 +39,13 @@ SEED = 1
 
 def relevant_words() -> dict[Topic, list[Span]]:
     """Topic -> the places that its good claims cite."""
-    found: dict[Topic, list[Span]] = {}
+    spans: dict[Topic, list[Span]] = {}
     for row in (*labelled("a"), *labelled("b")):
         if not row["spoiled"]:
             factor = tuple(row["attribute_terms"])
             topic = Topic(row["disease_terms"][0], factor[0] if factor else "", tuple(row["disease_terms"]), factor)
-            found.setdefault(topic, []).extend((c["article"], c["start"], c["end"]) for c in row["citations"])
-    return found
+            spans.setdefault(topic, []).extend((c["article"], c["start"], c["end"]) for c in row["citations"])
+    return spans
 
 
 def candidates(folder: CorpusFolder, articles: Sequence[Article], topics: Sequence[Topic]) -> dict[Topic, list[Passage]]:
@@ -77,12 +77,16 @@ def by_cosine(reranker: Reranker) -> Ranking:
     return ranked
 
 
-def measure(ranking: Ranking, found: dict[Topic, list[Passage]], wanted: dict[Topic, list[Span]]) -> tuple[float, float, int]:
+def measure(
+    ranking: Ranking, passages_of: dict[Topic, list[Passage]], relevant: dict[Topic, list[Span]]
+) -> tuple[float, float, int]:
     """(nDCG, mean reciprocal rank, topics)."""
     gains, reciprocal = [], []
-    for topic, passages in found.items():
+    for topic, passages in passages_of.items():
         query = ", ".join((*topic.disease_terms, *(topic.attribute_terms or retrieve.SUMMARY_TERMS)))
-        hits = [any(p.article == a and p.start < e and s < p.end for a, s, e in wanted[topic]) for p in ranking(query, passages)]
+        hits = [
+            any(p.article == a and p.start < e and s < p.end for a, s, e in relevant[topic]) for p in ranking(query, passages)
+        ]
         if len(hits) > 1 and any(hits):
             ideal = _discounted(sorted(hits, reverse=True))
             gains.append(_discounted(hits) / ideal)
@@ -97,17 +101,17 @@ def _discounted(hits: Sequence[bool]) -> float:
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("Name the folder that holds the texts: python -m benchmarks.rerank FOLDER")
-    wanted = relevant_words()
+    relevant = relevant_words()
     articles = list(real_articles(Path(sys.argv[1])).values())
     with tempfile.TemporaryDirectory() as name:
         folder = CorpusFolder(Path(name))
-        found = candidates(folder, articles, list(wanted))
+        passages_of = candidates(folder, articles, list(relevant))
         rankings: dict[str, Ranking] = {"BM25": lambda _, passages: passages}
         for encoder, reranker in encoders(folder.learned, articles).items():
             rankings[f"encoder alone, {encoder}"] = by_cosine(reranker)
             rankings[f"fused, {encoder}"] = reranker.ranked
         for title, ranking in rankings.items():
-            ndcg, reciprocal, topics = measure(ranking, found, wanted)
+            ndcg, reciprocal, topics = measure(ranking, passages_of, relevant)
             print(f"{title:<40} nDCG {ndcg:.3f}   mean reciprocal rank {reciprocal:.3f}   {topics} topics", flush=True)
 
 

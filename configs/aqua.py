@@ -51,7 +51,7 @@ def get_config(preset: str = "") -> ConfigDict:
 
 
 def tpmka(config: ConfigDict) -> ConfigDict:
-    """What TPMKA has where the paper is silent; github.com/yqwang01/TPMKA, by some of the same authors."""
+    """Settings of TPMKA where the paper is silent; github.com/yqwang01/TPMKA, by some of the same authors."""
     config.image.size = 256
     config.image.augmentation.update(
         {

@@ -9,46 +9,46 @@ classifier of concepts is no network, with epochs of its own, and DeepIK, whose 
 
 from ml_collections import ConfigDict
 
-from configs.common import follow
+from configs.common import link_fields
 
 
 def published(recipe: ConfigDict) -> ConfigDict:
-    """For pre-trained encoders, beside this recipe."""
+    """Adds the settings for pre-trained encoders to this recipe."""
     config = ConfigDict()
     # Width and pooling of the sentence ("words" or "class", its class token) are ours: the paper gives neither.
-    config.metadata_mlp = follow(ConfigDict({"width": 512, "pooling": "words"}), recipe.image_only, *_TRAINING)
+    config.metadata_mlp = link_fields(ConfigDict({"width": 512, "pooling": "words"}), recipe.image_only, *_TRAINING)
     # The original: SGD at 1e-3 with momentum, plateau schedule, batch 30, 150 epochs at most, class weights.
-    config.metablock = follow(ConfigDict(), recipe.image_only, *_TRAINING)
-    config.text_llm = follow(ConfigDict(), recipe.diagnose, *_TRAINING)
+    config.metablock = link_fields(ConfigDict(), recipe.image_only, *_TRAINING)
+    config.text_llm = link_fields(ConfigDict(), recipe.diagnose, *_TRAINING)
     config.knobo = _knobo()
     config.medklip = _medklip()
     config.deepik = _deepik()
     config.medblip = _medblip()
     config.mlrg = _mlrg()
     for section in config.values():  # as the losses of PRIMA's rows
-        follow(section, recipe.image_only, "class_weights")
+        link_fields(section, recipe.image_only, "class_weights")
     for section in (config.text_llm, config.medblip, config.mlrg):
-        follow(section, recipe.diagnose, "class_weights")
+        link_fields(section, recipe.diagnose, "class_weights")
     return config
 
 
 def small(recipe: ConfigDict) -> ConfigDict:
-    """For small encoders from random weights, beside this recipe."""
+    """Adds the settings for small encoders with random weights to this recipe."""
     config = published(recipe)
     for section in (config.medklip, config.deepik):
-        follow(section, recipe.image_only, *_LENGTH)
+        link_fields(section, recipe.image_only, *_LENGTH)
     for section in (config.medblip, config.mlrg):
-        follow(section, recipe.diagnose, *_LENGTH)
+        link_fields(section, recipe.diagnose, *_LENGTH)
     config.metadata_mlp.width = 128
     config.text_llm.rank = 0  # whole: nothing but its own embeddings of words tells it what they mean
-    follow(config.knobo, recipe.image_only, "batch_size").update({"epochs": 60.0, "learning_rate": 1e-2})
+    link_fields(config.knobo, recipe.image_only, "batch_size").update({"epochs": 60.0, "learning_rate": 1e-2})
     config.medklip.update({"rank": 0, "width": 64, "layers": 2, "heads": 2})
     config.deepik.update({"learning_rate": 2e-3, "blocks": (2, 2, 2), "growth": 12, "stem": 24})
     config.medblip.update({"queries": 16, "layers": 2, "width": 64, "heads": 2, "shared_width": 64})
     config.mlrg.update({"layers": 1, "width": 64, "heads": 2})
     if recipe.diagnose.case == "unit":  # an epoch of MLRG takes every photograph once, one of stage 3 every case
         config.mlrg.epochs = recipe.diagnose.get_oneway_ref("epochs") / _ILLUMINATIONS
-    follow(config.mlrg.align, recipe.align, *_LENGTH)
+    link_fields(config.mlrg.align, recipe.align, *_LENGTH)
     return config
 
 

@@ -1,4 +1,4 @@
-"""What the studies' configs share: the paper's recipe in full, and small models for runs without weights.
+"""Shared by the studies' configs: the paper's recipe in full, and small models for runs without weights.
 
 Every number of the paper stands here once. Where the paper is silent the comment says so.
 """
@@ -12,21 +12,21 @@ ALL_LINEARS = ()  # LoRA targets: none named means every linear layer of the arc
 
 
 def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
-    """PRIMA as published (sections 2 and 3), for two 24 GB GPUs or more; locked, so that a slip of the pen is an error.
+    """Returns PRIMA's recipe as published (sections 2 and 3), for two 24 GB GPUs or more; locked, so that a typo is an error.
 
-    definition: what the columns of the study's file mean (configs/aqua_study.py); group: what never lies in two folds,
-    "unit" or "subject"; folder: where the data are looked for.
+    definition: the columns of the study's file (configs/aqua_study.py); group: the key that never lies in two folds, "unit" or
+    "subject"; folder: the folder of the data.
     """
     config = ConfigDict()
     config.seed = 0
     config.folds = 5
     config.parallel = "pmap"  # or "shard_map"
-    # Of the frozen backbones, the scales of their norms included; adapters and heads are kept, and losses computed, in float32.
+    # The type of the frozen backbones, norms included; adapters, heads and losses are float32.
     config.dtype = "bfloat16"
     config.remat = True  # recompute activations in the backward pass, to fit 24 GB
     config.warmup_fraction = 0.1
     config.adam_b2 = 0.999  # silent; torch's
-    config.clip_norm = 0.0  # silent; what the norm of a step's gradients is scaled down to where it is larger; 0: never
+    config.clip_norm = 0.0  # silent; the largest norm of a step's gradients, scaled down to it; 0: no clipping
     config.checkpoint_seconds = 300.0
 
     config.study = ConfigDict(
@@ -117,8 +117,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
         {  # what stage 3 trains on; the paper is silent
             "views": 4,  # stored views of each photograph: the whole one, and augmented ones
             "test_views": 1,  # how many of these are shown at test time: the whole one, then augmented ones
-            "text_views": 4,  # stored versions of each sentence: all that is known, and some of it left out
-            "text_dropout": 0.2,  # how often each attribute is left out, in the version that says least
+            "text_views": 4,  # stored versions of each sentence: all known fields, and some of them left out
+            "text_dropout": 0.2,  # the rate of omitted attributes, in the version with the fewest
             "dtype": "float16",
             "batch_size": 64,
         }
@@ -144,13 +144,13 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.diagnose.adapter_learning_rate = config.diagnose.get_oneway_ref("learning_rate")  # of the LLM's adapters alone
     # The reference "image encoder alone with a linear head": no fewer steps than alignment and refinement together. Alignment
     # counts units, so that 30 + 150 / P epochs are as many where a unit has P photographs. AQUA has ten or so.
-    config.image_only = follow(ConfigDict(), config.refine, *config.refine)
+    config.image_only = link_fields(ConfigDict(), config.refine, *config.refine)
     config.image_only.epochs = 60.0
     return config.lock()
 
 
-def follow(section: ConfigDict, other: ConfigDict, *names: str) -> ConfigDict:
-    """The section with these settings as the other one has them, also after the command line, until they are set themselves."""
+def link_fields(section: ConfigDict, other: ConfigDict, *names: str) -> ConfigDict:
+    """Links settings of a section to those of another: they follow it, also from the command line, until set themselves."""
     for name in names:
         section[name] = other.get_oneway_ref(name)
     return section
@@ -166,7 +166,7 @@ def without_weights(
     language_depth: int,
     vocabulary_size: int,
 ) -> ConfigDict:
-    """Small backbones of the same architectures, from random weights: what a laptop can train.
+    """Sets small backbones of the same architectures with random weights, which a laptop can train.
 
     There is no pre-training to keep, so the encoders are trained whole (rank 0) where the paper adapts them; the LLM keeps its
     adapters. `language_depth` is the number of layers of the text encoder and of the LLM.

@@ -54,7 +54,7 @@ def steps(config: ConfigDict) -> ConfigDict:
             "prices": (),  # (writer, price of a million tokens in, of a million out), so that the cost is reckoned
             "temperature": 0.0,
             "seed": 0,
-            "timeout_seconds": 120.0,  # of silence
+            "timeout_seconds": 120.0,  # without an answer
             "attempts": 5,
             "max_output_tokens": 8192,
         }

@@ -18,7 +18,7 @@ ROWS = (
     *("image_only", "metadata_mlp", "medblip", "prima", "majority", "missingness_only", "metadata_only", "metadata_logistic"),
     *("frozen_tokens", "frozen_tokens_metadata", "aligned_tokens", "refined_tokens", "metablock"),
 )
-"""Of Tables 1 and 2: PRIMA, what fuses the same encoders, and the plain ones."""
+"""Rows of Tables 1 and 2: PRIMA, the fusions of the same encoders, and the plain ones."""
 
 
 def light(config: ConfigDict, table: int, *, subgroups: tuple[str, ...]) -> ConfigDict:

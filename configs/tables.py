@@ -10,7 +10,7 @@ from configs import baselines
 def split_preset(preset: str) -> tuple[int, str]:
     """The number of the table that a preset names, 0 for none, and what else it says: "table1,small" -> (1, "small")."""
     words = [word for word in preset.split(",") if word]
-    tables = [int(found[1]) for word in words if (found := re.fullmatch(r"table([123])", word))]
+    tables = [int(match[1]) for word in words if (match := re.fullmatch(r"table([123])", word))]
     rest = ",".join(word for word in words if not re.fullmatch(r"table[123]", word))
     return (tables[0] if tables else 0), rest
 

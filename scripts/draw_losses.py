@@ -81,8 +81,8 @@ def draw(patients: int, noise: float, seed: int) -> tuple[np.ndarray, ...]:
 
 
 def parts(tokens: tuple[np.ndarray, ...], temperature: float, options: dict[str, str]) -> dict[str, float]:
-    found = _parts(*tokens, np.float32(temperature), **options)
-    return {name: float(value) for name, value in found.items()}
+    parts = _parts(*tokens, np.float32(temperature), **options)
+    return {name: float(value) for name, value in parts.items()}
 
 
 @jax.jit(static_argnames=("anchors", "negatives", "pooling", "normalizer"))

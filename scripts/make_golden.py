@@ -115,13 +115,13 @@ def inputs(case: str, seed: int = 0) -> dict[str, np.ndarray]:
     if case.startswith("dino"):
         return {"pixel_values": rng.standard_normal((2, 12, 8, 3)).astype(np.float32)}
     attention_mask = np.arange(13) < np.array([[13], [9]])
-    found = {
+    inputs = {
         "input_ids": rng.integers(1, 40, (2, 13)).astype(np.int32) * attention_mask,
         "attention_mask": attention_mask,
     }
     if case == "bert":
-        found["token_type_ids"] = (np.arange(13) > 5).astype(np.int32) * attention_mask
-    return found
+        inputs["token_type_ids"] = (np.arange(13) > 5).astype(np.int32) * attention_mask
+    return inputs
 
 
 def expected(built: torch.nn.Module, given: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

@@ -60,11 +60,11 @@ def other_port() -> None:
 def _by_name(path: Path, names: Iterable[str], measure: Callable[[str], Any]) -> None:
     """{name: what was measured} in a JSON file, each in a process of its own, which gives back its memory."""
     for name in names:
-        if name not in (found := measured.read(path)):
+        if name not in (results := measured.read(path)):
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                found[name] = process.submit(measure, name).result()
-            measured.write(path, found)
-            print(name, found[name], flush=True)
+                results[name] = process.submit(measure, name).result()
+            measured.write(path, results)
+            print(name, results[name], flush=True)
 
 
 def write_page() -> None:

@@ -1,4 +1,4 @@
-"""How far bfloat16 lies from float32, layer by layer, and what it may.
+"""The error of bfloat16 relative to float32, layer by layer, and its budget.
 
 Both have the same weights, those that bfloat16 can hold, so that what is measured is the arithmetic alone.
 """
@@ -36,24 +36,24 @@ def our_errors(
 ) -> np.ndarray:
     """[layers + 1], as `allowed`; the last state is the one after the final norm too, where the model has it so."""
     coarse = rounded(variables, jnp.bfloat16)
-    found, exact = (
+    low, exact = (
         _states(module.clone(dtype=dtype), rounded(coarse, dtype), inputs, compiler_options)
         for dtype in (jnp.bfloat16, jnp.float32)
     )
-    return relative_errors(found, exact, inputs.get("attention_mask"))
+    return relative_errors(low, exact, inputs.get("attention_mask"))
 
 
 def rounded(variables: Mapping[str, Any], dtype: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
 
 
-def relative_errors(found: list[np.ndarray], exact: list[np.ndarray], seen: np.ndarray | None) -> np.ndarray:
+def relative_errors(rounded: list[np.ndarray], exact: list[np.ndarray], seen: np.ndarray | None) -> np.ndarray:
     """Root of the mean square of the difference over that of `exact`, for each of several states [B, T, d]."""
 
     def norm(state: np.ndarray) -> float:
         return float(np.linalg.norm((state if seen is None else state[seen]).astype(np.float64)))
 
-    return np.array([norm(a - b) / norm(b) for a, b in zip(found, exact, strict=True)])
+    return np.array([norm(a - b) / norm(b) for a, b in zip(rounded, exact, strict=True)])
 
 
 def _states(

@@ -1,4 +1,4 @@
-"""How far two answers lie apart, and the comparison of one configuration in float32 and with float64."""
+"""Differences of two answers, and the comparison of one configuration in float32 and with float64."""
 
 import tempfile
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def build(architecture: str, config: dict[str, Any], seed: int) -> torch.nn.Modu
     return randomize(model_class(config_class.from_dict(config)), seed)
 
 
-def differences(found: Answer, reference: Answer, seen: np.ndarray | None) -> dict[str, float]:
+def differences(answer: Answer, reference: Answer, seen: np.ndarray | None) -> dict[str, float]:
     """Largest absolute difference over largest absolute value of the reference, padding left out.
 
     States: the worst of all layers, each against its own largest value. Adapter gradients: all of them as one vector.
@@ -44,17 +44,17 @@ def differences(found: Answer, reference: Answer, seen: np.ndarray | None) -> di
     def real(array: np.ndarray) -> np.ndarray:
         return array if seen is None else array[..., seen, :]
 
-    outputs = {name: ratio(real(found.outputs[name]), real(value)) for name, value in reference.outputs.items()}
-    layers = [ratio(real(a), real(b)) for a, b in zip(found.states, reference.states, strict=True)]
+    outputs = {name: ratio(real(answer.outputs[name]), real(value)) for name, value in reference.outputs.items()}
+    layers = [ratio(real(a), real(b)) for a, b in zip(answer.states, reference.states, strict=True)]
     vectors = [
         np.concatenate([side[path].ravel() for path in reference.adapter_gradients])
-        for side in (found.adapter_gradients, reference.adapter_gradients)
+        for side in (answer.adapter_gradients, reference.adapter_gradients)
     ]
     return {
         "states": max(*layers, outputs["last_hidden_state"]),
         **({"logits": outputs["logits"]} if "logits" in outputs else {}),
         "adapter gradients": ratio(*vectors),
-        "input gradients": ratio(found.input_gradients, reference.input_gradients),
+        "input gradients": ratio(answer.input_gradients, reference.input_gradients),
     }
 
 
@@ -82,20 +82,20 @@ def compare_built(
     with tempfile.TemporaryDirectory() as folder:
         built.save_pretrained(folder)
         module, variables = pretrained.from_pretrained(folder)
-    asked = probe(module, variables, inputs, seed)
+    given = probe(module, variables, inputs, seed)
     seen = inputs.get("attention_mask")
-    mine, single = ours(module, variables, asked, compiler_options), theirs(built, module, asked)
+    mine, single = ours(module, variables, given, compiler_options), theirs(built, module, given)
     del variables
-    found = {"ours to torch": differences(mine, single, seen)}
+    pairs = {"ours to torch": differences(mine, single, seen)}
     if double:
-        exact = theirs(built.double(), module, asked)
-        found |= {"ours to float64": differences(mine, exact, seen), "torch to float64": differences(single, exact, seen)}
-    return found
+        exact = theirs(built.double(), module, given)
+        pairs |= {"ours to float64": differences(mine, exact, seen), "torch to float64": differences(single, exact, seen)}
+    return pairs
 
 
-def ratio(found: np.ndarray, reference: np.ndarray) -> float:
+def ratio(values: np.ndarray, reference: np.ndarray) -> float:
     """Raises ValueError where either is not finite or the reference is zero throughout: that would compare nothing."""
-    scale, difference = float(np.abs(reference).max()), float(np.abs(found - reference).max())
+    scale, difference = float(np.abs(reference).max()), float(np.abs(values - reference).max())
     if not np.isfinite(scale + difference) or scale == 0:
         raise ValueError(f"nothing to compare: the reference is at most {scale}, the difference {difference}")
     return difference / scale

@@ -41,7 +41,7 @@ COMPUTED = "local_pos_embed.patch_rope.freqs"
 def mapped(tensors: dict[str, np.ndarray], layers: int) -> dict[str, np.ndarray]:
     """A checkpoint of transformers under equimo's names; raises ValueError where a tensor of it is left over."""
     left = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
-    found = {
+    renamed = {
         "cls_token": left.pop("embeddings.cls_token")[0],
         "reg_tokens": left.pop("embeddings.register_tokens")[0],
         "mask_token": left.pop("embeddings.mask_token")[0],
@@ -53,18 +53,18 @@ def mapped(tensors: dict[str, np.ndarray], layers: int) -> dict[str, np.ndarray]
     for layer in range(layers):
         start, to = f"layer.{layer}.", f"blocks.0.blocks.{layer}."
         query, key, value = (left.pop(f"{start}attention.{name}_proj.weight") for name in "qkv")
-        found[f"{to}attn.qkv.weight"] = np.concatenate([query, key, value])
+        renamed[f"{to}attn.qkv.weight"] = np.concatenate([query, key, value])
         query, value = (left.pop(f"{start}attention.{name}_proj.bias") for name in "qv")
-        found[f"{to}attn.qkv.bias"] = np.concatenate([query, np.zeros_like(query), value])
+        renamed[f"{to}attn.qkv.bias"] = np.concatenate([query, np.zeros_like(query), value])
         for ours, theirs in (("norm1", "prenorm"), ("norm2", "norm"), ("attention.o_proj", "attn.proj")):
-            found |= {f"{to}{theirs}.{part}": left.pop(f"{start}{ours}.{part}") for part in ("weight", "bias")}
+            renamed |= {f"{to}{theirs}.{part}": left.pop(f"{start}{ours}.{part}") for part in ("weight", "bias")}
         for ours, theirs in (("mlp.up_proj", "mlp.fc1"), ("mlp.down_proj", "mlp.fc2")):
-            found |= {f"{to}{theirs}.{part}": left.pop(f"{start}{ours}.{part}") for part in ("weight", "bias")}
+            renamed |= {f"{to}{theirs}.{part}": left.pop(f"{start}{ours}.{part}") for part in ("weight", "bias")}
         for number in (1, 2):
-            found[f"{to}ls{number}.gamma"] = left.pop(f"{start}layer_scale{number}.lambda1")
+            renamed[f"{to}ls{number}.gamma"] = left.pop(f"{start}layer_scale{number}.lambda1")
     if left:
         raise ValueError(f"tensors of the checkpoint without a place in equimo's model: {sorted(left)}")
-    return found
+    return renamed
 
 
 def filled(model: eqx.Module, tensors: dict[str, np.ndarray]) -> eqx.Module:
@@ -84,8 +84,8 @@ def last_hidden_state(model: eqx.Module, images: jax.Array) -> jax.Array:
     """[B, C, H, W] -> [B, T, d]: class token, registers, patches, after the final norm."""
 
     def one(image: jax.Array) -> jax.Array:
-        found = model.forward_features(image, key=jax.random.key(0), inference=True)
-        tokens = found["x_norm_cls_token"][None], found["x_norm_reg_tokens"], found["x_norm_patchtokens"]
+        output = model.forward_features(image, key=jax.random.key(0), inference=True)
+        tokens = output["x_norm_cls_token"][None], output["x_norm_reg_tokens"], output["x_norm_patchtokens"]
         return jnp.concatenate(tokens)
 
     return jax.vmap(one)(images)

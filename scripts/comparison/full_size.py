@@ -28,7 +28,7 @@ MODELS = {
 
 
 def folder() -> Path:
-    """Where the published config.json files are looked for: beside the repository."""
+    """Returns the folder of the published config.json files, beside the repository."""
     return Path(__file__).parents[3] / "shared" / "configs_hf"
 
 

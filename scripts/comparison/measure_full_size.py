@@ -25,10 +25,10 @@ def measure(name: str) -> dict[str, Any]:
 def in_float32(
     name: str, compiler_options: Mapping[str, Any] | None = None, *, double: bool = True
 ) -> dict[str, dict[str, float]]:
-    """As differences.compare, with random weights."""
-    found = full_size(name)
-    built = build(found.architecture, found.config, SEED)
-    return compare_built(built, found.inputs, SEED, compiler_options, double=double)
+    """Returns the same as differences.compare, for random weights."""
+    model = full_size(name)
+    built = build(model.architecture, model.config, SEED)
+    return compare_built(built, model.inputs, SEED, compiler_options, double=double)
 
 
 def in_bfloat16(name: str, compiler_options: Mapping[str, Any] | None = None, *, torch: bool = True) -> dict[str, np.ndarray]:
@@ -36,11 +36,11 @@ def in_bfloat16(name: str, compiler_options: Mapping[str, Any] | None = None, *,
 
     torch: whether its own errors are measured as well.
     """
-    found = full_size(name)
-    built = build(found.architecture, found.config, SEED)
+    model = full_size(name)
+    built = build(model.architecture, model.config, SEED)
     with tempfile.TemporaryDirectory() as folder:
         built.save_pretrained(folder)
         module, variables = pretrained.from_pretrained(folder)
-    theirs = {"torch": bfloat16_errors(built, found.inputs)} if torch else {}
+    theirs = {"torch": bfloat16_errors(built, model.inputs)} if torch else {}
     del built
-    return {"ours": bfloat16.our_errors(module, variables, found.inputs, compiler_options), **theirs}
+    return {"ours": bfloat16.our_errors(module, variables, model.inputs, compiler_options), **theirs}

@@ -1,4 +1,4 @@
-"""What was measured, in docs/parity: lines of JSON, one for each configuration of a grid, and JSON files."""
+"""The measurements in docs/parity: lines of JSON, one for each configuration of a grid, and JSON files."""
 
 import json
 from importlib.metadata import version
@@ -18,14 +18,14 @@ def read_grid(path: Path) -> list[dict[str, Any]]:
 
     A line that was cut off when the measurement was stopped is left out, and so is a number's second line.
     """
-    found: dict[int, dict[str, Any]] = {}
+    results: dict[int, dict[str, Any]] = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             result = json.loads(line)
         except json.JSONDecodeError:
             continue
-        found.setdefault(result["number"], result)
-    return [found[number] for number in sorted(found)]
+        results.setdefault(result["number"], result)
+    return [results[number] for number in sorted(results)]
 
 
 def append(path: Path, result: dict[str, Any]) -> None:
@@ -54,11 +54,13 @@ def rounded(value: Any) -> Any:
 
 def note_versions() -> None:
     """Writes down what is measured with what; raises RuntimeError where the folder's figures are of other versions."""
-    path, found = FOLDER / "versions.json", {name: version(name).partition("+")[0] for name in PACKAGES}
+    path, installed = FOLDER / "versions.json", {name: version(name).partition("+")[0] for name in PACKAGES}
     noted = read(path)
-    if noted and noted != found:
-        raise RuntimeError(f"docs/parity was measured with {noted}, here are {found}: move it away and measure all of it again")
-    write(path, found)
+    if noted and noted != installed:
+        raise RuntimeError(
+            f"docs/parity was measured with {noted}, here are {installed}: move it away and measure all of it again"
+        )
+    write(path, installed)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is asked of our models and of transformers', and what ours answer: also gradients of a random linear functional.
+"""The inputs of our models and of transformers', and our answers: outputs, and gradients of a random linear functional.
 
 Both sides have the same adapters (rank 3 on every linear layer of a block, neither factor zero), the same functional and
 the same zeros added to the embedded input, with respect to which its gradient is taken.
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """What is asked of both models."""
+    """The inputs of both models."""
 
     inputs: Mapping[str, np.ndarray]
     adapters: dict[str, Any]
@@ -83,28 +83,28 @@ def apply(module: nn.Module, variables: Mapping[str, Any], inputs: Mapping[str, 
 
 
 def ours(
-    module: nn.Module, variables: Mapping[str, Any], asked: Probe, compiler_options: Mapping[str, Any] | None = None
+    module: nn.Module, variables: Mapping[str, Any], query: Probe, compiler_options: Mapping[str, Any] | None = None
 ) -> Answer:
     """Our answer, compiled as one program, in the type of `module` and of `variables`."""
     dtype = module.dtype
-    rest = dict(variables) | {"lora_scale": asked.adapters["lora_scale"]}
-    text = "input_ids" in asked.inputs
-    shape = (*asked.inputs["input_ids"].shape, module.config.hidden_size) if text else asked.inputs["pixel_values"].shape
+    rest = dict(variables) | {"lora_scale": query.adapters["lora_scale"]}
+    text = "input_ids" in query.inputs
+    shape = (*query.inputs["input_ids"].shape, module.config.hidden_size) if text else query.inputs["pixel_values"].shape
 
     def value(adapters: Any, offset: jax.Array, rest: Any) -> tuple[jax.Array, Any]:
-        given = dict(asked.inputs)
+        given = dict(query.inputs)
         if not text:
             given["pixel_values"] = given["pixel_values"] + offset
         with nn.intercept_methods(_add_to_embeddings(offset)):
             output = apply(module, rest | {"lora": adapters}, given)
-        found = _outputs(output)
-        total = sum((found[name] * weight).sum() for name, weight in asked.functional.items())
-        return total, (jnp.stack(output.hidden_states), found)
+        outputs = _outputs(output)
+        total = sum((outputs[name] * weight).sum() for name, weight in query.functional.items())
+        return total, (jnp.stack(output.hidden_states), outputs)
 
     compiled = jax.jit(jax.value_and_grad(value, (0, 1), has_aux=True), compiler_options=compiler_options)
-    adapters = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), asked.adapters["lora"])
+    adapters = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), query.adapters["lora"])
     (_, (states, outputs)), gradients = compiled(adapters, jnp.zeros(shape, dtype), rest)
-    outputs = {name: np.asarray(found) for name, found in outputs.items()}
+    outputs = {name: np.asarray(array) for name, array in outputs.items()}
     by_path = {path: np.asarray(leaf) for path, leaf in flatten_dict(gradients[0]).items()}
     return Answer(np.asarray(states), outputs, by_path, np.asarray(gradients[1]))
 

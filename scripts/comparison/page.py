@@ -56,23 +56,23 @@ def render(folder: Path = FOLDER) -> str:
 
 
 def grids(architecture: str, folder: Path = FOLDER, *, optimized: bool = False) -> list[dict[str, Any]]:
-    """What was measured of an architecture's random configurations."""
+    """Returns the measurements of an architecture's random configurations."""
     return read_grid(folder / f"grid_{architecture}{'_optimized' if optimized else ''}.jsonl")
 
 
 def _summary(folder: Path) -> str:
-    found = [(name, result["number"], result["differences"]) for name in TITLES for result in grids(name, folder)]
-    if not found:
+    all_rows = [(name, result["number"], result["differences"]) for name in TITLES for result in grids(name, folder)]
+    if not all_rows:
         return "No random configuration has been measured yet."
-    beyond = [row for row in found if _worst(row[2]) >= LIMIT]
-    kinds = len({name for name, *_ in found})
-    told = (
-        f"Of {len(found)} random configurations of {kinds} kinds of model, {len(found) - len(beyond)} lie within\n"
+    beyond = [row for row in all_rows if _worst(row[2]) >= LIMIT]
+    kinds = len({name for name, *_ in all_rows})
+    summary = (
+        f"Of {len(all_rows)} random configurations of {kinds} kinds of model, {len(all_rows) - len(beyond)} lie within\n"
         f"{_number(LIMIT)} of "
         "transformers + torch in float32, in anything that was compared"
     )
     if not beyond:
-        return f"{told}."
+        return f"{summary}."
     rows = []
     for name, number, differences in beyond:
         config = case(name, SEED, number).config
@@ -80,7 +80,7 @@ def _summary(folder: Path) -> str:
         rows.append((TITLES[name], number, config["num_hidden_layers"], config["hidden_size"], *worst))
     theirs, mine = (sum(_worst(row[2], pair) >= LIMIT for row in beyond) for pair in ("torch to float64", "ours to float64"))
     return (
-        f"{told}.\n"
+        f"{summary}.\n"
         f"The other {len(beyond)} stand below, each by its worst quantity. In {theirs} of them torch itself lies farther than\n"
         f"that from the exact answer, in {mine} ours does. In so narrow models rounding errors grow from layer to layer.\n\n"
         + _table(("", "configuration", "layers", "width", *PAIRS), rows)
@@ -91,13 +91,13 @@ def _versions(folder: Path) -> str:
     return ", ".join(f"{name} {number}" for name, number in read(folder / "versions.json").items()) or NOT_MEASURED
 
 
-def _grid(title: str, found: Sequence[dict[str, Any]]) -> str:
-    heading = f"**{title}**: {len(found)} of {CONFIGURATIONS} configurations measured"
-    if not found:
+def _grid(title: str, results: Sequence[dict[str, Any]]) -> str:
+    heading = f"**{title}**: {len(results)} of {CONFIGURATIONS} configurations measured"
+    if not results:
         return f"{heading}."
     rows = []
     for quantity in QUANTITIES:
-        values = [[f["differences"][pair][quantity] for f in found if quantity in f["differences"][pair]] for pair in PAIRS]
+        values = [[f["differences"][pair][quantity] for f in results if quantity in f["differences"][pair]] for pair in PAIRS]
         if values[0]:
             rows.append((quantity, *(_number(statistic(v)) for v in values for statistic in (median, max))))
     return f"{heading}\n\n{_table(('', *(f'{pair}, {s}' for pair in PAIRS for s in ('median', 'max'))), rows)}"
@@ -106,11 +106,11 @@ def _grid(title: str, found: Sequence[dict[str, Any]]) -> str:
 def _optimized(folder: Path) -> str:
     rows = []
     for name, title in TITLES.items():
-        if found := grids(name, folder, optimized=True):
+        if results := grids(name, folder, optimized=True):
             quick = {f["number"]: f["differences"] for f in grids(name, folder)}
-            again = [_worst(quick[f["number"]]) for f in found if f["number"] in quick]
-            fully = [_worst(f["differences"]) for f in found]
-            rows.append((title, f"{len(found)} of {COMPILED_FULLY}", _number(max(fully)), _number(max(again)) if again else ""))
+            again = [_worst(quick[f["number"]]) for f in results if f["number"] in quick]
+            fully = [_worst(f["differences"]) for f in results]
+            rows.append((title, f"{len(results)} of {COMPILED_FULLY}", _number(max(fully)), _number(max(again)) if again else ""))
     return _table(("", "configurations", "fully optimised, max", "compiled quickly, max"), rows) if rows else NOT_MEASURED
 
 
@@ -120,22 +120,22 @@ def _worst(differences: dict[str, dict[str, float]], pair: str = "ours to torch"
 
 def _full(full: dict[str, Any]) -> str:
     rows = [
-        (name, quantity, *(_number(found["differences"][pair][quantity]) for pair in PAIRS))
-        for name, found in full.items()
+        (name, quantity, *(_number(result["differences"][pair][quantity]) for pair in PAIRS))
+        for name, result in full.items()
         for quantity in QUANTITIES
-        if quantity in found["differences"][PAIRS[0]]
+        if quantity in result["differences"][PAIRS[0]]
     ]
     return _table(("", "", *PAIRS), rows, left=2) if rows else NOT_MEASURED
 
 
-def _real(found: dict[str, dict[str, float]]) -> str:
-    rows = [(name, *(_number(differences[pair]) for pair in PAIRS)) for name, differences in found.items()]
+def _real(models: dict[str, dict[str, float]]) -> str:
+    rows = [(name, *(_number(differences[pair]) for pair in PAIRS)) for name, differences in models.items()]
     return _table(("", *PAIRS), rows) if rows else NOT_MEASURED
 
 
 def _bfloat16(full: dict[str, Any]) -> str:
     """Relative errors in thousandths, a row for each layer."""
-    columns = [found["bfloat16"][side] for found in full.values() for side in ("ours", "torch")]
+    columns = [result["bfloat16"][side] for result in full.values() for side in ("ours", "torch")]
     if not columns:
         return NOT_MEASURED
     layers = max(map(len, columns)) - 1
@@ -148,16 +148,16 @@ def _bfloat16(full: dict[str, Any]) -> str:
     return _table(("after layer", "budget", *(f"{name}, {side}" for name in full for side in ("ours", "torch"))), rows)
 
 
-def _port(found: dict[str, Any]) -> str:
-    if not found:
+def _port(ports: dict[str, Any]) -> str:
+    if not ports:
         return NOT_MEASURED
-    sides = list(dict.fromkeys(who for result in found.values() for who in ("torch", *result["to torch"])))
-    head = ("", *(f"{name}, {pair}" for name in found for pair in PORT_PAIRS))
+    sides = list(dict.fromkeys(who for result in ports.values() for who in ("torch", *result["to torch"])))
+    head = ("", *(f"{name}, {pair}" for name in ports for pair in PORT_PAIRS))
     rows = [
-        (who, *(_number(result[pair][who]) if who in result[pair] else "" for result in found.values() for pair in PORT_PAIRS))
+        (who, *(_number(result[pair][who]) if who in result[pair] else "" for result in ports.values() for pair in PORT_PAIRS))
         for who in sides
     ]
-    versions = sorted({result["version"] for result in found.values()})
+    versions = sorted({result["version"] for result in ports.values()})
     return f"equimo {', '.join(versions)}; last hidden state:\n\n{_table(head, rows)}"
 
 

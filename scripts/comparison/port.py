@@ -28,17 +28,17 @@ def measure(name: str) -> dict[str, Any]:
     Differences of last_hidden_state, largest absolute one over largest absolute value. The environment variable
     EQUIMO_PYTHON names a Python that has equimo; raises KeyError without it.
     """
-    found = full_size(name)
-    built = build(found.architecture, found.config, SEED).eval()
+    model = full_size(name)
+    built = build(model.architecture, model.config, SEED).eval()
     with tempfile.TemporaryDirectory() as folder:
         built.save_pretrained(folder)
-        np.savez(Path(folder) / "inputs.npz", **found.inputs)
+        np.savez(Path(folder) / "inputs.npz", **model.inputs)
         subprocess.run([os.environ["EQUIMO_PYTHON"], str(SCRIPT), folder], check=True)
         with np.load(Path(folder) / "answers.npz") as file:
             answers = dict(file)
         module, variables = pretrained.from_pretrained(folder)
     version = str(answers.pop("version"))
-    pixels = found.inputs["pixel_values"]
+    pixels = model.inputs["pixel_values"]
     answers = {"ours": np.asarray(jax.jit(module.apply)(variables, pixels).last_hidden_state)} | {
         f"equimo, {variant}": answer for variant, answer in answers.items()
     }

@@ -19,7 +19,7 @@ EPSILONS = (1e-12, 1e-6, 1e-5, 1e-3)
 
 @dataclass(frozen=True)
 class Case:
-    """What transformers is asked to build, and what both models are given."""
+    """A config that transformers builds, and the inputs of both models."""
 
     architecture: str
     number: int
@@ -62,7 +62,7 @@ def _dinov3(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndar
 
 
 def _dinov2(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """As DINOv3's, with positions learnt on 1 to 6 patches a side, which is the images' own grid for one in six."""
+    """The same as DINOv3's, with positions learnt on 1 to 6 patches a side, which is the images' own grid for one in six."""
     heads, size = _integer(rng, 1, 4), _integer(rng, 2, 16)
     patch, channels = _choice(rng, 2, 4, 7, 8, 14, 16, 32), _choice(rng, 1, 3, 3, 3)
     learnt = _integer(rng, 1, 6)
@@ -152,7 +152,7 @@ def _qwen3(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def _llama(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """As _qwen3, with biases in the MLP as well; transformers wants a width that the heads divide, and half of the
+    """The same as _qwen3, with biases in the MLP as well; transformers wants a width that the heads divide, and half of the
     configurations leave a head's size to follow from it."""
     config, inputs = _qwen3(rng)
     size = config.pop("head_dim") if _flag(rng) else _integer(rng, 2, 8)
@@ -208,7 +208,7 @@ def _logarithmic(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _integer(rng: np.random.Generator, low: int, high: int) -> int:
-    """From `low` to `high`, both included."""
+    """Draws from `low` to `high`, both included."""
     return int(rng.integers(low, high + 1))
 
 

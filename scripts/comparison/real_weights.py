@@ -47,7 +47,7 @@ def measure(folder: Path, size: int) -> dict[str, float]:
         tokens["ours"].append(np.asarray(apply(variables, images).last_hidden_state))
         tokens["torch"].append(_theirs(single, images))
         tokens["float64"].append(_theirs(double, images))
-    ours, theirs, exact = (np.concatenate(found) for found in tokens.values())
+    ours, theirs, exact = (np.concatenate(batches) for batches in tokens.values())
     return {
         "ours to torch": ratio(ours, theirs),
         "ours to float64": ratio(ours, exact),

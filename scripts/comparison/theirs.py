@@ -1,4 +1,4 @@
-"""What a model of transformers answers to what ours is asked, and how far it lies from itself in bfloat16."""
+"""The answer of a model of transformers to the same inputs, and its own error in bfloat16."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,17 +16,17 @@ from scripts.comparison.ours import SCALE, Answer, Probe
 __all__ = ["bfloat16_errors", "theirs"]
 
 
-def theirs(built: torch.nn.Module, module: nn.Module, asked: Probe) -> Answer:
+def theirs(built: torch.nn.Module, module: nn.Module, query: Probe) -> Answer:
     """The answer of a model of transformers, in the type of its parameters. `module` is ours, for the names of layers."""
     dtype = next(built.parameters()).dtype
     factors = {
-        path: torch.tensor(leaf, dtype=dtype).requires_grad_() for path, leaf in flatten_dict(asked.adapters["lora"]).items()
+        path: torch.tensor(leaf, dtype=dtype).requires_grad_() for path, leaf in flatten_dict(query.adapters["lora"]).items()
     }
     hooks = [
         layer.register_forward_hook(_add_adapter(factors[(*path, "A")], factors[(*path, "B")]))
         for path, layer in _linears(built, module, {path[:-1] for path in factors}).items()
     ]
-    given = {name: torch.tensor(array) for name, array in asked.inputs.items()}
+    given = {name: torch.tensor(array) for name, array in query.inputs.items()}
     if "pixel_values" in given:
         source = given["pixel_values"].to(dtype).requires_grad_()
         given["pixel_values"] = source.permute(0, 3, 1, 2)
@@ -41,19 +41,19 @@ def theirs(built: torch.nn.Module, module: nn.Module, asked: Probe) -> Answer:
         hook.remove()
     outputs = {"last_hidden_state": getattr(output, "last_hidden_state", output.hidden_states[-1])}
     outputs |= {"logits": output.logits} if "logits" in output else {}
-    sum((outputs[name] * torch.tensor(weight)).sum() for name, weight in asked.functional.items()).backward()
+    sum((outputs[name] * torch.tensor(weight)).sum() for name, weight in query.functional.items()).backward()
     return Answer(
         torch.stack(output.hidden_states).detach().numpy(),
-        {name: found.detach().numpy() for name, found in outputs.items()},
+        {name: tensor.detach().numpy() for name, tensor in outputs.items()},
         {path: factor.grad.numpy() for path, factor in factors.items()},
         source.grad.numpy(),
     )
 
 
 def bfloat16_errors(built: torch.nn.Module, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """As our_errors, of a model of transformers, which is left in float32 with weights that bfloat16 can hold."""
-    found, exact = (_states(_converted(built, dtype), inputs) for dtype in (torch.bfloat16, torch.float32))
-    return relative_errors(found, exact, inputs.get("attention_mask"))
+    """Returns our_errors of a model of transformers, which is left in float32 with weights that bfloat16 can hold."""
+    rounded, exact = (_states(_converted(built, dtype), inputs) for dtype in (torch.bfloat16, torch.float32))
+    return relative_errors(rounded, exact, inputs.get("attention_mask"))
 
 
 class KeepFloat64(TorchFunctionMode):
@@ -75,11 +75,11 @@ def _linears(built: torch.nn.Module, module: nn.Module, paths: set[tuple[str, ..
     """Their layer for each of our `paths`."""
     key_map, layers = pretrained.architecture_of(module).key_map, dict(built.named_modules())
     kernels = [(*path, "kernel") for path in paths]
-    found = {}
+    modules = {}
     for link in key_map.links(module.config.num_hidden_layers, kernels):
         names = [name.removesuffix(".weight") for name in key_map.spellings(link.name)]
-        (found[link.path[:-1]],) = {layers[name] for name in names if name in layers}
-    return found
+        (modules[link.path[:-1]],) = {layers[name] for name in names if name in layers}
+    return modules
 
 
 def _states(built: torch.nn.Module, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
