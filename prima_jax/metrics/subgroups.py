@@ -35,11 +35,6 @@ class Subgroup:
     intervals: Mapping[str, Interval | None]
     """Of the scores above, over units; empty where there are too few or none were asked for."""
 
-    @property
-    def too_few(self) -> bool:
-        """True if the group is too small for its figures to be shown."""
-        return self.accuracy is None
-
 
 def subgroup_scores(
     labels: np.ndarray,

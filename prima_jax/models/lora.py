@@ -15,13 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from prima_jax.errors import UserError
 
 __all__ = [
-    "BERT_TARGETS",
     "DEFAULT_TARGETS",
-    "DINOV2_TARGETS",
-    "DINOV3_TARGETS",
-    "LLAMA_TARGETS",
-    "MODERNBERT_TARGETS",
-    "QWEN3_TARGETS",
     "Share",
     "all_linears",
     "count",
@@ -29,27 +23,18 @@ __all__ = [
     "merge",
 ]
 
-DINOV3_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-"""All linears of a layer; checkpoints with a gated MLP have "gate_proj" too."""
-DINOV2_TARGETS = DINOV3_TARGETS
-"""The same names, which are ours; transformers calls the last two "fc1" and "fc2"."""
-MODERNBERT_TARGETS = ("Wqkv", "Wo", "Wi")
-"""All four linears of a layer: "Wo" is attention's and the MLP's."""
-BERT_TARGETS = ("query", "key", "value", "output", "intermediate")
-"""All six linears of a layer: "output" is attention's and the MLP's."""
-QWEN3_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""All seven linears of a layer."""
-LLAMA_TARGETS = QWEN3_TARGETS
+_VIT = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
+_DECODER = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 DEFAULT_TARGETS = {
-    "dinov2": DINOV2_TARGETS,
-    "dinov2_with_registers": DINOV2_TARGETS,
-    "dinov3_vit": DINOV3_TARGETS,
-    "modernbert": MODERNBERT_TARGETS,
-    "bert": BERT_TARGETS,
-    "qwen3": QWEN3_TARGETS,
-    "llama": LLAMA_TARGETS,
+    "dinov2": _VIT,
+    "dinov2_with_registers": _VIT,
+    "dinov3_vit": _VIT,
+    "modernbert": ("Wqkv", "Wo", "Wi"),
+    "bert": ("query", "key", "value", "output", "intermediate"),
+    "qwen3": _DECODER,
+    "llama": _DECODER,
 }
-"""By `model_type`."""
+"""`model_type` -> all linears of its blocks, by our names; "Wo" and "output" are attention's and the MLP's."""
 
 
 class Share(NamedTuple):

@@ -47,14 +47,14 @@ def test_too_few_units_have_counts_and_no_figures():
     labels, probabilities = np.arange(cases) % 2, np.full((cases, 2), 0.5)
     groups = np.array(["x"] * FEWEST + ["y"] * (FEWEST - 1) + [UNKNOWN])
     found = subgroup_scores(labels, probabilities, groups, "ab", replicates=20)
-    assert [(group.name, group.too_few, group.cases) for group in found] == [
+    assert [(group.name, group.accuracy is None, group.cases) for group in found] == [
         ("x", False, FEWEST),
         ("y", True, FEWEST - 1),
         (UNKNOWN, True, 1),
     ]
     assert (found[1].macro_auc, found[1].intervals) == (None, {})
     # Units count, not cases: the same twenty cases of two lesions are too few.
-    assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].too_few
+    assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].accuracy is None
 
 
 def test_macro_auc_of_a_group_without_a_class_is_left_out():

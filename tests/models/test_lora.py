@@ -15,7 +15,7 @@ def model(golden):
     return golden("modernbert")
 
 
-def adapters(params, *, rank=4, alpha=8.0, targets=lora.MODERNBERT_TARGETS, last_blocks=0):
+def adapters(params, *, rank=4, alpha=8.0, targets=lora.DEFAULT_TARGETS["modernbert"], last_blocks=0):
     return lora.init_adapters(jax.random.key(1), params, rank=rank, alpha=alpha, targets=targets, last_blocks=last_blocks)
 
 

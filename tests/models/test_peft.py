@@ -177,7 +177,7 @@ def test_an_adapter_trained_by_peft(case, reference, golden, tmp_path):
     torch_peft = pytest.importorskip("peft")
     torch, compared = reference.torch, golden(case)
     torch.manual_seed(0)
-    plain = [*lora.DINOV2_TARGETS[:4], "fc1", "fc2"]
+    plain = [*lora.DEFAULT_TARGETS["dinov2"][:4], "fc1", "fc2"]
     named = {"bert": ["query", "value", "intermediate.dense"], "dinov2_plain": plain, "dinov2_with_registers": plain}
     targets = named.get(case, list(lora.all_linears(compared.module.config)))
     options = torch_peft.LoraConfig(r=4, lora_alpha=6, target_modules=targets, lora_dropout=0.1)
