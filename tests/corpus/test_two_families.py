@@ -64,30 +64,20 @@ def codes(row):
     return {flag["code"] for flag in row["flags"]}
 
 
-def one(rows, family, topic):
-    (row,) = [r for r in rows if (r["family"], r["topic"]) == (family, topic)]
-    return row
-
-
 class TestWhatIsStored:
     def test_no_claim_is_lost_and_none_is_there_twice(self, checked):
         folder, rows = checked
         written = {
-            (family, topic, json.dumps(c, sort_keys=True))
+            (family, topic, c["text"], c["direction"], *c["citations"][0].values())
             for family in FAMILIES
             for topic in SENTENCES
             for c in (OBEYED if (family, topic) == ("openai", ATTACKED) else honest(family, topic))
         }
         stored = [
-            (r["family"], r["topic"], r["text"], r["direction"], [(c["article"], c["quote"]) for c in r["citations"]])
+            (r["family"], r["topic"], r["text"], r["direction"], r["citations"][0]["article"], r["citations"][0]["quote"])
             for r in rows
         ]
-        expected = [
-            (family, topic, c["text"], c["direction"], [(x["article"], x["quote"]) for x in c["citations"]])
-            for family, topic, text in written
-            for c in [json.loads(text)]
-        ]
-        assert sorted(stored) == sorted(expected)
+        assert sorted(stored) == sorted(written)
         assert len({r["id"] for r in rows}) == len(rows)
         assert len({(d["writer"], d["topic"]) for d in read_drafts(folder)}) == len(read_drafts(folder)) == 16
 
@@ -107,26 +97,13 @@ class TestWhatIsStored:
         assert "instruction" in codes(honest_one)  # its article is the one that gives orders
         assert not any("instruction" in codes(r) for r in rows if r["topic"] != ATTACKED)
 
-    def test_agreement_contradiction_and_silence_are_told_apart(self, checked):
+    def test_a_contradiction_is_flagged_on_both_sides_and_nothing_else_is_one(self, checked):
         _, rows = checked
-        for family in FAMILIES:
-            for topic, agreement in {
-                "BCC/summary": "agree",
-                "BCC/smoke": "agree",
-                "BCC/sunscreen": "agree",
-                "BCC/age": "strength_differs",
-                "MEL/smoke": "contradiction",
-            }.items():
-                row = one(rows, family, topic)
-                (other,) = (f for f in FAMILIES if f != family)
-                assert (row["agreement"], row["counterparts"]) == (agreement, [one(rows, other, topic)["id"]])
-                assert codes(row) == ({"contradiction"} if agreement == "contradiction" else set())
-        silent = [r for r in rows if r["topic"] == "MEL/age"]
-        assert [(r["family"], r["agreement"], r["counterparts"]) for r in silent] == [("openai", "single", [])] * 2
-        assert not codes(silent[0]) and "contradiction" not in codes(silent[1])
-        attacked = [r for r in rows if r["topic"] == ATTACKED]
-        assert {r["agreement"] for r in attacked} == {"contradiction"} and all("contradiction" in codes(r) for r in attacked)
-        assert {is_injected(r): {len(r["counterparts"])} for r in attacked} == {True: {1}, False: {2}}
+        agree = {(topic, "agree") for topic in ("BCC/summary", "BCC/smoke", "BCC/sunscreen")}
+        differ = {(topic, "contradiction") for topic in ("MEL/smoke", ATTACKED)}
+        found = {(r["topic"], r["agreement"]) for r in rows}
+        assert found == agree | differ | {("BCC/age", "strength_differs"), ("MEL/age", "single")}
+        assert all(("contradiction" in codes(r)) == (r["agreement"] == "contradiction") for r in rows)
 
     def test_kappa_of_the_families_as_by_hand(self, checked):
         folder, rows = checked
