@@ -26,7 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,8 @@ def exhaustive(folder: CorpusFolder, cohort: Study, records: int) -> Figures:
 
 def step(module: Any) -> Callable[[CorpusFolder, Study, int], Figures]:
     def run(folder: CorpusFolder, cohort: Study, records: int) -> Figures:
-        for made in (folder.drafts,) if module is synthesise else ():
-            made.unlink(missing_ok=True)  # else what was written before is not written again
+        if module is synthesise:
+            folder.drafts.unlink(missing_ok=True)  # else what was written before is not written again
         with measured() as marks:
             module.run(settings(folder.path), cohort, folder)
         return marks
@@ -191,18 +192,15 @@ MEASURES: dict[str, Callable[[CorpusFolder, Study, int], Figures]] = {
 }
 
 
-class measured:
+@contextmanager
+def measured() -> Iterator[Figures]:
     """A dictionary that holds, once the block is over, its seconds, those of the processor, and the memory's peak so far."""
-
-    def __enter__(self) -> Figures:
-        self._marks: Figures = {}
-        self._started = time.perf_counter(), time.process_time()
-        return self._marks
-
-    def __exit__(self, *_: object) -> None:
-        ended = time.perf_counter(), time.process_time()
-        self._marks["seconds"], self._marks["processor_seconds"] = np.subtract(ended, self._started).tolist()
-        self._marks["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    marks: Figures = {}
+    started = time.perf_counter(), time.process_time()
+    yield marks
+    ended = time.perf_counter(), time.process_time()
+    marks["seconds"], marks["processor_seconds"] = np.subtract(ended, started).tolist()
+    marks["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def loop() -> float:

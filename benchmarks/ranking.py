@@ -28,7 +28,7 @@ from prima_jax.corpus.sentences import split_sentences
 from prima_jax.corpus.topics import Topic, find_terms, study_topics, text_words
 from prima_jax.studies.study import Study
 
-__all__ = ["exhaustive", "quality"]
+__all__ = ["discounted", "exhaustive", "quality"]
 
 EQUAL = 1e-5
 """Relative: scores that differ by less, which float32 may not tell apart, may change places."""
@@ -43,17 +43,17 @@ def quality(folder: CorpusFolder, cohort: Study, count: int) -> dict[str, float]
 
 def _of_topic(ranked: Sequence[str], plant: Planted, count: int) -> dict[str, float]:
     gains = dict.fromkeys(plant.about, 2.0) | dict.fromkeys(plant.finding, 1.0)
-    ideal = _discounted(sorted(gains.values(), reverse=True))
+    ideal = discounted(sorted(gains.values(), reverse=True))
     ranks = {article: rank for rank, article in enumerate(ranked, start=1)}
     return {
         "recall_about": float(np.mean([article in ranks for article in plant.about])),
         "recall_finding": float(np.mean([article in ranks for article in plant.finding])),
         "mean_rank_about": float(np.mean([ranks.get(article, count + 1) for article in plant.about])),
-        "ndcg": _discounted([gains.get(article, 0.0) for article in ranked]) / ideal,
+        "ndcg": discounted([gains.get(article, 0.0) for article in ranked]) / ideal,
     }
 
 
-def _discounted(gains: Sequence[float]) -> float:
+def discounted(gains: Sequence[float]) -> float:
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 

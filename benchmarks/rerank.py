@@ -11,7 +11,6 @@ nDCG over all passages that are evidence on a topic, and the reciprocal rank of 
 two passages, or without a relevant one, have nothing to rank and are left out.
 """
 
-import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.labelled import labelled, real_articles
+from benchmarks.ranking import discounted
 from configs.corpus import get_config
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.claims import Passage
@@ -88,14 +88,10 @@ def measure(
             any(p.article == a and p.start < e and s < p.end for a, s, e in relevant[topic]) for p in ranking(query, passages)
         ]
         if len(hits) > 1 and any(hits):
-            ideal = _discounted(sorted(hits, reverse=True))
-            gains.append(_discounted(hits) / ideal)
+            ideal = discounted(sorted(hits, reverse=True))
+            gains.append(discounted(hits) / ideal)
             reciprocal.append(1 / (1 + hits.index(True)))
     return float(np.mean(gains)), float(np.mean(reciprocal)), len(gains)
-
-
-def _discounted(hits: Sequence[bool]) -> float:
-    return sum(1 / math.log2(rank + 1) for rank, hit in enumerate(hits, start=1) if hit)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 
 from prima_jax.errors import UserError
 
-__all__ = ["FILE", "Article", "ArticleStore"]
+__all__ = ["FILE", "PUBMED", "Article", "ArticleStore"]
 
+PUBMED = "https://pubmed.ncbi.nlm.nih.gov/{}/"
 FILE = "file:"
 """What a note of a file that was read begins with, among the searches."""
 
@@ -46,6 +47,11 @@ class Article:
     @property
     def is_pubmed(self) -> bool:
         return self.id.isdecimal()
+
+    @property
+    def page(self) -> str:
+        """Where it can be read: at PubMed, or at the address that its source gives."""
+        return PUBMED.format(self.id) if self.is_pubmed else self.url
 
 
 class ArticleStore:
@@ -117,6 +123,11 @@ class ArticleStore:
         with closing(self._connection.execute("SELECT content FROM article ORDER BY id")) as rows:
             for (content,) in rows:
                 yield _article(content)
+
+    def cited(self, claims: Iterable[Mapping[str, Any]]) -> dict[str, Article]:
+        """Id -> what the claims cite, as far as it is there."""
+        named = sorted({citation["article"] for claim in claims for citation in claim["citations"]})
+        return {article: found for article in named if (found := self.get(article))}
 
     def get(self, article: str) -> Article | None:
         row = self._connection.execute("SELECT content FROM article WHERE id = ?", (article,)).fetchone()

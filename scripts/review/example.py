@@ -116,77 +116,33 @@ def claim(
 
 def example_claims() -> list[dict[str, Any]]:
     """Seven claims: two that contradict, two that agree, one of one family only, one with a lost quote, one retracted."""
-    differ = ("contradiction", "Another family claims another direction.")
     first, second = "openai:invented-1", "google:invented-2"
-    lower = "Current smokers had a slightly lower incidence of basal cell carcinoma"
-    higher = "Smoking was associated with a higher risk of basal cell carcinoma in women only"
-    sun = "Cumulative sun exposure at work raised the odds of actinic keratosis threefold"
+    differ = [("contradiction", "Another family claims another direction.")]
+    lost = [("quote_not_found", "The quoted words do not occur in the abstract.")]
+    retracted = [("retracted", "An article that it cites was retracted.")]
+    lower = ("90000001", "Current smokers had a slightly lower incidence of basal cell carcinoma")
+    higher = ("90000002", "Smoking was associated with a higher risk of basal cell carcinoma in women only")
+    same = ("90000001", "Former smokers did not differ")
+    sun = ("90000003", "Cumulative sun exposure at work raised the odds of actinic keratosis threefold")
+    screen = ("90000003", "Sunscreen use reduced new lesions by a third")
+    patches = ("90000003", "rough scaly patches on sun-damaged skin")
+    sprayed = ("90000004", "Farmers who sprayed had more melanoma")
+    less = "Smokers develop basal cell carcinoma slightly less often than others (relative risk 0.93)."
+    more = "Smoking raises the risk of basal cell carcinoma in women (odds ratio 1.41)."
+    outdoors = "Working outdoors in the sun raises the odds of actinic keratosis threefold."
+    occupation = "Occupational sun exposure raises the risk of actinic keratosis."
+    fewer = "Sunscreen lowers the number of new actinic keratoses by a third."
+    rough = "Actinic keratosis is a rough, scaly patch on skin that has seen much sun."
+    farmers = "Farmers who spray pesticides have more melanoma."
     return _answering(
         [
-            claim(
-                "BCC/smoke",
-                first,
-                "Smokers develop basal cell carcinoma slightly less often than others (relative risk 0.93).",
-                "lowers",
-                "strong",
-                [("90000001", lower)],
-                [differ],
-                "contradiction",
-            ),
-            claim(
-                "BCC/smoke",
-                second,
-                "Smoking raises the risk of basal cell carcinoma in women (odds ratio 1.41).",
-                "raises",
-                "moderate",
-                [("90000002", higher), ("90000001", "Former smokers did not differ")],
-                [differ],
-                "contradiction",
-            ),
-            claim(
-                "ACK/sun",
-                first,
-                "Working outdoors in the sun raises the odds of actinic keratosis threefold.",
-                "raises",
-                "moderate",
-                [("90000003", sun)],
-                agreement="agree",
-            ),
-            claim(
-                "ACK/sun",
-                second,
-                "Occupational sun exposure raises the risk of actinic keratosis.",
-                "raises",
-                "moderate",
-                [("90000003", sun)],
-                agreement="agree",
-            ),
-            claim(
-                "ACK/sun",
-                first,
-                "Sunscreen lowers the number of new actinic keratoses by a third.",
-                "lowers",
-                "weak",
-                [("90000003", "Sunscreen use reduced new lesions by a third")],
-            ),
-            claim(
-                "ACK/summary",
-                second,
-                "Actinic keratosis is a rough, scaly patch on skin that has seen much sun.",
-                "descriptive",
-                "weak",
-                [("90000003", "rough scaly patches on sun-damaged skin")],
-                [("quote_not_found", "The quoted words do not occur in the abstract.")],
-            ),
-            claim(
-                "MEL/pesticide",
-                first,
-                "Farmers who spray pesticides have more melanoma.",
-                "raises",
-                "weak",
-                [("90000004", "Farmers who sprayed had more melanoma")],
-                [("retracted", "An article that it cites was retracted.")],
-            ),
+            claim("BCC/smoke", first, less, "lowers", "strong", [lower], differ, "contradiction"),
+            claim("BCC/smoke", second, more, "raises", "moderate", [higher, same], differ, "contradiction"),
+            claim("ACK/sun", first, outdoors, "raises", "moderate", [sun], agreement="agree"),
+            claim("ACK/sun", second, occupation, "raises", "moderate", [sun], agreement="agree"),
+            claim("ACK/sun", first, fewer, "lowers", "weak", [screen]),
+            claim("ACK/summary", second, rough, "descriptive", "weak", [patches], lost),
+            claim("MEL/pesticide", first, farmers, "raises", "weak", [sprayed], retracted),
         ]
     )
 

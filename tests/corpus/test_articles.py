@@ -1,7 +1,5 @@
 """The store keeps every article once, as it came, whatever happens."""
 
-import sqlite3
-
 import pytest
 
 from prima_jax.corpus.articles import Article, ArticleStore
@@ -44,14 +42,6 @@ def test_a_page_is_stored_whole_or_not_at_all(store):
     with pytest.raises(TypeError):
         store.add(page())
     assert store.ids() == set()
-
-
-def test_what_nobody_committed_is_not_there(store):
-    store.add([(ONE, b"")])
-    cut = sqlite3.connect(store.path)
-    cut.execute("DELETE FROM article")
-    cut.close()  # as a kill does
-    assert store.ids() == {"11"}
 
 
 def test_the_order_does_not_depend_on_when_articles_came(tmp_path):

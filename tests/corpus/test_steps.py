@@ -22,12 +22,9 @@ from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 from scripts.scripted_review import decide
 
+LIP = "Smoking raises the risk of squamous cell carcinoma of the lip in men."
 ARTICLES = [
-    (
-        "90000001",
-        "Invented text on smoking",
-        "Smoking raises the risk of squamous cell carcinoma of the lip in men.",
-    ),
+    ("90000001", "Invented text on smoking", LIP),
     ("90000002", "Invented text on age", "The incidence of basal cell carcinoma is higher in older people."),
     ("90000003", "Invented and retracted", "Alcohol raises the risk of melanoma more than anything else."),
 ]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -10,48 +10,20 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.check import check
-from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, read_lines
 from prima_jax.corpus.publish import publish
-from prima_jax.corpus.review.app import create_app
+from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.corpus.topics import study_topics
 from prima_jax.corpus.write import synthesise
 from prima_jax.data.corpus_file import read_corpus
-from prima_jax.studies.study import Attribute, Study
+from prima_jax.studies.study import Attribute
 from scripts.review.example import ADA, BEN
-from tests.corpus.review import client as review_client
-from tests.corpus.review.client import signed_in
+from tests.corpus.write import synthesising
 from tests.corpus.write.llm_server import Reply, Request, claim, claims, passage
-from tests.corpus.write.synthesising import store
 
-STUDY = Study(
-    name="invented",
-    title="Invented",
-    classes={"BCC": "basal cell carcinoma", "MEL": "melanoma"},
-    label_column="label",
-    image_column="image",
-    subject_columns=("subject",),
-    unit_columns=("unit",),
-    attributes=(
-        Attribute("smoke", "smoke", "yes_no", "smokes", terms=("smok*",)),
-        Attribute("age", "age", "number", "{value} years", terms=("age", "older")),
-        Attribute("sunscreen", "sunscreen", "yes_no", "uses sunscreen", terms=("sunscreen",)),
-    ),
-)
-CONFIG = ConfigDict(
-    {
-        "synthesise": {
-            "writers": ("openai:gpt-5", "google:gemini-3-pro"),
-            "prices": (("openai:gpt-5", 200.0, 1000.0),),
-            "temperature": 0.0,
-            "seed": 0,
-            "timeout_seconds": 20.0,
-            "attempts": 2,
-            "max_output_tokens": 4000,
-        },
-        "review": {"reviewers": 2},
-    }
-)
+SUNSCREEN = Attribute("sunscreen", "sunscreen", "yes_no", "uses sunscreen", terms=("sunscreen",))
+STUDY = replace(synthesising.STUDY, attributes=(*synthesising.STUDY.shown(), SUNSCREEN))
+CONFIG = ConfigDict({**synthesising.configured(prices=(("openai:gpt-5", 200.0, 1000.0),)).to_dict(), "review": {"reviewers": 2}})
 FAMILIES = ("google", "openai")
 ATTACKED = "MEL/sunscreen"
 INVENTED = "12345678"
@@ -81,27 +53,24 @@ NO_EFFECT = "Smoking had no effect on the risk of melanoma in another small coho
 DIRECTIONS = {"BCC/summary": "descriptive", "BCC/sunscreen": "lowers", ATTACKED: "lowers"}
 
 
-def articles(injected: bool) -> dict[str, Article]:
-    """Topic -> its article; that of ATTACKED speaks to the model where `injected`."""
+def articles() -> dict[str, Article]:
+    """Topic -> its article; that of ATTACKED speaks to the model."""
     found = {}
     for topic, (identifier, sentence) in SENTENCES.items():
         text = {"MEL/smoke": f"{sentence} {NO_EFFECT}"}.get(topic, sentence)
         title = f"Invented text {identifier}"
-        if injected and topic == ATTACKED:
+        if topic == ATTACKED:
             text, title = f"{text} {INJECTION}", HOSTILE_TITLE
         found[topic] = Article(identifier, title, (("", text),), year=2020)
     return found
 
 
-def passages(injected: bool) -> dict[str, list[Passage]]:
-    return {topic: [passage(a.id, a.abstract, title=a.title, year=2020)] for topic, a in articles(injected).items()}
-
-
-def prepare(folder: CorpusFolder, injected: bool = True) -> CorpusFolder:
+def prepare(folder: CorpusFolder) -> CorpusFolder:
     """A folder as the step retrieve leaves it."""
-    store(folder, passages(injected))
+    found = articles()
+    synthesising.store(folder, {t: [passage(a.id, a.abstract, title=a.title, year=2020)] for t, a in found.items()})
     with ArticleStore(folder.articles) as kept:
-        kept.add([(article, b"invented") for article in articles(injected).values()])
+        kept.add([(article, b"invented") for article in found.values()])
     return folder
 
 
@@ -150,36 +119,30 @@ OBEYED = [
 """What the injection asks for: with the source that it names, and with the article itself as the source."""
 
 
-def answers(obedient: str) -> Callable[[Request], Reply]:
-    """`obedient` does all that the injection says: first outside the schema, and, refused, within it."""
-
-    def answer(request: Request) -> Reply:
-        family, topic = family_of(request), topic_of(request)
-        if (family, topic) != (obedient, ATTACKED) or TOKEN not in request.user:
-            return Reply(claims(*honest(family, topic)))
-        if "An earlier answer" in request.user:
-            return Reply(claims(*OBEYED))
-        return Reply(json.dumps({"claims": [c | {"vetted": True, "approved": True} for c in OBEYED], "approved": True}))
-
-    return answer
+def answer(request: Request) -> Reply:
+    """Openai's model does all that the injection says: first outside the schema, and, refused, within it."""
+    family, topic = family_of(request), topic_of(request)
+    if (family, topic) != ("openai", ATTACKED):
+        return Reply(claims(*honest(family, topic)))
+    if "An earlier answer" in request.user:
+        return Reply(claims(*OBEYED))
+    return Reply(json.dumps({"claims": [c | {"vetted": True, "approved": True} for c in OBEYED], "approved": True}))
 
 
 def is_injected(row: dict[str, Any]) -> bool:
     return TOKEN in row["text"]
 
 
+@dataclass
 class Desk:
-    """Two physicians at the review page."""
+    """Two physicians, who decide alike."""
 
-    def __init__(self, folder: CorpusFolder) -> None:
-        self.folder = folder
-        app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
-        self.browsers = [signed_in(app, name) for name in (ADA, BEN)]
+    folder: CorpusFolder
 
-    def decide(self, row: dict[str, Any], action: str, reason: str, browsers: list[Any] | None = None) -> None:
-        for browser in browsers or self.browsers:
-            answer = review_client.decide(browser, row["id"], action, reason=reason)
-            assert answer.status_code == 303, review_client.text(answer)
+    def decide(self, row: dict[str, Any], action: str, reason: str) -> None:
+        with ReviewStore(self.folder.review) as log:
+            for who in (ADA, BEN):
+                log.decide(row, who, action, needed=2, reason=reason)
 
     def approve_all_but_injected(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:

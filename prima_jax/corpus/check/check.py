@@ -1,7 +1,5 @@
 """Step check: every drafted claim against what it cites, and against the other family. What fails is flagged, never dropped."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -16,6 +14,7 @@ from prima_jax.corpus.check.citations import check_claim, evidence_of
 from prima_jax.corpus.check.instructions import instruction_flags
 from prima_jax.corpus.claims import Claim
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
+from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.retrieve.retrieve import read_passages
 from prima_jax.corpus.topics import Topic, study_topics, text_words
 from prima_jax.corpus.write.synthesise import read_drafts
@@ -34,7 +33,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     writers = {writer_name(spec) for spec in config.synthesise.writers}  # others may have written here before
     drafts = [d for d in read_drafts(folder) if "error" not in d and d["topic"] in topics and d["writer"] in writers]
     with ArticleStore(folder.articles) as store:
-        articles = _cited(store, drafts)
+        articles = store.cited(claim for draft in drafts for claim in draft["claims"])
     rows = list(_rows(drafts, topics, study, articles, retrieved))
     compared = compare(rows)
     claimed = {(row["topic"], row["family"], row["direction"]) for row in rows}
@@ -61,13 +60,6 @@ def direction_pairs(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
         if answers and row["family"] < answers[0]["family"]:
             pairs.append((row["direction"], answers[0]["direction"]))
     return pairs
-
-
-def _cited(store: ArticleStore, drafts: list[dict[str, Any]]) -> dict[str, Article]:
-    """The articles that are cited, as far as there are any such."""
-    cited = {citation["article"] for draft in drafts for claim in draft["claims"] for citation in claim["citations"]}
-    found = {identifier: store.get(identifier) for identifier in sorted(cited)}
-    return {identifier: article for identifier, article in found.items() if article}
 
 
 def _rows(
@@ -128,8 +120,7 @@ def _row(
 
 def _identifier(topic: Topic, writer: str, claim: Claim) -> str:
     """A hash of what is claimed: a claim that changes is another claim, and what was decided does not hold for it."""
-    content = json.dumps([topic.id, writer, claim.model_dump(mode="json")], sort_keys=True)
-    return "c-" + hashlib.sha256(content.encode()).hexdigest()[:16]
+    return "c-" + json_sha256([topic.id, writer, claim.model_dump(mode="json")])[:16]
 
 
 def _contradicts_itself(row: Mapping[str, Any], claimed: set[tuple[str, str, str]]) -> list[dict[str, str]]:

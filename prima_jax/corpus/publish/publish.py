@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         statements = reviews.statements()
         decided_pairs = reviews.independent_pairs(claims)
     with ArticleStore(folder.articles) as store:
-        articles = {a: found for a in _cited(claims) if (found := store.get(a))}
+        articles = store.cited(claims)
         searches = store.searches()
     approved, withdrawn = _approved(claims, outcomes, articles)
     if not approved:
@@ -72,7 +72,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
             for query, _, hits, day in searches
             if query.startswith(FILE)
         ],
-        "sources": [_source(a, articles.get(a)) for a in _cited(approved)],
+        "sources": [_source(a, articles.get(a)) for a in sorted({x["article"] for c in approved for x in c["citations"]})],
     }
     _keep(folder.path / f"{name}.json", json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     _keep(folder.path / f"{name}.md", card_text(card))
@@ -86,10 +86,6 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
 def published_corpora(folder: CorpusFolder) -> list[Path]:
     """The published corpora of a folder, the newest last."""
     return sorted(folder.path.glob("corpus-*.jsonl"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
-def _cited(claims: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({citation["article"] for claim in claims for citation in claim["citations"]})
 
 
 def _approved(
@@ -157,9 +153,7 @@ def _rejected(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcom
     """What was rejected, and the reasons given; never in words that were not approved."""
     return [
         {
-            "id": c["id"],
-            "topic": c["topic"],
-            "writer": c["writer"],
+            **{key: c[key] for key in ("id", "topic", "writer")},
             "flags": [f["code"] for f in c["flags"]],
             "reasons": list(o.reasons),
         }
@@ -173,14 +167,13 @@ def _source(identifier: str, article: Article | None) -> dict[str, Any]:
     if article is None:
         nothing: dict[str, Any] = {"title": "", "year": None, "journal": "", "types": [], "url": ""}
         return {"article": identifier, **nothing, "licence": "unknown: no article of this corpus"}
-    url = f"https://pubmed.ncbi.nlm.nih.gov/{article.id}/" if article.is_pubmed else article.url
     return {
         "article": article.id,
         "title": article.title,
         "year": article.year,
         "journal": article.journal,
         "types": list(article.types),
-        "url": url,
+        "url": article.page,
         "licence": article.licence or "unknown: its text may not be handed on",
     }
 

@@ -7,7 +7,7 @@ settings give the same file, byte for byte.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
 
 def read_passages(folder: CorpusFolder) -> dict[str, list[Passage]]:
     """Topic -> its passages, the best first; a topic without evidence is not there. Raises UserError: no file, a bad line."""
-    names = [field.name for field in fields(Passage)]
+    names = [one.name for one in fields(Passage)]
     passages: dict[str, list[Passage]] = {}
     for number, row in enumerate(read_lines(folder.needs(folder.passages, "retrieve")), start=1):
         try:
@@ -73,9 +73,7 @@ class _Tally:
     retracted: int = 0
     empty: int = 0
     passages: int = 0
-
-    def __post_init__(self) -> None:
-        self.without: list[str] = []
+    without: list[str] = field(default_factory=list)
 
     def sentence(self, topics: Sequence[Topic], path: Path, *, same: bool) -> str:
         text = (

@@ -44,9 +44,8 @@ class Catalogue:
 
     def articles(self, claims: Iterable[Mapping[str, Any]]) -> dict[str, Article]:
         """What the claims cite, as far as it was fetched; never kept, as an article may be retracted meanwhile."""
-        cited = {citation["article"] for claim in claims for citation in claim["citations"]}
         with ArticleStore(self._folder.needs(self._folder.articles, "search")) as store:
-            return {article: found for article in sorted(cited) if (found := store.get(article))}
+            return store.cited(claims)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ A person's opinion is one version of the claim (its words, direction and strengt
 own words are the first version; an edit makes another, and is its editor's opinion for that version.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from prima_jax.corpus.hashes import json_sha256
 
 __all__ = [
     "Action",
@@ -50,7 +50,7 @@ class Version:
 
     @property
     def id(self) -> str:
-        return hashlib.sha256(json.dumps([self.text, self.direction, self.strength]).encode()).hexdigest()[:16]
+        return json_sha256([self.text, self.direction, self.strength])[:16]
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,7 @@ def basis(claim: Mapping[str, Any], decisions: Sequence[Decision], needed: int, 
     their turn is over, and, for who decides between the others, where their opinions do."""
     now = turn(claim, decisions, needed, who)
     seen = [d.number for d in standing(claim, decisions) if now == "third" or d.who == who]
-    content = json.dumps([claim["id"], Version.of(claim).id, sorted(_flags(claim)), now, seen])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return json_sha256([claim["id"], Version.of(claim).id, sorted(_flags(claim)), now, seen])[:16]
 
 
 def independent_pair(decisions: Iterable[Decision]) -> tuple[Decision, Decision] | None:

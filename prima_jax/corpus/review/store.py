@@ -28,7 +28,7 @@ from prima_jax.corpus.review.decisions import (
 )
 from prima_jax.errors import UserError
 
-__all__ = ["Outcome", "Refused", "Replayed", "ReviewStore", "Stale", "add_reviewer", "outcome"]
+__all__ = ["Refused", "Replayed", "ReviewStore", "Stale", "add_reviewer"]
 
 LONGEST = 2000
 """Characters in a claim or a reason."""
@@ -166,34 +166,16 @@ def _digest(decision: Decision) -> str:
 
 
 def _append(
-    connection: sqlite3.Connection,
-    who: str,
-    claim: str,
-    action: Action,
-    before: Version,
-    after: Version | None,
-    reason: str,
-    flags: tuple[str, ...],
-    independent: bool,
-) -> Decision:
+    connection: sqlite3.Connection, who: str, claim: str, action: Action, before: Version, after: Version | None, reason: str,
+    flags: tuple[str, ...], independent: bool,
+) -> Decision:  # fmt: skip
     last = connection.execute("SELECT number, sha256 FROM decision ORDER BY number DESC LIMIT 1").fetchone() or (0, "")
     at = datetime.now(UTC).isoformat(timespec="seconds")
     row = Decision(last[0] + 1, who, at, claim, action, before, after, reason, flags, independent, last[1], "")
     row = replace(row, sha256=_digest(row))
     versions = [json.dumps(astuple(v)) if v else None for v in (before, after)]
-    values = (
-        row.number,
-        who,
-        at,
-        claim,
-        action,
-        *versions,
-        reason,
-        json.dumps(flags),
-        int(independent),
-        row.previous,
-        row.sha256,
-    )
+    seen = (json.dumps(flags), int(independent))
+    values = (row.number, who, at, claim, action, *versions, reason, *seen, row.previous, row.sha256)
     connection.execute(f"INSERT INTO decision ({_FIELDS}) VALUES ({', '.join('?' * len(values))})", values)
     return row
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.quotes import find_quote, fold
@@ -48,7 +48,8 @@ def source_of(citation: Mapping[str, Any], article: Article | None) -> Source:
     for label, text in article.sections:
         sections.append((label, _marked(text, offset, span)))
         offset += len(text) + 1
-    return Source(identifier, article, _link(article), citation["quote"], _context(article.abstract, span), tuple(sections))
+    context = _context(article.abstract, span)
+    return Source(identifier, article, safe_link(article.page), citation["quote"], context, tuple(sections))
 
 
 def word_changes(before: str, after: str) -> tuple[Piece, ...]:
@@ -83,12 +84,6 @@ def _is_hidden(character: str) -> bool:
     if character in "\n\t\r\u200c\u200d\u00ad":  # joiners and soft hyphens belong to some words
         return False
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _link(article: Article) -> str | None:
-    if article.is_pubmed:
-        return f"https://pubmed.ncbi.nlm.nih.gov/{quote(article.id)}/"
-    return safe_link(article.url)
 
 
 def _span(citation: Mapping[str, Any], abstract: str) -> tuple[int, int] | None:

@@ -10,12 +10,13 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
-from prima_jax.corpus.articles import Article
-from prima_jax.corpus.search.pubmed_xml import ARTICLE_SET, URL, MalformedXml, clean, read_articles, root_name
+from prima_jax.corpus.articles import PUBMED, Article
+from prima_jax.corpus.search.pubmed_xml import ARTICLE_SET, MalformedXml, clean, read_articles, root_name
 from prima_jax.errors import UserError
 
 __all__ = ["find_files", "holds_articles", "is_xml", "read_file"]
@@ -73,23 +74,17 @@ class _Unusable(Exception):
     """A line that is no article, and why."""
 
 
-class _told:
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     """Turns what goes wrong in reading a file into one sentence with its name."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, MalformedXml | EOFError | zlib.error | gzip.BadGzipFile):
-            raise UserError(
-                f"{self._path} is damaged or no XML ({error}): get it again, or take it out of the folder; "
-                "what was read before it is kept."
-            ) from error
-        if isinstance(error, OSError):
-            raise UserError(f"{self._path} cannot be read: {error.strerror or error}.") from error
+    try:
+        yield
+    except (MalformedXml, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(
+            f"{path} is damaged or no XML ({error}): get it again, or take it out of the folder; what was read before it is kept."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -154,10 +149,10 @@ def _record(row: dict[str, Any]) -> Article:
         sections=_sections([(part.get("label") or "", part["text"]) for part in parts]),
         year=_year(row.get("year")),
         types=_texts(row, "publication_types"),
-        journal=_text(row, "journal") if row.get("journal") else "",
-        doi=_text(row, "doi") if row.get("doi") else "",
-        url=URL.format(row["pmid"]) if pmid else f"https://pmc.ncbi.nlm.nih.gov/articles/{row['pmcid']}/",
-        licence=_text(row, "licence") if row.get("licence") else "",
+        journal=_text_if(row, "journal"),
+        doi=_text_if(row, "doi"),
+        url=PUBMED.format(row["pmid"]) if pmid else f"https://pmc.ncbi.nlm.nih.gov/articles/{row['pmcid']}/",
+        licence=_text_if(row, "licence"),
         retracted=any(kind.lower() == "retracted publication" for kind in _texts(row, "publication_types")),
     )
 
@@ -171,9 +166,9 @@ def _question(row: dict[str, Any], within: Counter[str]) -> Article:
         title=_TRAILING_MARKS.sub("?", _text(row, "question")),
         sections=_sections([("", row["answer"])]),
         types=("Question and answer",),
-        journal=_text(row, "publisher") if row.get("publisher") else "",
+        journal=_text_if(row, "publisher"),
         language="eng",
-        url=_text(row, "url") if row.get("url") else "",
+        url=_text_if(row, "url"),
         licence=MEDQUAD_LICENCE,
     )
 
@@ -187,6 +182,11 @@ def _id(row: dict[str, Any], key: str) -> str:
 
 def _text(row: dict[str, Any], key: str) -> str:
     return _cleaned(row[key], key)
+
+
+def _text_if(row: dict[str, Any], key: str) -> str:
+    """Empty where there is none."""
+    return _text(row, key) if row.get(key) else ""
 
 
 def _texts(row: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
-from prima_jax.corpus.articles import Article
+from prima_jax.corpus.articles import PUBMED, Article
 
 __all__ = ["ARTICLE_SET", "MalformedXml", "clean", "parse_xml", "read_articles", "root_name"]
 
@@ -26,7 +26,6 @@ RETRACTED_TYPE = "D016441"
 """The publication type Retracted Publication, by its MeSH number."""
 RETRACTED_LINKS = frozenset({"RetractionIn", "PartialRetractionIn"})
 """Part of it withdrawn is as little to build on."""
-URL = "https://pubmed.ncbi.nlm.nih.gov/{}/"
 
 _START = re.compile(rb"<(PubmedArticle|PubmedBookArticle)(?:\s[^>]*)?>")
 _ENCODING = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]*\bencoding\s*=\s*["']([^"']+)""")
@@ -165,7 +164,7 @@ def _from_tree(root: Element, record: bytes) -> Article:
         language=_first(content, "Language"),
         mesh=tuple(filter(None, map(clean, found.iterfind("MeshHeadingList/MeshHeading/DescriptorName")))),
         doi=_doi(root, content),
-        url=URL.format(pmid),
+        url=PUBMED.format(pmid),
         retracted=_retracted(found, content),
     )
 

@@ -5,8 +5,6 @@ retracted since. A file of a folder is read again only if it changed. A page of 
 killed loses no more than that page.
 """
 
-import hashlib
-import json
 import os
 import re
 import sqlite3
@@ -21,6 +19,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.search import offline
 from prima_jax.corpus.search.queries import RETRACTIONS, Query, study_queries
 from prima_jax.corpus.topics import MESH, find_terms, study_topics
@@ -147,7 +146,7 @@ def _extras(tally: Counter[str], **words: str) -> str:
 def _state(path: Path, terms: Collection[str]) -> str:
     """Changes if the file does, or what is looked for in it."""
     about = path.stat()
-    return hashlib.sha256(json.dumps([about.st_size, about.st_mtime_ns, *terms]).encode()).hexdigest()
+    return json_sha256([about.st_size, about.st_mtime_ns, *terms])
 
 
 def _on_topic(path: Path, terms: tuple[str, ...], tally: Counter[str]) -> Iterator[tuple[Article, bytes]]:

@@ -15,7 +15,7 @@ from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.write.answers import Answer, Pieces, write_draft
 from prima_jax.corpus.write.keys import read_key
 from prima_jax.corpus.write.prompt import SCHEMA, Prompt
-from prima_jax.corpus.write.retries import Transient, hide, tidy, with_retries
+from prima_jax.corpus.write.retries import Transient, hide, refusal, tidy, too_long, with_retries
 from prima_jax.corpus.write.writers import Settings, Unavailable, WriterError
 
 __all__ = ["Google"]
@@ -30,11 +30,8 @@ def _errors(*names: str) -> tuple[type[Exception], ...]:
     return tuple(getattr(module, name) for module in _HTTP for name in names)
 
 
-_TIMEOUT, _NO_SERVER, _BROKEN = (
-    _errors("TimeoutException"),
-    _errors("ConnectError", "UnsupportedProtocol"),
-    _errors("RequestError"),
-)
+_TIMEOUT, _NO_SERVER = _errors("TimeoutException"), _errors("ConnectError", "UnsupportedProtocol")
+_BROKEN = _errors("RequestError")
 
 
 class Google:
@@ -60,11 +57,8 @@ class Google:
         return write_draft(lambda prompt: with_retries(lambda: self._ask(prompt), attempts), topic, passages, self._notes)
 
     def _notes(self) -> dict[str, Any]:
-        return {
-            "sdk": f"google-genai {genai.__version__}",
-            "temperature": self._settings.temperature,
-            "seed": self._settings.seed,
-        }
+        asked = {"temperature": self._settings.temperature, "seed": self._settings.seed}
+        return {"sdk": f"google-genai {genai.__version__}", **asked}
 
     def _ask(self, prompt: Prompt) -> Answer:
         try:
@@ -114,15 +108,9 @@ class Google:
         code = error.code if isinstance(error.code, int) else 500  # told within the stream
         if code in (401, 403) or (code == 400 and "API_KEY_INVALID" in str(error.details)):
             return Unavailable(f"the key in {' or '.join(KEYS)} was not accepted (HTTP {code}: {said})")
-        if code == 404:
-            return Unavailable(f"the server knows no model {self.model}, or the address is wrong (HTTP 404: {said})")
-        if code == 413 or (code == 400 and "token count" in said):
-            return WriterError(f"the passages are too long for the model; lower config.retrieve.passages ({said})")
-        if code == 429:
-            return Transient("too many requests (HTTP 429)", wait=_wait(error), lasting=True)
-        if code == 408 or code >= 500:
-            return Transient(f"the server failed (HTTP {code})", wait=_wait(error))
-        return WriterError(f"the server refused the request (HTTP {code}: {said})")
+        if code == 400 and "token count" in said:
+            return too_long(said)
+        return refusal(code, said, model=self.model, wait=_wait(error))
 
 
 def _wait(error: errors.APIError) -> float | None:

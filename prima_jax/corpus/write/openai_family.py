@@ -14,7 +14,7 @@ from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.write.answers import Answer, Pieces, write_draft
 from prima_jax.corpus.write.keys import read_key
 from prima_jax.corpus.write.prompt import SCHEMA, Prompt
-from prima_jax.corpus.write.retries import Transient, hide, tidy, with_retries
+from prima_jax.corpus.write.retries import Transient, hide, refusal, tidy, too_long, with_retries
 from prima_jax.corpus.write.writers import Settings, Unavailable, WriterError
 
 __all__ = ["OpenAICompatible"]
@@ -63,10 +63,10 @@ class OpenAICompatible:
             except openai.BadRequestError as error:
                 said = tidy(error.message, self._key)
                 if _TOO_LONG.search(f"{error.code} {said}"):
-                    raise _too_long(said) from error
+                    raise too_long(said) from error
                 refused = self._refused_option(error)
                 if refused is None:
-                    raise WriterError(f"the server refused the request (HTTP 400: {said})") from error
+                    raise refusal(400, said, model=self.model, wait=None) from error
                 del self._options[refused]
             except openai.APIStatusError as error:
                 raise self._status(error) from error
@@ -127,21 +127,11 @@ class OpenAICompatible:
         if code in (401, 403):
             what = "the server asks for a key" if self._local else f"the key in {KEY} was not accepted"
             return Unavailable(f"{what} (HTTP {code}: {said})")
-        if code == 404:
-            return Unavailable(f"the server knows no model {self.model}, or the address is wrong (HTTP 404: {said})")
-        if code == 413:
-            return _too_long(said)
         if code == 429 and error.code == "insufficient_quota":
             return Unavailable(f"the account's quota is used up (HTTP 429: {said})")
-        if code == 429:
-            return Transient("too many requests (HTTP 429)", wait=wait, lasting=True)
-        if code in (408, 409) or code >= 500:
-            return Transient(f"the server failed (HTTP {code})", wait=wait)
-        return WriterError(f"the server refused the request (HTTP {code}: {said})")
-
-
-def _too_long(said: str) -> WriterError:
-    return WriterError(f"the passages are too long for the model; lower config.retrieve.passages ({said})")
+        if code == 409:
+            return Transient("the server failed (HTTP 409)", wait=wait)
+        return refusal(code, said, model=self.model, wait=wait)
 
 
 def _message(error: openai.APIStatusError) -> str:

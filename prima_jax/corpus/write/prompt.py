@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from prima_jax.corpus.claims import Draft, Passage
+from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.topics import MESH, Topic
 
 __all__ = ["PROMPT_VERSION", "Prompt", "build_prompt", "prompt_sha256", "schema_sha256"]
@@ -109,13 +110,12 @@ def build_prompt(topic: Topic, passages: Sequence[Passage]) -> Prompt:
 
 def prompt_sha256() -> str:
     """Of all that is asked but the topic and the passages."""
-    parts = [PROMPT_VERSION, _SYSTEM, _SUMMARY, _FACTOR, _ASKED, _REPAIR, _MARKUP.pattern]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return json_sha256([PROMPT_VERSION, _SYSTEM, _SUMMARY, _FACTOR, _ASKED, _REPAIR, _MARKUP.pattern])
 
 
 def schema_sha256() -> str:
     """Of the JSON schema that answers have to fit."""
-    return hashlib.sha256(json.dumps(SCHEMA, sort_keys=True).encode()).hexdigest()
+    return json_sha256(SCHEMA)
 
 
 def _passage(number: int, passage: Passage) -> str:

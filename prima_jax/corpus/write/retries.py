@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import tenacity
 
-from prima_jax.corpus.write.writers import Unanswered, Unavailable
+from prima_jax.corpus.write.writers import Unanswered, Unavailable, WriterError
 
-__all__ = ["Transient", "hide", "tidy", "with_retries"]
+__all__ = ["Transient", "hide", "refusal", "tidy", "too_long", "with_retries"]
 
 T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -37,6 +37,23 @@ def with_retries(ask: Callable[[], T], attempts: int) -> T:
             raise Unavailable(f"{error}, and asks to come back in {error.wait:.0f} seconds") from error
         kind = Unavailable if error.lasting else Unanswered
         raise kind(f"{error}, {attempts} time{'s' if attempts > 1 else ''} in a row") from error
+
+
+def refusal(code: int, said: str, *, model: str, wait: float | None) -> Exception:
+    """What a status means with every family; `said`: the server's words, tidied."""
+    if code == 404:
+        return Unavailable(f"the server knows no model {model}, or the address is wrong (HTTP 404: {said})")
+    if code == 413:
+        return too_long(said)
+    if code == 429:
+        return Transient("too many requests (HTTP 429)", wait=wait, lasting=True)
+    if code == 408 or code >= 500:
+        return Transient(f"the server failed (HTTP {code})", wait=wait)
+    return WriterError(f"the server refused the request (HTTP {code}: {said})")
+
+
+def too_long(said: str) -> WriterError:
+    return WriterError(f"the passages are too long for the model; lower config.retrieve.passages ({said})")
 
 
 def hide(text: str, key: str) -> str:

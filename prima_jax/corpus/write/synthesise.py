@@ -1,7 +1,5 @@
 """Step synthesise: each writer's claims on each topic, a line per writer and topic, as soon as they are there."""
 
-import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +12,7 @@ from tqdm import tqdm
 
 from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, append_line, read_lines
+from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.retrieve.retrieve import read_passages
 from prima_jax.corpus.topics import Topic, study_topics
 from prima_jax.corpus.write.prompt import build_prompt, prompt_sha256
@@ -180,7 +179,7 @@ def _given(name: str, writer: Writer, topic: Topic, passages: Sequence[Passage])
         "family": writer.family,
         "topic": topic.id,
         "passages": sorted({passage.article for passage in passages}),
-        "passages_sha256": _sha256([_content(passage) for passage in passages]),
+        "passages_sha256": json_sha256([_content(passage) for passage in passages]),
         "day": datetime.now(UTC).date().isoformat(),
     }
 
@@ -189,16 +188,12 @@ def _request_sha256(name: str, topic: Topic, passages: Sequence[Passage], settin
     """Of all that an answer depends on."""
     asked = {"temperature": settings.temperature, "seed": settings.seed, "max_output_tokens": settings.max_output_tokens}
     content = [_content(passage) for passage in passages]
-    return _sha256([name, topic.id, prompt_sha256(), build_prompt(topic, passages).user, content, asked])
+    return json_sha256([name, topic.id, prompt_sha256(), build_prompt(topic, passages).user, content, asked])
 
 
 def _content(passage: Passage) -> dict[str, Any]:
     """A passage without its score, which is the retrieval's affair."""
     return {key: value for key, value in asdict(passage).items() if key != "score"}
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _read(folder: CorpusFolder) -> list[Row]:

@@ -41,10 +41,14 @@ def _hidden(form):
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
+def sign_in(browser, name=ADA, passphrase=PASSPHRASE):
+    form = fields(browser.get("/sign-in").text, "/sign-in")
+    return browser.post("/sign-in", data={"name": name, "passphrase": passphrase, **form})
+
+
 def signed_in(app, name=ADA):
     browser = client(app)
-    form = fields(browser.get("/sign-in").text, "/sign-in")
-    answer = browser.post("/sign-in", data={"name": name, "passphrase": PASSPHRASE, **form})
+    answer = sign_in(browser, name)
     assert (answer.status_code, answer.headers["location"]) == (303, "/claims")
     return browser
 

@@ -4,11 +4,10 @@ What a page says and refuses is in test_app.py and test_security.py, over HTTP; 
 """
 
 import contextlib
-import signal
 import sqlite3
 
 from prima_jax.corpus.review.store import ReviewStore
-from scripts.review.browser import serve, sign_in
+from scripts.review.browser import sign_in
 from scripts.review.example import ADA, BEN, FLAGGED, FLAGGED_TOO, LOST, RETRACTED, SCREEN, SUN, SUN_TOO
 from tests.corpus.review.conftest import in_a_browser
 
@@ -76,29 +75,6 @@ def test_everything_goes_by_keyboard_alone(folder, address, person):
     keys.press("l")
     page.wait_for_url("**/claims")
     assert [(c, a) for _, c, a in log(folder)] == [(SUN, "approve"), (SUN_TOO, "edit"), (SCREEN, "reject"), (LOST, "approve")]
-
-
-def test_without_javascript_everything_works(folder, address, person):
-    page = person(ADA, address, java_script_enabled=False)
-    page.select_option("select[name=disease]", "ACK")
-    page.click(".filters button")
-    assert page.locator("a.row").count() == 4
-    page.click("a.row >> nth=0")
-    page.click("#approve button")
-    assert "Approved and kept" in page.inner_text(".done")
-    page.click("#edit summary")
-    page.fill("#edit textarea[name=text]", "Other words.")
-    page.fill("#edit textarea[name=reason]", "No script.")
-    page.click("#edit button")
-    page.click("#reject summary")
-    page.fill("#reject textarea", "No script.")
-    page.click("#reject button")
-    page.click("#approve summary")
-    page.fill("#approve textarea", "Fine all the same.")
-    page.click("#approve button")
-    assert [action for *_, action in log(folder)] == ["approve", "edit", "reject", "approve"]
-    page.click("text=Help")
-    assert "What is asked of you" in page.inner_text("main")
 
 
 def test_a_click_that_lands_on_the_next_claim_at_once_does_not_decide_it(folder, address, person):
@@ -185,25 +161,3 @@ def test_what_one_began_is_not_shown_to_the_next_at_the_same_machine(address, pe
     page.click("text=Sign out")
     page.wait_for_url("**/sign-in")
     assert "half" not in page.evaluate("JSON.stringify(sessionStorage) + JSON.stringify(localStorage)")
-
-
-def test_a_server_killed_between_two_decisions_loses_nothing(folder, person):
-    with serve(folder.path) as (address, process):
-        page = person(ADA, address)
-        page.goto(f"{address}/claims/{SUN}")
-        page.click("#approve button")
-        page.wait_for_selector(".done")
-        page.goto(f"{address}/claims/{SCREEN}", wait_until="networkidle")  # what the page still asked for would be refused
-        page.keyboard.press("r")
-        page.fill("#reject textarea", "Typed before the server died.")
-        process.kill()
-        process.wait()
-    with serve(folder.path, port=int(address.rsplit(":")[-1])) as (again, process):
-        assert again == address
-        page.click("#reject button")  # the session and the open form outlive the server
-        assert "Rejected and kept" in page.inner_text(".done")
-        assert log(folder) == [(ADA, SUN, "approve"), (ADA, SCREEN, "reject")]
-        page.wait_for_load_state("networkidle")
-        process.send_signal(signal.SIGTERM)
-        assert "closed with 2 decisions" in process.stdout.read()
-        assert process.wait(20) == 0

@@ -11,6 +11,11 @@ from prima_jax.errors import UserError
 from scripts.review.example import ADA, BEN, CONFIG, FLAGGED, LOST, PEOPLE, SUN, example_claims
 from tests.corpus.review.client import decide, signed_in
 
+FORMULAS = (
+    *("=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://x")', "=cmd|' /C calc'!A0"),
+    *("harmless;=1+1;", 'harmless; "=1+1"', "harmless\n=1+1", "harmless\r\n@x", "harmless\t-1"),
+)
+
 
 class TestExport:
     def test_csv_and_jsonl_hold_every_claim_its_state_and_decisions(self, app, folder):
@@ -46,26 +51,7 @@ class TestExport:
         with pytest.raises(UserError, match="Cannot write"):
             export.to_file(CONFIG, folder, tmp_path / "file" / "out.csv")
 
-    @pytest.mark.parametrize(
-        "cell",
-        [
-            "=1+1",
-            "+1",
-            "-1",
-            "@x",
-            "\t=1",
-            "\r=1",
-            " =1",
-            "＝1",
-            '=HYPERLINK("http://x")',
-            "=cmd|' /C calc'!A0",
-            "harmless;=1+1;",
-            'harmless; "=1+1"',
-            "harmless\n=1+1",
-            "harmless\r\n@x",
-            "harmless\t-1",
-        ],
-    )
+    @pytest.mark.parametrize("cell", FORMULAS)
     def test_no_cell_is_a_formula_whatever_parts_the_cells(self, cell):
         """In many countries spreadsheets part cells at semicolons, and read a file that commas part all the same."""
         row = dict.fromkeys(export.COLUMNS, cell) | {"flags": [], "citations": [], "decided_by": [cell], "decisions": []}

@@ -2,8 +2,6 @@
 
 import io
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,10 @@ from prima_jax.corpus.publish import publish
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.studies.study_config import load_study
-from scripts.review.example import PASSPHRASE, SUN, example_claims, make_folder
-from tests.corpus.review.client import client, decide, fields
+from scripts.review.example import ADA, BEN, PASSPHRASE, SUN, example_claims, make_folder
+from tests.corpus.review.client import client, decide, sign_in
 
 CONFIG = Path(__file__).parents[3] / "configs" / "corpus.py"
-ADA, BEN = "Dr. Ada Example", "Dr. Ben Example"
 KNOWN = ("--qualification=MD, dermatology, 12 years", "--conflicts=none declared")
 
 
@@ -62,11 +59,8 @@ def test_who_was_added_at_the_command_line_signs_in_with_that_passphrase_and_no_
     app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
     for passphrase, status in (("another passphrase", 401), (PASSPHRASE, 303)):
         browser = client(app)
-        form = fields(browser.get("/sign-in").text, "/sign-in")
-        assert browser.post("/sign-in", data={"name": ADA, "passphrase": passphrase, **form}).status_code == status
+        assert sign_in(browser, ADA, passphrase).status_code == status
     assert decide(browser, SUN, "approve").status_code == 303
-    with closing(sqlite3.connect(folder.review)) as raw:
-        assert raw.execute("SELECT passphrase FROM reviewer").fetchone()[0].startswith("$argon2id$")
 
 
 def test_the_card_says_who_reviewed_without_their_names(folder, reviewer):
@@ -75,7 +69,7 @@ def test_the_card_says_who_reviewed_without_their_names(folder, reviewer):
     reviewer("Dr. Never Example", "--qualification=decided nothing")
     card, words = published(folder, ADA, BEN)
     assert card["reviewers"] == {"physician": 2}
-    assert card["reviewers_stated"] == [
+    assert card["reviewers_stated"] == [  # in an order that does not follow the names
         {"role": "physician", "qualification": "MD | pathology <b>", "conflicts": "advises Invented Ltd."},
         {"role": "physician", "qualification": "MD, dermatology, 12 years", "conflicts": "none declared"},
     ]
@@ -84,12 +78,6 @@ def test_the_card_says_who_reviewed_without_their_names(folder, reviewer):
     for file in folder.path.glob("corpus-*"):
         assert not any(name in file.read_text() for name in (ADA, BEN, "Dr. Never")), file
     assert "decided nothing" not in words
-
-
-def test_the_order_of_the_rows_does_not_follow_the_names(folder, reviewer):
-    reviewer(ADA, "--qualification=Z")
-    reviewer(BEN, "--qualification=A")
-    assert [one["qualification"] for one in published(folder, ADA, BEN)[0]["reviewers_stated"]] == ["A", "Z"]
 
 
 def test_what_was_not_stated_is_told_as_such(folder, reviewer):

@@ -8,8 +8,8 @@ from Bio import Entrez
 
 from prima_jax.corpus.search import entrez
 from prima_jax.corpus.search.entrez import PubMed
-from tests.corpus.search.asking import EMAIL, IDS, KEY
 from tests.corpus.search.eutils_server import EutilsServer, invented, redirect
+from tests.corpus.search.searching import EMAIL, IDS, KEY
 
 
 @pytest.fixture

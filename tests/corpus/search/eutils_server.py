@@ -10,7 +10,7 @@ import json
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -48,9 +48,8 @@ def busy(seconds: str = "7") -> Fault:
 
 
 def bad_key(key: str) -> Fault:
-    return Fault(
-        400, (), json.dumps({"error": "API key invalid", "api-key": key, "type": "api key"}).encode(), "application/json"
-    )
+    body = json.dumps({"error": "API key invalid", "api-key": key, "type": "api key"}).encode()
+    return Fault(400, (), body, "application/json")
 
 
 BROKEN = Fault(500, (), HTML, "text/html")
@@ -72,21 +71,14 @@ class Asked:
 class EutilsServer:
     """Use as a context. `hits` gives the PMIDs of a term, in their order; by default all."""
 
-    def __init__(
-        self,
-        records: Sequence[bytes] = (),
-        hits: Callable[[str], list[str]] | None = None,
-        replies: Mapping[str, bytes] | None = None,
-        most_ids: int = 9_999,
-        expired_status: int = 400,
-    ) -> None:
+    def __init__(self, records: Sequence[bytes], hits: Callable[[str], list[str]] | None = None) -> None:
         parsed = [next(read_articles(io.BytesIO(HEAD + record + TAIL))) for record in records]
         self.records = {article.id: raw for article, raw in parsed}
         self.years = {article.id: article.year or 0 for article, _ in parsed}
         self.hits = hits or (lambda term: list(self.records))
-        self.replies = dict(replies or {})
-        self.most_ids = most_ids
-        self.expired_status = expired_status
+        self.replies: dict[str, bytes] = {}
+        self.most_ids = 9_999
+        self.expired_status = 400
         self.asked: list[Asked] = []
         self.delivered: Counter[str] = Counter()
         self.faults: list[tuple[str, Fault]] = []
@@ -229,8 +221,3 @@ def invented(
         f"{more.get('links', '')}{more.get('mesh', '')}</MedlineCitation><PubmedData><ArticleIdList>"
         f'<ArticleId IdType="pubmed">{pmid}</ArticleId></ArticleIdList></PubmedData></PubmedArticle>'
     ).encode()
-
-
-def recorded() -> list[bytes]:
-    """The records among the recorded replies; none where those are not there."""
-    return [raw for path in sorted(FIXTURES.glob("pubmed*.xml")) for _, raw in read_articles(io.BytesIO(path.read_bytes()))]

@@ -10,8 +10,8 @@ from Bio import Entrez
 from prima_jax.corpus.search import entrez
 from prima_jax.corpus.search.entrez import PubMed
 from tests.corpus.search import eutils_server as faults
-from tests.corpus.search.asking import EMAIL, IDS, KEY, fetched, search
-from tests.corpus.search.eutils_server import FIXTURES, Fault
+from tests.corpus.search.eutils_server import FIXTURES
+from tests.corpus.search.searching import EMAIL, IDS, KEY, fetched, search
 
 shared = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"needs the recorded replies in {FIXTURES}")
 
@@ -120,14 +120,6 @@ def test_one_day_with_more_than_pubmed_lists_is_told(server, pubmed, monkeypatch
     assert "of 7 articles of 2020-01-02, only 2 can be listed" in found.warnings
 
 
-def test_what_pubmed_warns_of_is_handed_on(server, pubmed):
-    server.replies["abc"] = (
-        b"<eSearchResult><Count>0</Count><IdList/><ErrorList><PhraseNotFound>abcXYZ</PhraseNotFound></ErrorList>"
-        b"<WarningList><QuotedPhraseNotFound>&quot;x y&quot;</QuotedPhraseNotFound></WarningList></eSearchResult>"
-    )
-    assert search(pubmed, "abc").warnings == ("PhraseNotFound: abcXYZ", 'QuotedPhraseNotFound: "x y"')
-
-
 @shared
 def test_recorded_replies_to_searches_are_read(server, pubmed):
     for number, count, ids in ((1, 63, 20), (2, 42249, 100), (3, 2651, 6), (5, 5, 5), (6, 1018, 20), (7, 330, 20), (8, 0, 0)):
@@ -138,12 +130,6 @@ def test_recorded_replies_to_searches_are_read(server, pubmed):
     assert search(pubmed, "2").history == entrez.History("MCID_6927d6e7fee3e90f880ec190", "1")
     assert search(pubmed, "8").warnings == ("PhraseNotFound: abcXYZ", "OutputMessage: No items found.")
     assert entrez._history((FIXTURES / "epost1.xml").read_bytes()) == entrez.History("MCID_692851c130aec64bed0a8c2a", "1")
-
-
-@shared
-def test_a_recorded_reply_with_records_is_read(server, pubmed):
-    server.fail(Fault(body=(FIXTURES / "pubmed2.xml").read_bytes()), of="efetch")
-    assert fetched(pubmed, ["11748933", "11700088"]) == ["11748933", "11700088"]
 
 
 @pytest.mark.parametrize(("key", "pause"), [("", 0.37), (KEY, 0.1)])

@@ -120,8 +120,6 @@ class LLMServer(ThreadingHTTPServer):
         self.answer: Callable[[Request], Reply] = first_sentence
         self.unknown_options: set[str] = set()
         """Options that the model does not take."""
-        self.half_way: Callable[[Request], None] = lambda _: None
-        self.after: Callable[[Request], None] = lambda _: None
         self.closing = threading.Event()
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -146,7 +144,7 @@ class LLMServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed, or had enough, is what is tested."""
+        """A client that had enough is what is tested."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -218,16 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
                 b"data: " + event.encode() + b"\n\n" for event in (_gemini if request.is_gemini else _openai)(request, reply)
             ]
         for number, event in enumerate(events):
-            if number == len(events) // 2:
-                self.server.half_way(request)
-                if reply.cut:
-                    self.wfile.write(b"%x\r\n" % len(event) + event[: len(event) // 2])
-                    self.close_connection = True
-                    return
+            if reply.cut and number == len(events) // 2:
+                self.wfile.write(b"%x\r\n" % len(event) + event[: len(event) // 2])
+                self.close_connection = True
+                return
             self.wfile.write(b"%x\r\n" % len(event) + event + b"\r\n")
         self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
-        self.server.after(request)
 
 
 def _cut_up(text: str) -> list[str]:

@@ -1,8 +1,6 @@
 """For the tests of the step synthesise: an invented study, evidence on all its topics but one, and two families to ask."""
 
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -13,7 +11,7 @@ from prima_jax.corpus.write import synthesise
 from prima_jax.studies.study import Attribute, Study
 from tests.corpus.write.llm_server import LLMServer, Request, passage
 
-__all__ = ["ASKED", "SILENT", "TOPICS", "WRITERS", "asked", "evidence", "run", "run_alone", "store", "topic_of"]
+__all__ = ["ASKED", "SILENT", "TOPICS", "WRITERS", "asked", "evidence", "configured", "run", "store", "topic_of"]
 
 WRITERS = ("openai:gpt-5", "google:gemini-3-pro")
 STUDY = Study(
@@ -78,8 +76,3 @@ def topic_of(request: Request) -> str:
 def asked(server: LLMServer, start: int = 0) -> list[tuple[str, str]]:
     """The family and the topic of each question."""
     return [("google" if r.is_gemini else "openai", topic_of(r)) for r in server.requests[start:]]
-
-
-def run_alone() -> None:
-    """What the process does that is to be killed: both writers on all topics, in the folder of the last argument."""
-    run(CorpusFolder(Path(sys.argv[-1])))

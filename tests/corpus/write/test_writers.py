@@ -236,11 +236,6 @@ def test_a_model_that_takes_no_temperature_is_asked_without_and_it_is_noted(serv
     assert len(server.requests) == len(options) + 2  # the second topic's request is right at once
 
 
-def test_an_invented_source_is_passed_on_for_the_check_to_find(server, writer):
-    server.replies.append(Reply(claims(claim("Smoking is fine.", "99999999", "Smoking is fine for all of us."))))
-    assert writer.write(TOPIC, PASSAGES).draft.claims[0].citations[0].article == "99999999"
-
-
 @pytest.mark.parametrize(
     ("variable", "spec"), [("OPENAI_API_KEY", "openai:gpt-5"), ("GOOGLE_API_KEY or GEMINI_API_KEY", "google:gemini-3-pro")]
 )
@@ -257,15 +252,7 @@ def test_a_missing_or_mangled_key_is_told_by_its_variable(monkeypatch, variable,
 
 @pytest.mark.parametrize(
     "specs",
-    [
-        (),
-        ("gpt-5",),
-        ("openai:",),
-        ("local:m",),
-        ("local:m@ftp://x",),
-        ("local:m@http://user:secret@host/v1",),
-        ("extractive", "extractive"),
-    ],
+    [(), ("gpt-5",), ("openai:",), ("local:m@ftp://x",), ("local:m@http://user:secret@host/v1",), ("extractive", "extractive")],
 )
 def test_names_that_are_no_writers(specs):
     with pytest.raises(UserError, match=r"config\.synthesise\.writers") as told:
