@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.files import waiting_lock, whole_file
+from prima_jax.files import folder_lock, whole_file
 from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
@@ -69,7 +69,7 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     context, fold, _ = bench
     backbone, folder = context.image_encoder, context.place(fold, "frozen_tokens", every_fold=True)
     path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
-    with waiting_lock(folder):
+    with folder_lock(folder):
         if not path.exists():
             tokens = class_and_mean_tokens(context, backbone.variables)
             with whole_file(path) as part, part.open("wb") as file:

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import images, loader
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
-from prima_jax.files import waiting_lock
+from prima_jax.files import folder_lock
 from prima_jax.progress import progress_bar
 from prima_jax.stages.context import Context, tree_hash
 from prima_jax.stages.encoder import encode
@@ -96,7 +96,7 @@ def text_tokens(
         for part, values in encoded():
             table[part] = values
     else:
-        with waiting_lock(folder):
+        with folder_lock(folder):
             path = folder / f"text_tokens-{tree_hash(variables, tokens.ids, tokens.mask)}.npy"
             if not path.exists():
                 _write_table(path, shape, context.config.features.dtype, encoded(), len(distinct), "sentence")
@@ -181,7 +181,7 @@ def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: 
     )
     shape = (len(context.prepared.records), settings.views, tokens, context.image_encoder.module.config.hidden_size)
     folder.mkdir(parents=True, exist_ok=True)
-    with waiting_lock(folder):
+    with folder_lock(folder):
         path = folder / f"image_tokens-{key}.npy"
         if not path.exists():
             placed = context.parallel.place(variables)

@@ -11,7 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.files import waiting_lock, write_whole
+from prima_jax.files import folder_lock, write_whole
 from prima_jax.sources import CODE
 from prima_jax.stages.context import Context, Fold, StageCost
 from prima_jax.training.checkpoint import load_tree, save_tree
@@ -66,7 +66,7 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
     """
     asked, waited, done = time.monotonic(), 0.0, read_done(stage.folder)
     if done is None:
-        with waiting_lock(stage.folder):  # rows that run at the same time may want the same stage
+        with folder_lock(stage.folder):  # rows that run at the same time may want the same stage
             waited, done = time.monotonic() - asked, read_done(stage.folder)
             if done is None:
                 trained = _train(stage, training(), rates)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.files import waiting_lock
+from prima_jax.files import folder_lock
 from prima_jax.stages.stage import Stage, load_stage, train_stage, write_done
 from prima_jax.training.checkpoint import save_tree
 
@@ -50,7 +50,7 @@ def test_waiting_for_it_is_taken_off(finished):
     (finished.folder / "done.json").unlink()
 
     def other_row():
-        with waiting_lock(finished.folder):
+        with folder_lock(finished.folder):
             held.set()
             time.sleep(seconds)
             write_done(finished.folder, seconds=100.0)
