@@ -69,10 +69,10 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
                 "class_weights": refine.class_weights(settings.class_weights, fine[positions], network.fine),
             },
             steps=steps,
-            batches=pixel_batches(stage, positions),
+            batches=pixel_batches(context, stage, positions),
         )
 
-    stage = Stage("deepik", context, fold, settings, initial)
+    stage = Stage("deepik", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     order = np.random.default_rng(context.seed("deepik", "statistics", fold.index)).permutation(positions)
     return {"params": trained, "batch_stats": population_statistics(context, trained, order)}

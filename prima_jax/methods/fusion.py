@@ -66,10 +66,10 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
                 "class_weights": class_weights(settings.class_weights, labels[positions], len(context.prepared.study.classes)),
             },
             steps=steps,
-            batches=image_batches(stage, positions),
+            batches=image_batches(context, stage, positions),
         )
 
-    stage = Stage(name, context, fold, settings, initial)
+    stage = Stage(name, context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     return Fused(join(adapted.frozen, trained["image_encoder"]), trained["head"])
 

@@ -94,7 +94,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
             batches=index_batches(stage, len(train), read),
         )
 
-    stage = Stage(NAME, context, fold, settings, initial)
+    stage = Stage(NAME, context, fold.index, settings, initial)
     state = State(concepts, table, train_stage(stage, training))
     text = json.dumps(readable(state, study.class_names), indent=1, ensure_ascii=False)
     write_whole(stage.folder / "concepts.json", f"{text}\n".encode())

@@ -100,7 +100,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             batches=index_batches(stage, len(train), training_batch),
         )
 
-    stage = Stage("medblip", context, fold, settings, initial)
+    stage = Stage("medblip", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained.get("llm", {}))
     return {"bridge": trained["bridge"], "llm": llm, "class_ids": class_ids}, inputs

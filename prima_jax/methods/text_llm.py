@@ -68,7 +68,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
             batches=index_batches(stage, len(train), read),
         )
 
-    stage = Stage(NAME, context, fold, settings, initial)
+    stage = Stage(NAME, context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained["llm"])
     return State({"llm": llm, "special_tokens": trained["special_tokens"], "class_ids": class_ids}, sentences)

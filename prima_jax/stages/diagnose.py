@@ -15,10 +15,10 @@ from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
 from prima_jax.stages.context import Context, Fold
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.statistics import standardisation
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "run"]
 
@@ -34,9 +34,9 @@ def run(
     images: np.ndarray,
     texts: TextTokens,
 ) -> Diagnoser:
-    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as features.py gives them."""
+    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as `frozen_features` gives them."""
     settings = context.config.diagnose
-    start = _start(context, fold, tokenizer, lambda: standardisation(images, texts, cases))
+    start = _start(context, fold.index, tokenizer, lambda: standardisation(images, texts, cases))
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
     def training() -> Training:
@@ -63,7 +63,7 @@ def run(
     return _diagnoser(start, trained, class_ids)
 
 
-def load(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
+def load(context: Context, fold: int, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
     start = _start(context, fold, tokenizer, dict)
     return _diagnoser(start, load_stage(start.stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
@@ -144,14 +144,14 @@ class _Start(NamedTuple):
 
 
 def _start(
-    context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
+    context: Context, fold: int, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
 ) -> _Start:
     """standardised: gives the parameters of a standardising projector that depend on the training cases."""
     settings = context.config.diagnose
-    adapted = adapt(settings, context.llm, context.key("diagnose", fold.index))
+    adapted = adapt(settings, context.llm, context.key("diagnose", fold))
 
     def initial() -> dict[str, Any]:
-        key = context.key("diagnose", "projector", fold.index)
+        key = context.key("diagnose", "projector", fold)
         parameters = make_projector(context).init(key, blank_features(context))["params"]
         parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
         if settings.standardized:

@@ -29,7 +29,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     """Goes on from an image encoder's variables; `name` is the stage's folder and its section of the config."""
     settings = context.config[name]
     module = context.image_encoder.module
-    stage, adapted = _start(context, fold, variables, name)
+    stage, adapted = _start(context, fold.index, variables, name)
 
     def training() -> Training:
         labels = np.array([record.label for record in context.prepared.records], np.int32)
@@ -44,14 +44,14 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
                 "class_weights": class_weights(settings.class_weights, labels[fold.train], head.classes),
             },
             steps=stage.steps(len(context.prepared.records)),
-            batches=image_batches(stage, fold.train),
+            batches=image_batches(context, stage, fold.train),
         )
 
     trained = train_stage(stage, training)
     return join(adapted.frozen, trained["image_encoder"]), trained["head"]
 
 
-def load(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = "refine") -> Refined:
+def load(context: Context, fold: int, variables: dict[str, Any], *, name: str = "refine") -> Refined:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
     stage, adapted = _start(context, fold, variables, name)
     trained = load_stage(stage)
@@ -103,14 +103,14 @@ def classify_images(context: Context, refined: Refined, positions: np.ndarray) -
     return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
 
 
-def _start(context: Context, fold: Fold, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:
+def _start(context: Context, fold: int, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:
     settings, module = context.config[name], context.image_encoder.module
-    blocks, key = context.config.image.blocks, context.key(name, fold.index)
+    blocks, key = context.config.image.blocks, context.key(name, fold)
     adapted = adapt(settings, Backbone(module, variables), key, last_blocks=blocks)
 
     def initial() -> dict[str, Any]:
         tokens = jnp.zeros((1, 2, module.config.hidden_size))
-        parameters = _head(context).init(context.key(name, "head", fold.index), tokens)["params"]
+        parameters = _head(context).init(context.key(name, "head", fold), tokens)["params"]
         return {"image_encoder": adapted.trainable, "head": parameters}
 
     return Stage(name, context, fold, settings, initial), adapted

@@ -47,7 +47,7 @@ def with_records(bench: Bench, records: tuple[Record, ...]) -> Bench:
 def replace_prepared(bench: Bench, prepared) -> Bench:
     """The same bench, which writes to a place of its own."""
     context = bench.context
-    shared = context.shared / f"changed_{len(list(context.shared.glob('changed_*')))}"
-    shared.mkdir()
-    changed = replace(context, prepared=prepared, compiled={}, shared=shared)
+    folder = context.folder / f"changed_{len(list(context.folder.glob('changed_*')))}"
+    folder.mkdir()
+    changed = replace(context, prepared=prepared, compiled={}, folder=folder)
     return Bench(changed, bench.fold, bench.tokenizers)

@@ -136,7 +136,7 @@ def test_two_devices_give_the_losses_and_the_probabilities_of_one_and_the_first_
         settings = {f"baselines__deepik__{name}": value for name, value in settings.items()}
         bench, train, test = make_bench(study, tmp_path / str(devices), devices=devices, **settings, **SMALL, **ONE_LAYER)
         state = METHOD.fit(bench, train)
-        lines = (bench.context.place(bench.fold, "deepik") / "history.jsonl").read_text().splitlines()
+        lines = (bench.context.place("deepik", bench.fold.index) / "history.jsonl").read_text().splitlines()
         found.append(([json.loads(line)["loss"] for line in lines][:10], METHOD.predict(bench, state, test)))
     np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-3)
     # Rounding grows with the steps that follow each other; a wrong mean over devices would show in the first digit.

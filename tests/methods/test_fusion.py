@@ -11,7 +11,7 @@ from prima_jax.methods import frozen_encoders, fusion
 from prima_jax.methods.networks.fusion import MetaBlock, MetadataMLP
 from prima_jax.methods.registry import METHODS
 from prima_jax.stages.cases import Case
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.methods.benches import by_heart, make_bench, training_accuracy
 from tests.methods.shuffles import with_fields, with_photographs
 from tests.stages import tiny
@@ -147,7 +147,7 @@ def test_two_devices_give_the_losses_of_one(study, tmp_path, name):
     for devices in (1, 2):
         bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
         METHODS[name].fit(bench, train)
-        found.append(tiny.losses(bench.context.place(bench.fold, name)))
+        found.append(tiny.losses(bench.context.place(name, bench.fold.index)))
     assert np.ptp(found[0]) > 1e-3, "nothing was trained"
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 

@@ -176,5 +176,5 @@ def test_two_devices_give_the_losses_of_one(study, tmp_path):
     for devices in (1, 2):
         bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
         medblip.fit(bench, train)
-        found.append(losses(bench.context.place(bench.fold, "medblip")))
+        found.append(losses(bench.context.place("medblip", bench.fold.index)))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -164,5 +164,5 @@ def losses(study, folder, devices, change=None):
         context = replace(bench.context, prepared=replace(prepared, records=tuple(change(r) for r in prepared.records)))
         bench = Bench(context, bench.fold, bench.tokenizers)
     METHOD.fit(bench, train)
-    lines = (bench.context.place(bench.fold, "medklip") / "history.jsonl").read_text().splitlines()
+    lines = (bench.context.place("medklip", bench.fold.index) / "history.jsonl").read_text().splitlines()
     return np.array([json.loads(line)["loss"] for line in lines])

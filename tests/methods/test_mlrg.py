@@ -11,7 +11,7 @@ from prima_jax.experiment.opening import split_cases
 from prima_jax.methods import mlrg, mlrg_align
 from prima_jax.methods.mlrg_align import Views
 from prima_jax.methods.networks.view_fusion import IndicationReader, ViewEncoder, ViewFusion
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.methods.benches import make_bench, training_accuracy
 from tests.methods.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
 from tests.stages.tiny import ONE_LAYER, losses
@@ -178,6 +178,6 @@ def test_two_devices_give_the_losses_of_one(study, tmp_path):
     for devices in (1, 2):
         bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
         mlrg.fit(bench, train)
-        place = bench.context.place(bench.fold, "mlrg")
+        place = bench.context.place("mlrg", bench.fold.index)
         found.append(np.concatenate([losses(place / "align"), losses(place)]))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -71,6 +71,6 @@ def test_two_devices_give_the_losses_of_one(study, tmp_path):
     for devices in (1, 2):
         bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
         text_llm.METHOD.fit(bench, train)
-        found.append(tiny.losses(bench.context.place(bench.fold, "text_llm")))
+        found.append(tiny.losses(bench.context.place("text_llm", bench.fold.index)))
     assert np.ptp(found[0]) > 1e-3, "nothing was trained"
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -1,6 +1,5 @@
 """The plain rows: what they learn, and what they cannot have seen."""
 
-import dataclasses
 import math
 
 import jax
@@ -93,19 +92,14 @@ def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch
     calls = []
     encode = frozen_encoders.over_photographs
     monkeypatch.setattr(frozen_encoders, "over_photographs", lambda *a: calls.append(a[1]) or encode(*a))
-    contexts = bench.context, dataclasses.replace(bench.context, shared=None)  # of a table, and of a plain run
-    for context in contexts:
-        first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
-        np.testing.assert_array_equal(first, second)
-        assert first.shape == (len(context.prepared.records), 64) and first.dtype == np.float32
-    assert calls == ["frozen_tokens"] * 2
+    context = bench.context
+    first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (len(context.prepared.records), 64) and first.dtype == np.float32
     for name in IMAGE_ROWS:
         METHODS[name].predict(bench, METHODS[name].fit(bench, train), test)
-    assert calls == ["frozen_tokens"] * 2
-    assert [path.parent for path in sorted(tmp_path.rglob("tokens-*"))] == [
-        tmp_path / "frozen_tokens",
-        next(tmp_path.glob("shared/all_folds/frozen_tokens-*")),
-    ]
+    assert calls == ["frozen_tokens"]
+    assert [path.parent for path in tmp_path.rglob("tokens-*")] == [context.place("frozen_tokens")]
 
 
 def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):

@@ -18,8 +18,8 @@ TREE = {"w": np.arange(3.0)}
 def finished(study, tmp_path):
     """A stage that another row has trained in 100 seconds."""
     context = study.context(tmp_path)
-    stage = Stage("refine", context, study.fold(context), context.config.refine, lambda: TREE)
-    stage.folder.mkdir()
+    stage = Stage("refine", context, 0, context.config.refine, lambda: TREE)
+    stage.folder.mkdir(parents=True)
     save_tree(stage.folder / "trained", TREE)
     write_done(stage.folder, seconds=100.0)
     return stage
