@@ -17,12 +17,13 @@ from prima_jax.methods.method import Bench, Method
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, train_stage
 
-__all__ = ["Fused", "classification", "fit", "method", "predict"]
+__all__ = ["Fused", "Vectors", "classification", "fit", "method", "predict"]
 
 
 class Fused(NamedTuple):
@@ -32,10 +33,23 @@ class Fused(NamedTuple):
     head: dict[str, Any]
 
 
-def method(name: str, fit: Callable[..., Any], predict: Callable[..., np.ndarray]) -> Method:
-    """The row of this name."""
+Vectors = Callable[[list[Case]], np.ndarray]
+"""What is known of each case as a vector: [cases, m]."""
+
+
+def method(name: str, head: Callable[[Context], nn.Module], vectors: Callable[[Bench, list[Case]], Vectors]) -> Method:
+    """The row of this name; `vectors` learns from the training cases what a vector is."""
+
+    def fit_row(bench: Bench, train: list[Case]) -> tuple[Fused, Vectors]:
+        of_cases = vectors(bench, train)
+        return fit(bench, train, name, head(bench.context), of_cases(train)), of_cases
+
+    def predict_row(bench: Bench, state: tuple[Fused, Vectors], test: list[Case]) -> np.ndarray:
+        fused, of_cases = state
+        return predict(bench, fused, test, name, head(bench.context), of_cases(test))
+
     note = "its training leaves no attribute out, as that of the rows with an LLM does now and then"
-    return Method(name, frozenset({"images", "metadata"}), fit, predict, batches="photographs", note=note)
+    return Method(name, frozenset({"images", "metadata"}), fit_row, predict_row, batches="photographs", note=note)
 
 
 def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np.ndarray) -> Fused:
@@ -56,7 +70,6 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
         case_labels = np.array([case.label for case in train], np.int32)
         labels, table = np.full(records, -1, np.int32), np.zeros((records, vectors.shape[1]), np.float32)
         labels[positions], table[positions] = case_labels[owners], vectors[owners]
-        steps = stage.steps(records)
         return Training(
             loss=classification(module, head, context.frozen_blocks),
             frozen={
@@ -65,7 +78,7 @@ def fit(bench: Bench, train: list[Case], name: str, head: nn.Module, vectors: np
                 "vectors": table,
                 "class_weights": class_weights(settings.class_weights, labels[positions], len(context.prepared.study.classes)),
             },
-            steps=steps,
+            steps=stage.steps(records),
             batches=image_batches(context, stage, positions),
         )
 

@@ -83,7 +83,6 @@ def fit(bench: Bench, train: list[Case]) -> State:
 
     def training() -> Training:
         positions = np.concatenate(photographs(train))
-        steps = stage.steps(len(context.prepared.records))
         classes = len(context.prepared.study.classes)
         frozen = {
             "image_encoder": adapted.frozen,
@@ -94,7 +93,7 @@ def fit(bench: Bench, train: list[Case]) -> State:
         return Training(
             loss=_objective(context, reader, classes),
             frozen=frozen,
-            steps=steps,
+            steps=stage.steps(len(context.prepared.records)),
             batches=image_batches(context, stage, positions),
         )
 

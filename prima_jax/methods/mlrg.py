@@ -66,7 +66,6 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             chosen = [anchors[i] for i in batch["index"]]
             return {**read_anchors(views, texts, chosen, batch["draw"]), "label": labels[batch["index"]]}
 
-        steps = stage.steps(len(context.prepared.records))
         return Training(
             loss=objective(module, encoder, reader),
             frozen={
@@ -75,7 +74,7 @@ def fit(bench: Bench, train: list[Case]) -> Any:
                 "question": question,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=steps,
+            steps=stage.steps(len(context.prepared.records)),
             batches=index_batches(stage, len(anchors), training_batch),
         )
 

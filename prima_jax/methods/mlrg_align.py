@@ -77,8 +77,6 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
         return encoder.init(context.key("mlrg_align", "encoder", fold.index), *encoder_arrays(batch))["params"]
 
     def training() -> Training:
-        steps = stage.steps(len(context.units))
-
         def training_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             chosen = [units[i] for i in batch["index"]]
             anchors = [unit[draw % len(unit)] for unit, draw in zip(chosen, batch["draw"], strict=True)]
@@ -87,7 +85,7 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
         return Training(
             loss=objective(encoder, context.config.baselines.mlrg),
             frozen={},
-            steps=steps,
+            steps=stage.steps(len(context.units)),
             batches=index_batches(stage, len(units), training_batch),
         )
 

@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, special_tokens
-from prima_jax.stages.answers import answer_logits, classify, phrase_embeddings
+from prima_jax.stages.answers import answer_logits, classify_cases, phrase_embeddings
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
@@ -94,15 +94,12 @@ def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str,
 def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.ndarray, texts: TextTokens) -> np.ndarray:
     """Class probabilities [len(cases), C]: the mean over a case's sittings, on so many stored views of its photographs."""
     module, projector = context.llm.module, make_projector(context)
-    views = context.config.features.test_views
-    sittings = [(owner, sitting) for owner, case in enumerate(cases) for sitting in whole_sittings(case, views)]
-    return classify(
+    return classify_cases(
         context,
         "predict",
         lambda variables, batch: class_logits(module, projector, variables, batch),
         model,
-        [sitting for _, sitting in sittings],
-        [owner for owner, _ in sittings],
+        cases,
         lambda chosen: gather(images, texts, chosen)._asdict(),
         context.config.diagnose.batch_size,
     )

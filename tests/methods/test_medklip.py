@@ -1,6 +1,5 @@
 """MedKLIP: its two losses, what has no label, where its queries look, and that it learns what it is given."""
 
-import json
 from dataclasses import replace
 
 import chex
@@ -15,6 +14,7 @@ from prima_jax.methods.medklip import METHOD, EntityReader, entity_losses
 from prima_jax.methods.method import Bench
 from prima_jax.training.parallel import AXIS
 from tests.methods.benches import by_heart, make_bench, training_accuracy
+from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER, SIDE
 
 CLASSES = 3
@@ -164,5 +164,4 @@ def losses(study, folder, devices, change=None):
         context = replace(bench.context, prepared=replace(prepared, records=tuple(change(r) for r in prepared.records)))
         bench = Bench(context, bench.fold, bench.tokenizers)
     METHOD.fit(bench, train)
-    lines = (bench.context.place("medklip", bench.fold.index) / "history.jsonl").read_text().splitlines()
-    return np.array([json.loads(line)["loss"] for line in lines])
+    return tiny.losses(bench.context.place("medklip", bench.fold.index))

@@ -132,22 +132,6 @@ def test_a_column_that_is_constant_in_training_moves_nothing():
     assert token_rows.standardised(empty, empty)[0].shape == (50, 0)
 
 
-@pytest.mark.slow
-def test_metadata_rows_ignore_photographs_and_image_rows_ignore_metadata_to_the_bit(study, tmp_path):
-    bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
-    for names, other in (
-        (("metadata_logistic",), with_other_photographs(bench)),
-        (IMAGE_ROWS, with_other_metadata(bench)),
-        ((*IMAGE_ROWS, "metadata_logistic"), bench),  # once more the same
-    ):
-        for name in names:
-            method = METHODS[name]
-            expected = method.predict(bench, method.fit(bench, train), test)
-            found = method.predict(other, method.fit(other, train), test)
-            np.testing.assert_array_equal(found, expected, err_msg=name)
-            assert np.ptp(expected) > 0.01, name
-
-
 def test_the_other_shuffle_changes_them(study, tmp_path):
     bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
     for name, other in (
