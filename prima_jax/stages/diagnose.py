@@ -1,7 +1,7 @@
 """Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in the LLM; softmax over the class tokens only."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, special_tokens
 from prima_jax.stages.answers import answer_logits, classify_cases, phrase_embeddings
-from prima_jax.stages.backbones import adapt, join
+from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting
 from prima_jax.stages.context import Context, Fold
@@ -36,7 +36,7 @@ def run(
 ) -> Diagnoser:
     """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as `frozen_features` gives them."""
     settings = context.config.diagnose
-    start = _start(context, fold.index, tokenizer, lambda: standardisation(images, texts, cases))
+    stage, adapted = _start(context, fold.index, tokenizer, lambda: standardisation(images, texts, cases))
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
     def training() -> Training:
@@ -51,22 +51,22 @@ def run(
         return Training(
             loss=diagnosis(context.llm.module, make_projector(context)),
             frozen={
-                "llm": start.frozen,
+                "llm": adapted.frozen,
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=start.stage.steps(len(all_cases(context))),
-            batches=index_batches(start.stage, len(cases), read),
+            steps=stage.steps(len(all_cases(context))),
+            batches=index_batches(stage, len(cases), read),
         )
 
-    trained = train_stage(start.stage, training, llm=settings.adapter_learning_rate)
-    return _diagnoser(start, trained, class_ids)
+    trained = train_stage(stage, training, llm=settings.adapter_learning_rate)
+    return _diagnoser(adapted, trained, class_ids)
 
 
 def load(context: Context, fold: int, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
-    start = _start(context, fold, tokenizer, dict)
-    return _diagnoser(start, load_stage(start.stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
+    stage, adapted = _start(context, fold, tokenizer, dict)
+    return _diagnoser(adapted, load_stage(stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
 
 
 def diagnosis(module: Any, projector: Projector) -> Any:
@@ -133,16 +133,9 @@ def make_projector(context: Context) -> Projector:
     )
 
 
-class _Start(NamedTuple):
-    """The stage, and what of the LLM it leaves alone."""
-
-    stage: Stage
-    frozen: dict[str, Any]
-
-
 def _start(
     context: Context, fold: int, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
-) -> _Start:
+) -> tuple[Stage, Adapted]:
     """standardised: gives the parameters of a standardising projector that depend on the training cases."""
     settings = context.config.diagnose
     adapted = adapt(settings, context.llm, context.key("diagnose", fold))
@@ -155,8 +148,8 @@ def _start(
             parameters |= standardised()
         return {"llm": adapted.trainable, "projector": parameters}
 
-    return _Start(Stage("diagnose", context, fold, settings, initial), adapted.frozen)
+    return Stage("diagnose", context, fold, settings, initial), adapted
 
 
-def _diagnoser(start: _Start, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
-    return {"llm": join(start.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}
+def _diagnoser(adapted: Adapted, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
+    return {"llm": join(adapted.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}

@@ -19,7 +19,16 @@ from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import over_photographs
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 
-__all__ = ["Refined", "class_weights", "classification", "classify_images", "load", "run", "weighted_cross_entropy"]
+__all__ = [
+    "Refined",
+    "class_weights",
+    "classification",
+    "classify_images",
+    "classify_with",
+    "load",
+    "run",
+    "weighted_cross_entropy",
+]
 
 Refined = tuple[dict[str, Any], dict[str, Any]]
 """The image encoder's variables and the classifier head's parameters."""
@@ -59,11 +68,15 @@ def load(context: Context, fold: int, variables: dict[str, Any], *, name: str = 
 
 
 def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
-    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records."""
+    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records.
+
+    A head that reads more than the photograph finds it in frozen["vectors"] [R, m].
+    """
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
-        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks))
+        beside = [frozen["vectors"][batch["index"]]] if "vectors" in frozen else []
+        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks), *beside)
         labels = frozen["labels"][batch["index"]]
         return weighted_cross_entropy(logits, labels, frozen["class_weights"])
 
@@ -92,15 +105,21 @@ def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, weights: jax.Ar
 
 def classify_images(context: Context, refined: Refined, positions: np.ndarray) -> np.ndarray:
     """Class probabilities of records by the image encoder and its linear head alone: [len(positions), classes]."""
+    return classify_with(context, "classify_images", _head(context), refined, positions)
+
+
+def classify_with(
+    context: Context, name: str, head: Any, refined: Refined, positions: np.ndarray, **beside: np.ndarray
+) -> np.ndarray:
+    """The same by any head, which may read vectors `beside` each photograph; `name` as `over_photographs` takes it."""
     module = context.image_encoder.module
-    head: Any = _head(context)
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         encoder, parameters = variables
         tokens = encode(module, encoder, batch["image"], context.frozen_blocks)
-        return jax.nn.softmax(head.apply({"params": parameters}, tokens))
+        return jax.nn.softmax(head.apply({"params": parameters}, tokens, *(batch[key] for key in beside)))
 
-    return np.asarray(over_photographs(context, "classify_images", function, refined, positions))
+    return np.asarray(over_photographs(context, name, function, refined, positions, beside))
 
 
 def _start(context: Context, fold: int, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:

@@ -146,7 +146,7 @@ def test_a_case_is_the_mean_over_its_photographs_and_depends_on_no_other_case(st
     tokens = np.zeros((1, 2, 32), np.float32)
     start = head.init(jax.random.key(0), tokens, vectors[:1])["params"]
     r = np.random.default_rng(1)
-    fused = fusion.Fused(bench.context.image_encoder.variables, jax.tree.map(lambda p: r.normal(size=p.shape), start))
+    fused = (bench.context.image_encoder.variables, jax.tree.map(lambda p: r.normal(size=p.shape), start))
     together = fusion.predict(bench, fused, test, "metablock", head, vectors)
     several = next(i for i, case in enumerate(test) if sum(map(len, case.slots)) > 1)
     case = test[several]
