@@ -124,7 +124,7 @@ def measure(config: ConfigDict, workdir: Path) -> str:
         claim(workdir, config, data_fingerprint(context, run.reading))
         try:
             for row in (PRIMA, IMAGE_ONLY):
-                run_fold(context, dataclasses.replace(folds[0], folder=Job(row, config.seed).folder(workdir, 0)), row)
+                run_fold(context, folds[0], Job(row, config.seed))
         except BaseException:
             print(table(context, steps), file=sys.stderr)
             raise

@@ -16,10 +16,10 @@ from prima_jax.data.text import sentence
 from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job
 from prima_jax.experiment.rows import PRIMA, row_config
-from prima_jax.stages import diagnose, features
+from prima_jax.stages import diagnose, image_features, text_features
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import all_cases
-from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import load_encoders, load_tokenizers
 from prima_jax.stages.stage import read_done
 from prima_jax.studies.manifest import is_drawn, parse_fields
@@ -68,12 +68,11 @@ class Model:
         source = [{"image": _photograph(record.image, self.config.data.size)} for record in records]
         context = Context(
             self.config,
-            Prepared(self.study, records, source),
-            Path(self.config.data.dir),
             self.run,
             Parallel(self.config.parallel, jax.local_devices()[:1]),  # cases are too few to share
             self._backbones,
-            shared=self.run / "shared",
+            prepared=Prepared(self.study, records, source),
+            study_folder=Path(self.config.data.dir),
         )
         return np.mean([_fold_probabilities(context, index) for index in self.folds], axis=0)
 
@@ -98,14 +97,13 @@ def load(run: str | Path) -> Model:
     return Model(run, row_config(config, job.row, job.seed), load_study(config), finished)
 
 
-def _fold_probabilities(context: Context, index: int) -> np.ndarray:
+def _fold_probabilities(context: Context, fold: int) -> np.ndarray:
     """One fold's model on all cases of the context's study: [cases, C]."""
-    everyone = np.arange(len(context.prepared.records))
-    fold = Fold(index, everyone[:0], everyone, context.folder)
     tokenizers, encoders = load_tokenizers(context, fold), load_encoders(context, fold)
-    images = features.encode_records(context, encoders.image)
+    everyone, views = range(len(context.prepared.records)), range(context.config.features.test_views)
+    images = np.stack([image_features.encode_records(context, encoders.image, everyone, view) for view in views], axis=1)
     sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
-    texts = features.text_tokens(context, encoders.text, tokenizers.text, sentences)
+    texts = text_features.text_tokens(context, encoders.text, tokenizers.text, sentences)
     model = diagnose.load(context, fold, tokenizers.llm)
     cases = all_cases(context)  # one for each photograph where the study diagnoses records
     found, units = diagnose.predict(context, model, cases, images, texts), np.array([case.unit for case in cases])

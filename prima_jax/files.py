@@ -1,7 +1,6 @@
 """Files and folders that are there whole or not at all, however a process ends, and a lock that it cannot leave behind."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -11,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from prima_jax.errors import UserError
 
-__all__ = ["waiting_lock", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["folder_lock", "whole_file", "whole_folder", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes | Iterable[bytes], *, read_only: bool = False) -> None:
@@ -48,11 +49,14 @@ def whole_file(path: Path, *, read_only: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def waiting_lock(folder: str | Path) -> Iterator[None]:
-    """Holds a folder, which is made where it is not there, for one process at a time; the others wait for their turn."""
+def folder_lock(folder: str | Path, *, waits: bool = True) -> Iterator[None]:
+    """Locks a folder, which is made where it is not there, for one process at a time; the others wait for their turn.
+
+    Raises filelock.Timeout where another process has it and this one does not wait.
+    """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel gives it back, however the process ends
+    # The kernel gives it back, however the process ends; a file that only stands there would stay.
+    with FileLock(Path(folder) / "lock", timeout=-1 if waits else 0, fallback_to_soft=False):
         yield
 
 

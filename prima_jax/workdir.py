@@ -1,18 +1,18 @@
 """The folder that an experiment writes to: one config, one process at a time."""
 
 import errno
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.files import write_whole
+from prima_jax.files import folder_lock, write_whole
 
 __all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_folder", "open_workdir"]
 
@@ -41,16 +41,13 @@ def locked_folder(folder: Path, flag: str) -> Iterator[None]:
 
     Raises UserError if another process works in it, or if it cannot be written to, now or at any time in the context.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise UserError(f"Cannot write to {flag} {folder}: {error.strerror}; choose a folder that can be written.") from error
-    with lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            held.enter_context(folder_lock(folder, waits=False))
+        except Timeout as error:
             raise UserError(f"Another process is working in {folder}: wait for it, or choose another {flag}.") from error
+        except OSError as error:
+            raise UserError(f"Cannot write to {flag} {folder}: {error.strerror}; choose a folder that can be written.") from error
         try:
             yield
         except OSError as error:

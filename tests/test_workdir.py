@@ -107,7 +107,7 @@ def test_a_read_only_folder_is_told_in_one_sentence(tmp_path: Path, config: Conf
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "Permission denied; choose a folder" in refusal(tmp_path, config)
 
 

@@ -20,7 +20,7 @@ from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
-from prima_jax.stages.features import drop_image_tokens
+from prima_jax.stages.image_features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
 from prima_jax.stages.stage import read_done, write_done
@@ -45,31 +45,31 @@ def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     run = open_job(config, workdir, job)
     title = row_title(job.row, config)
     for fold in run.folds:
-        if read_done(fold.folder) is None:
+        if read_done(job.folder(workdir, fold.index)) is None:
             print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
-            run_fold(run.context, fold, job.row)
+            run_fold(run.context, fold, job)
             drop_features(config, workdir, job, run.context, fold)
 
 
 def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:
-    """The run of a row, with its own settings; its folds write where its probabilities lie."""
+    """The run of a row, with its own settings."""
     changed = row_config(config, job.row, job.seed)
     check(changed)
-    run = open_run(changed, workdir)
-    return replace(run, folds=[replace(fold, folder=job.folder(workdir, fold.index)) for fold in run.folds])
+    return open_run(changed, workdir)
 
 
-def run_fold(context: Context, fold: Fold, row: Row) -> None:
+def run_fold(context: Context, fold: Fold, job: Job) -> None:
     """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold."""
-    fold.folder.mkdir(parents=True, exist_ok=True)
-    method, started = METHODS[row.method], time.monotonic()
+    folder = job.folder(context.folder, fold.index)
+    folder.mkdir(parents=True, exist_ok=True)
+    method, started = METHODS[job.row.method], time.monotonic()
     context = replace(context, costs=CostLog())
     costs = context.costs.stages
     train, test = split_cases(context, fold)
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
-    np.savez(fold.folder / "probabilities.npz", allow_pickle=False, probabilities=found)
+    np.savez(folder / "probabilities.npz", allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
     seconds = time.monotonic() - started + sum(cost.reused_seconds for cost in costs.values())
     needed = {
@@ -77,14 +77,14 @@ def run_fold(context: Context, fold: Fold, row: Row) -> None:
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
-    write_done(fold.folder, seconds=seconds, **needed, **measured(context.costs.codes))
+    write_done(folder, seconds=seconds, **needed, **measured(context.costs.codes))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:
     """Deletes what stage 3 of a finished row read, once no other row waits for it."""
     if job.row.method != PRIMA.method:
         return  # the features that baselines share are others, and stay
-    folder = context.place(fold, "features")
+    folder = context.place("features", fold.index)
     for row in table_rows(config):
         wanted = row.method == PRIMA.method and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
         if wanted and read_done(Job(row, job.seed).folder(workdir, fold.index)) is None:

@@ -54,12 +54,11 @@ def open_run(config: ConfigDict, workdir: Path, reading: LoadedStudy | None = No
     reading = reading or read_study(config, workdir)
     context = Context(
         config,
-        prepared_records(config, workdir, reading),
-        reading.folder,
         workdir,
         Parallel(config.parallel),
         Backbones(config),
-        shared=workdir / "shared",
+        prepared=prepared_records(config, workdir, reading),
+        study_folder=reading.folder,
     )
     return Run(context, make_folds(context, reading), reading)
 
@@ -122,10 +121,7 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
 def make_folds(context: Context, reading: LoadedStudy) -> list[Fold]:
     """Stratified folds over whole units or subjects; identical photographs share one."""
     assigned = held_out_folds(context.config, context.prepared, reading)
-    return [
-        Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k), context.folder / f"fold_{k}")
-        for k in range(context.config.folds)
-    ]
+    return [Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k)) for k in range(context.config.folds)]
 
 
 def held_out_folds(config: ConfigDict, prepared: Prepared, reading: LoadedStudy) -> np.ndarray:

@@ -24,7 +24,7 @@ class Row:
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Field of the config -> the value that this row has."""
     published: str = ""
-    """The paper's row beside it, by its name in evaluation/published.py."""
+    """The paper's row beside it, by its name in report/published.py."""
     title_without_weights: str = ""
     """Its title where the image encoder has no published weights, if that is another one."""
     note: str = ""

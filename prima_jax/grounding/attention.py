@@ -1,6 +1,6 @@
 """The attention of Eq. 4 for held-out photographs: from the words of each visible attribute to the patches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.data import loader
 from prima_jax.data.text import clause_words, clauses
 from prima_jax.losses import cross_attention
 from prima_jax.models.dual_encoder import SharedSpace
-from prima_jax.stages import features
+from prima_jax.stages import image_features, text_features
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers, aligned_encoders
 from prima_jax.studies.study import Record
@@ -46,11 +45,13 @@ def attention_maps(context: Context, fold: Fold, tokenizers: Tokenizers, *, exch
     described = [i for i, sentences in parts.items() if sentences]
     if not described:
         return []
-    texts = features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in described])
+    texts = text_features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in described])
     attend = jax.jit(partial(_attention, SharedSpace(context.config.align.projection_width)))
     maps = []
-    for rows, pixels in _photographs(context, others(records, described) if exchanged else described):
-        images = features.encode_images(context, aligned.image_encoder, pixels)
+    shown, size = others(records, described) if exchanged else described, context.config.features.batch_size
+    for start in range(0, len(shown), size):
+        images = image_features.encode_records(context, aligned.image_encoder, shown[start : start + size])
+        rows = range(start, start + len(images))
         attention = np.asarray(attend(aligned.heads, images, texts.tokens[texts.index[rows]]))
         for row, of_words in zip(rows, attention, strict=True):
             record = described[row]
@@ -77,13 +78,3 @@ def _attention(space: SharedSpace, heads: Any, images: jax.Array, texts: jax.Arr
     apply: Any = space.apply  # its declared type allows for mutated variables as well
     p, q = apply({"params": heads}, images[:, None].astype(jnp.float32), texts.astype(jnp.float32))
     return cross_attention(p[:, 0, 1:], q[:, 1:])
-
-
-def _photographs(context: Context, positions: list[int]) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yields (places among `positions`, their photographs [B, S, S, 3] as the model sees them), a batch at a time."""
-    size = context.config.features.batch_size
-    for number, batch in enumerate(
-        loader.eval_images(context.prepared, positions, image_size=context.config.image.size, batch_size=size)
-    ):
-        count = int((batch["index"] >= 0).sum())
-        yield list(range(number * size, number * size + count)), batch["image"][:count]

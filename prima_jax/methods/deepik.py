@@ -57,7 +57,6 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
         return network.init(context.key("deepik", fold.index), jnp.zeros((1, size, size, 3)), train=False)["params"]
 
     def training() -> Training:
-        steps = stage.steps(len(context.prepared.records))
         fine = np.array([record.label for record in context.prepared.records])
         unseen = np.ones(len(fine), bool)
         unseen[positions] = False
@@ -68,11 +67,11 @@ def fit(bench: Bench, train: list[Case]) -> Variables:
                 "fine": np.where(unseen, -1, fine).astype(np.int32),
                 "class_weights": refine.class_weights(settings.class_weights, fine[positions], network.fine),
             },
-            steps=steps,
-            batches=pixel_batches(stage, positions),
+            steps=stage.steps(len(context.prepared.records)),
+            batches=pixel_batches(context, stage, positions),
         )
 
-    stage = Stage("deepik", context, fold, settings, initial)
+    stage = Stage("deepik", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     order = np.random.default_rng(context.seed("deepik", "statistics", fold.index)).permutation(positions)
     return {"params": trained, "batch_stats": population_statistics(context, trained, order)}

@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.files import waiting_lock, whole_file
+from prima_jax.files import folder_lock, whole_file
 from prima_jax.methods.method import Bench, Method
-from prima_jax.stages import features, knowledge, pipeline, refine
+from prima_jax.stages import image_features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, tree_hash
 from prima_jax.stages.encoder import encode
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.inference import predict_images
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = [
     "case_mean",
@@ -54,10 +54,9 @@ def image_encoder(bench: Bench) -> dict[str, Any]:
 def image_tokens(bench: Bench) -> np.ndarray:
     """Its tokens of every record and stored view, [R, V, 1 + K, d], view 0 the whole photograph: a read-only memory map."""
     context, fold, _ = bench
-    published = bool(context.config.models.image.weights)  # the same in every fold
-    folder = context.place(fold, "frozen_features", every_fold=published)
-    seed = context.seed("features") if published else context.seed("features", fold.index)
-    return features.image_tokens(context, image_encoder(bench), folder, seed=seed)
+    whose = None if context.config.models.image.weights else fold.index  # published, it is the same in every fold
+    folder, seed = context.place("frozen_features", whose), context.seed("features", whose)
+    return image_features.image_tokens(context, image_encoder(bench), folder, seed=seed)
 
 
 def frozen_tokens(bench: Bench) -> np.ndarray:
@@ -66,10 +65,10 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random. So
     all folds have one file.
     """
-    context, fold, _ = bench
-    backbone, folder = context.image_encoder, context.place(fold, "frozen_tokens", every_fold=True)
+    context = bench.context
+    backbone, folder = context.image_encoder, context.place("frozen_tokens")
     path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
-    with waiting_lock(folder):
+    with folder_lock(folder):
         if not path.exists():
             tokens = class_and_mean_tokens(context, backbone.variables)
             with whole_file(path) as part, part.open("wb") as file:

@@ -76,8 +76,6 @@ def fit(bench: Bench, train: list[Case]) -> State:
         views = range(image_tokens(bench).shape[1])
         scores = np.stack([concept_scores(bench, concepts, train, view) for view in views]).astype(np.float32)
         labels = np.array([case.label for case in train], np.int32)
-        total = len(all_cases(context))
-        steps = stage.steps(total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"concepts": scores[batch["draw"] % len(views), batch["index"]], "label": labels[batch["index"]]}
@@ -90,11 +88,11 @@ def fit(bench: Bench, train: list[Case]) -> State:
                 "prior_weight": np.float32(settings.prior_weight if table.any() else 0.0),
                 "class_weights": class_weights(settings.class_weights, labels, len(study.classes)),
             },
-            steps=steps,
+            steps=stage.steps(len(all_cases(context))),
             batches=index_batches(stage, len(train), read),
         )
 
-    stage = Stage(NAME, context, fold, settings, initial)
+    stage = Stage(NAME, context, fold.index, settings, initial)
     state = State(concepts, table, train_stage(stage, training))
     text = json.dumps(readable(state, study.class_names), indent=1, ensure_ascii=False)
     write_whole(stage.folder / "concepts.json", f"{text}\n".encode())

@@ -29,7 +29,7 @@ from prima_jax.methods.contrastive import query_text_loss
 from prima_jax.methods.language import Prompts, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_former import Bridge, Bridged
-from prima_jax.stages.answers import answer_logits, classify, embedded
+from prima_jax.stages.answers import answer_logits, classify_cases, embedded
 from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, training_sitting, whole_sittings
@@ -88,7 +88,6 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             sittings = [training_sitting(train[i], int(draw), *views, dropout) for i, draw in pairs]
             return {**read(inputs, sittings), "label": labels[batch["index"]]}
 
-        steps = stage.steps(len(all_cases(context)))
         return Training(
             loss=objective(module, bridge),
             frozen={
@@ -96,11 +95,11 @@ def fit(bench: Bench, train: list[Case]) -> Any:
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=steps,
+            steps=stage.steps(len(all_cases(context))),
             batches=index_batches(stage, len(train), training_batch),
         )
 
-    stage = Stage("medblip", context, fold, settings, initial)
+    stage = Stage("medblip", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained.get("llm", {}))
     return {"bridge": trained["bridge"], "llm": llm, "class_ids": class_ids}, inputs
@@ -111,15 +110,12 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
     model, inputs = state
     context = bench.context
     module, bridge = context.llm.module, make_bridge(context)
-    views = context.config.features.test_views
-    items = [(owner, sitting) for owner, case in enumerate(test) for sitting in whole_sittings(case, views)]
-    return classify(
+    return classify_cases(
         context,
         "medblip",
         lambda variables, batch: answer(module, bridge, variables, batch)[0],
         model,
-        [sitting for _, sitting in items],
-        [owner for owner, _ in items],
+        test,
         lambda sittings: read(inputs, sittings),
         context.config.baselines.medblip.batch_size,
     )

@@ -29,7 +29,7 @@ from prima_jax.methods.frozen_encoders import case_mean, photographs, text_encod
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_decoder import QueryDecoder
 from prima_jax.models.layers import Dense
-from prima_jax.stages import features, refine
+from prima_jax.stages import refine, text_features
 from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import image_batches
 from prima_jax.stages.cases import Case
@@ -83,7 +83,6 @@ def fit(bench: Bench, train: list[Case]) -> State:
 
     def training() -> Training:
         positions = np.concatenate(photographs(train))
-        steps = stage.steps(len(context.prepared.records))
         classes = len(context.prepared.study.classes)
         frozen = {
             "image_encoder": adapted.frozen,
@@ -94,11 +93,11 @@ def fit(bench: Bench, train: list[Case]) -> State:
         return Training(
             loss=_objective(context, reader, classes),
             frozen=frozen,
-            steps=steps,
-            batches=image_batches(stage, positions),
+            steps=stage.steps(len(context.prepared.records)),
+            batches=image_batches(context, stage, positions),
         )
 
-    stage = Stage("medklip", context, fold, settings, initial)
+    stage = Stage("medklip", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     encoder = join(adapted.frozen, trained["image_encoder"])
     return {"image_encoder": encoder, "reader": trained["reader"], "vectors": vectors}
@@ -192,7 +191,7 @@ def _vectors(bench: Bench, statements: Statements) -> np.ndarray:
     context = bench.context
     diagnoses = [f"The diagnosis is {words}." for words in context.prepared.study.classes.values()]
     sentences = [*diagnoses, *statements.sentences]
-    found = features.text_tokens(context, text_encoder(bench), bench.tokenizers.text, sentences)
+    found = text_features.text_tokens(context, text_encoder(bench), bench.tokenizers.text, sentences)
     vectors = found.tokens[found.index, 0].astype(np.float32)
     return (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
 

@@ -10,44 +10,24 @@ batch; LayerNorm and a linear layer over class token and mean patch, as in the i
 for what is missing; AdamW with a cosine, to the last epoch. Left out: the schedule and the stopping by validation loss.
 """
 
-from typing import NamedTuple
-
-import numpy as np
-
-from prima_jax.data.metadata import OneHot
 from prima_jax.methods import fusion
 from prima_jax.methods.metadata_rows import one_hot_columns
 from prima_jax.methods.method import Bench
 from prima_jax.methods.networks.fusion import MetaBlock
 from prima_jax.stages.align import pad_columns
 from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context
 
 __all__ = ["METHOD"]
 
-NAME = "metablock"
+
+def _head(context: Context) -> MetaBlock:
+    return MetaBlock(len(context.prepared.study.classes))
 
 
-class State(NamedTuple):
-    """The trained model, and what its columns mean."""
-
-    fused: fusion.Fused
-    one_hot: OneHot
+def _columns(bench: Bench, train: list[Case]) -> fusion.Vectors:
+    columns = one_hot_columns(bench, train)
+    return lambda cases: pad_columns(columns(cases))
 
 
-def fit(bench: Bench, train: list[Case]) -> State:
-    """Trains image encoder, block and classifier on the photographs of the training cases."""
-    one_hot, columns = one_hot_columns(bench, train)
-    return State(fusion.fit(bench, train, NAME, _head(bench), pad_columns(columns)), one_hot)
-
-
-def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
-    """[len(test), C]."""
-    columns = state.one_hot.encode([bench.context.prepared.records[case.row] for case in test])
-    return fusion.predict(bench, state.fused, test, NAME, _head(bench), pad_columns(columns))
-
-
-def _head(bench: Bench) -> MetaBlock:
-    return MetaBlock(len(bench.context.prepared.study.classes))
-
-
-METHOD = fusion.method(NAME, fit, predict)
+METHOD = fusion.method("metablock", _head, _columns)

@@ -9,51 +9,27 @@ by LoRA (trained whole without weights) together with the MLP, on photographs; a
 is no dropout, as nowhere in this project, and no second run that holds the image encoder still.
 """
 
-from typing import NamedTuple
-
-import numpy as np
-
 from prima_jax.methods import fusion
 from prima_jax.methods.frozen_encoders import sentence_vectors, text_tokens
 from prima_jax.methods.method import Bench
 from prima_jax.methods.networks.fusion import MetadataMLP
 from prima_jax.stages.cases import Case
+from prima_jax.stages.context import Context
 
 __all__ = ["METHOD"]
 
 NAME = "metadata_mlp"
 
 
-class State(NamedTuple):
-    """The trained model, the distinct sentences' vectors [S + 1, d], and which of these each record has, [R, V]."""
-
-    fused: fusion.Fused
-    vectors: np.ndarray
-    sentences: np.ndarray
-
-
-def fit(bench: Bench, train: list[Case]) -> State:
-    """Trains image encoder and MLP on the photographs of the training cases."""
-    texts = text_tokens(bench)
-    vectors = sentence_vectors(texts, train, pooling=str(bench.context.config.baselines[NAME].pooling))
-    fused = fusion.fit(bench, train, NAME, _head(bench), _of_cases(vectors, texts.index, train))
-    return State(fused, vectors, texts.index)
-
-
-def predict(bench: Bench, state: State, test: list[Case]) -> np.ndarray:
-    """[len(test), C]."""
-    vectors = _of_cases(state.vectors, state.sentences, test)
-    return fusion.predict(bench, state.fused, test, NAME, _head(bench), vectors)
-
-
-def _of_cases(vectors: np.ndarray, sentences: np.ndarray, cases: list[Case]) -> np.ndarray:
-    """Of each case's sentence that says all that is known: [len(cases), d]."""
-    return vectors[sentences[[case.row for case in cases], 0]]
-
-
-def _head(bench: Bench) -> MetadataMLP:
-    context = bench.context
+def _head(context: Context) -> MetadataMLP:
     return MetadataMLP(len(context.prepared.study.classes), context.config.baselines[NAME].width)
 
 
-METHOD = fusion.method(NAME, fit, predict)
+def _sentences(bench: Bench, train: list[Case]) -> fusion.Vectors:
+    """Of each case's sentence that says all that is known."""
+    texts = text_tokens(bench)
+    vectors = sentence_vectors(texts, train, pooling=str(bench.context.config.baselines[NAME].pooling))
+    return lambda cases: vectors[texts.index[[case.row for case in cases], 0]]
+
+
+METHOD = fusion.method(NAME, _head, _sentences)

@@ -1,5 +1,6 @@
 """The plain references as rows: what the metadata, or which fields are filled in, say without any neural network."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from prima_jax.methods import plain
 from prima_jax.methods.method import EQUAL_CLASSES, UNWEIGHTED, Bench, fitted_in_seconds
 from prima_jax.stages.cases import Case
 
-__all__ = ["METHODS", "labels", "one_hot_columns", "one_hot_parts"]
+__all__ = ["METHODS", "labels", "one_hot_columns"]
 
 
 def majority(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
@@ -28,21 +29,15 @@ def metadata_only(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarr
 
 def metadata_logistic(bench: Bench, train: list[Case], test: list[Case]) -> np.ndarray:
     """Logistic regression on the one-hot columns of Eq. 6, without the label."""
-    columns, asked = one_hot_parts(bench, train, test)
-    return plain.logistic_regression(columns, labels(train), asked, _classes(bench))
+    columns = one_hot_columns(bench, train)
+    return plain.logistic_regression(columns(train), labels(train), columns(test), _classes(bench))
 
 
-def one_hot_columns(bench: Bench, train: list[Case]) -> tuple[metadata.OneHot, np.ndarray]:
-    """What the columns mean, learnt from the training cases, and theirs: float32 [len(train), C]."""
-    records = [bench.context.prepared.records[case.row] for case in train]
-    one_hot = metadata.OneHot.fit(bench.context.prepared.study, records)
-    return one_hot, one_hot.encode(records)
-
-
-def one_hot_parts(bench: Bench, train: list[Case], test: list[Case]) -> tuple[np.ndarray, np.ndarray]:
-    """The columns of the training cases, and what they are of the others: float32 [len(train), C] and [len(test), C]."""
-    one_hot, columns = one_hot_columns(bench, train)
-    return columns, one_hot.encode([bench.context.prepared.records[case.row] for case in test])
+def one_hot_columns(bench: Bench, train: list[Case]) -> Callable[[list[Case]], np.ndarray]:
+    """The columns of cases, whose meaning is learnt from the training cases: float32 [cases, C]."""
+    study, records = bench.context.prepared.study, bench.context.prepared.records
+    one_hot = metadata.OneHot.fit(study, [records[case.row] for case in train])
+    return lambda cases: one_hot.encode([records[case.row] for case in cases])
 
 
 def missingness_only(bench: Bench, train: list[Case], test: list[Case], class_weight: str | None = None) -> np.ndarray:

@@ -31,9 +31,9 @@ from prima_jax.stages.backbones import adapt, join
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, train_stage
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = ["METHOD", "answer", "make_reader", "objective", "read_anchors"]
 
@@ -66,7 +66,6 @@ def fit(bench: Bench, train: list[Case]) -> Any:
             chosen = [anchors[i] for i in batch["index"]]
             return {**read_anchors(views, texts, chosen, batch["draw"]), "label": labels[batch["index"]]}
 
-        steps = stage.steps(len(context.prepared.records))
         return Training(
             loss=objective(module, encoder, reader),
             frozen={
@@ -75,11 +74,11 @@ def fit(bench: Bench, train: list[Case]) -> Any:
                 "question": question,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=steps,
+            steps=stage.steps(len(context.prepared.records)),
             batches=index_batches(stage, len(anchors), training_batch),
         )
 
-    stage = Stage("mlrg", context, fold, settings, initial)
+    stage = Stage("mlrg", context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained["llm"])
     return {**trained, "llm": llm, "class_ids": class_ids, "question": question}, views, texts

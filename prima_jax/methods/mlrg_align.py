@@ -18,12 +18,12 @@ from prima_jax.methods import frozen_encoders
 from prima_jax.methods.contrastive import image_text_loss, token_loss, view_loss
 from prima_jax.methods.method import Bench
 from prima_jax.methods.networks.view_fusion import ViewEncoder
-from prima_jax.stages import features
+from prima_jax.stages import text_features
 from prima_jax.stages.batches import index_batches
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.stage import Stage, Training, train_stage
+from prima_jax.stages.text_features import TextTokens
 from prima_jax.training.parallel import AXIS
 
 __all__ = [
@@ -68,7 +68,7 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
     settings, encoder = context.config.baselines.mlrg.align, make_encoder(context)
     reports = report_sentences(context, train)
     more = max(len(tokenizers.text(said, add_special_tokens=False)["input_ids"]) for said in _diagnoses(context))
-    texts = features.text_tokens(context, frozen_encoders.text_encoder(bench), tokenizers.text, reports, more_tokens=more)
+    texts = text_features.text_tokens(context, frozen_encoders.text_encoder(bench), tokenizers.text, reports, more_tokens=more)
     texts = texts.only(np.array([p for p, report in enumerate(reports) if report], int))
     units = list({case.unit: context.units[case.unit] for case in train}.values())
 
@@ -77,8 +77,6 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
         return encoder.init(context.key("mlrg_align", "encoder", fold.index), *encoder_arrays(batch))["params"]
 
     def training() -> Training:
-        steps = stage.steps(len(context.units))
-
         def training_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             chosen = [units[i] for i in batch["index"]]
             anchors = [unit[draw % len(unit)] for unit, draw in zip(chosen, batch["draw"], strict=True)]
@@ -87,11 +85,11 @@ def fit(bench: Bench, train: list[Case], views: Views) -> dict[str, Any]:
         return Training(
             loss=objective(encoder, context.config.baselines.mlrg),
             frozen={},
-            steps=steps,
+            steps=stage.steps(len(context.units)),
             batches=index_batches(stage, len(units), training_batch),
         )
 
-    stage = Stage("mlrg_align", context, fold, settings, initial, inside="mlrg")
+    stage = Stage("mlrg_align", context, fold.index, settings, initial, inside="mlrg")
     return train_stage(stage, training)
 
 

@@ -50,8 +50,6 @@ def fit(bench: Bench, train: list[Case]) -> State:
     def training() -> Training:
         labels = np.array([case.label for case in train], np.int32)
         rows = np.array([case.row for case in train])
-        total = len(all_cases(context))
-        steps = stage.steps(total)
 
         def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             drawn = batch["draw"] % sentences.index.shape[1]
@@ -64,11 +62,11 @@ def fit(bench: Bench, train: list[Case]) -> State:
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=steps,
+            steps=stage.steps(len(all_cases(context))),
             batches=index_batches(stage, len(train), read),
         )
 
-    stage = Stage(NAME, context, fold, settings, initial)
+    stage = Stage(NAME, context, fold.index, settings, initial)
     trained = train_stage(stage, training)
     llm = join(adapted.frozen, trained["llm"])
     return State({"llm": llm, "special_tokens": trained["special_tokens"], "class_ids": class_ids}, sentences)

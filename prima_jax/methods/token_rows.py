@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from prima_jax.methods import plain
 from prima_jax.methods.frozen_encoders import case_mean, class_and_mean_tokens, frozen_tokens, photographs
-from prima_jax.methods.metadata_rows import labels, one_hot_parts
+from prima_jax.methods.metadata_rows import labels, one_hot_columns
 from prima_jax.methods.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method, fitted_in_seconds
 from prima_jax.stages import pipeline
 from prima_jax.stages.cases import Case
@@ -75,7 +75,8 @@ def logistic(
     by_record = tokens(bench)
     columns, asked = standardised(case_tokens(by_record, train), case_tokens(by_record, test))
     if metadata:
-        beside = standardised(*one_hot_parts(bench, train, test))
+        one_hot = one_hot_columns(bench, train)
+        beside = standardised(one_hot(train), one_hot(test))
         columns, asked = (
             np.concatenate([part, METADATA_WEIGHT * more], axis=1) for part, more in zip((columns, asked), beside, strict=True)
         )

@@ -15,8 +15,8 @@ from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import pair_batches
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.encoder import encode
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
+from prima_jax.stages.text_features import TextTokens
 from prima_jax.training.parallel import AXIS
 
 __all__ = ["Aligned", "alignment", "load", "run"]
@@ -37,7 +37,7 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Align
     """
     settings = context.config.align
     module = context.image_encoder.module
-    stage, adapted = _start(context, fold)
+    stage, adapted = _start(context, fold.index)
 
     def training() -> Training:
         units = training_units(context, fold)
@@ -52,14 +52,14 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Align
                 "first": first,
             },
             steps=stage.steps(len(context.units)),
-            batches=pair_batches(stage, units),
+            batches=pair_batches(context, stage, units),
         )
 
     trained = train_stage(stage, training) if settings.epochs else stage.initial()
     return Aligned(join(adapted.frozen, trained["image_encoder"]), trained["heads"])
 
 
-def load(context: Context, fold: Fold) -> Aligned:
+def load(context: Context, fold: int) -> Aligned:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
     stage, adapted = _start(context, fold)
     trained = load_stage(stage) if context.config.align.epochs else stage.initial()
@@ -93,14 +93,14 @@ def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) ->
     return loss
 
 
-def _start(context: Context, fold: Fold) -> tuple[Stage, Adapted]:
+def _start(context: Context, fold: int) -> tuple[Stage, Adapted]:
     settings, encoder = context.config.align, context.image_encoder
-    adapted = adapt(settings, encoder, context.key("align", fold.index), last_blocks=context.config.image.blocks)
+    adapted = adapt(settings, encoder, context.key("align", fold), last_blocks=context.config.image.blocks)
 
     def initial() -> dict[str, Any]:
         image = jnp.zeros((1, 2, 1, encoder.module.config.hidden_size))
         text = jnp.zeros((1, 1, context.text_encoder.module.config.hidden_size))
-        heads = SharedSpace(settings.projection_width).init(context.key("align", "heads", fold.index), image, text)
+        heads = SharedSpace(settings.projection_width).init(context.key("align", "heads", fold), image, text)
         return {"image_encoder": adapted.trainable, "heads": heads["params"]}
 
     return Stage("align", context, fold, settings, initial), adapted

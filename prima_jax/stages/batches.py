@@ -11,17 +11,18 @@ import jax
 import numpy as np
 
 from prima_jax.data import loader
-from prima_jax.stages.features import block_tokens
+from prima_jax.stages.context import Context
+from prima_jax.stages.image_features import block_tokens
 from prima_jax.stages.stage import Stage
 
 __all__ = ["image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
-def pair_batches(stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
+def pair_batches(context: Context, stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
     """Two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position in `units`."""
-    if not stage.context.frozen_blocks:
-        return loader.pair_batches(stage.context.prepared, units, **_views(stage), **_drawn(stage))
-    tokens = block_tokens(stage.context)
+    if not context.frozen_blocks:
+        return loader.pair_batches(context.prepared, units, **_views(context), **_drawn(stage))
+    tokens = block_tokens(context)
 
     def read(batch: loader.Batch) -> loader.Batch:
         chosen = zip(batch["index"], batch["draw"], strict=True)
@@ -31,11 +32,11 @@ def pair_batches(stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetI
     return index_batches(stage, len(units), read)
 
 
-def image_batches(stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
+def image_batches(context: Context, stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Photographs of the records at `positions`: "image" [B, ...], as `encode` takes them, and "index" [B], their records."""
-    if not stage.context.frozen_blocks:
-        return pixel_batches(stage, positions)
-    tokens, records = block_tokens(stage.context), np.asarray(positions)
+    if not context.frozen_blocks:
+        return pixel_batches(context, stage, positions)
+    tokens, records = block_tokens(context), np.asarray(positions)
 
     def read(batch: loader.Batch) -> loader.Batch:
         chosen = records[batch["index"]].astype(np.int32)
@@ -44,9 +45,9 @@ def image_batches(stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.
     return index_batches(stage, len(records), read)
 
 
-def pixel_batches(stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
+def pixel_batches(context: Context, stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Augmented photographs of the records at `positions`, as `loader.image_batches` gives them."""
-    return loader.image_batches(stage.context.prepared, positions, **_views(stage), **_drawn(stage))
+    return loader.image_batches(context.prepared, positions, **_views(context), **_drawn(stage))
 
 
 def index_batches(stage: Stage, count: int, read: Callable[[loader.Batch], loader.Batch]) -> grain.DatasetIterator[loader.Batch]:
@@ -62,14 +63,14 @@ def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int,
     return [(scans[first], int(stored[0])), (scans[second], int(stored[1]))]
 
 
-def _views(stage: Stage) -> dict[str, Any]:
-    return {"image_size": stage.context.config.image.size, "augmentation": stage.context.augmentation}
+def _views(context: Context) -> dict[str, Any]:
+    return {"image_size": context.config.image.size, "augmentation": context.augmentation}
 
 
 def _drawn(stage: Stage) -> dict[str, Any]:
     return {
         "batch_size": stage.settings.batch_size,
-        "seed": stage.context.seed(stage.name, "batches", stage.fold.index),
+        "seed": stage.context.seed(stage.name, "batches", stage.fold),
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
     }

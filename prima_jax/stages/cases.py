@@ -9,7 +9,7 @@ import numpy as np
 from prima_jax.errors import UserError
 from prima_jax.models.diagnoser import Features
 from prima_jax.stages.context import Context
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = ["Case", "Sitting", "all_cases", "case_views", "gather", "whole_sittings", "training_sitting"]
 

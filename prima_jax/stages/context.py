@@ -1,4 +1,4 @@
-"""What every stage is handed: the study, the models as they start out, and a place to write."""
+"""What every stage is handed: the models as they start out, a place to write, and the study."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -20,17 +20,16 @@ from prima_jax.stages.places import stage_key
 from prima_jax.stages.seeds import seed_of
 from prima_jax.training.parallel import Parallel
 
-__all__ = ["Context", "CostLog", "Fold", "StageCost", "held_out_in", "tree_hash"]
+__all__ = ["Context", "CostLog", "Fold", "StageCost", "Workspace", "held_out_in", "tree_hash"]
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions of the records that may train and of those that are held out, and where this fold writes."""
+    """Positions of the records that may train and of those that are held out."""
 
     index: int
     train: np.ndarray
     test: np.ndarray
-    folder: Path
 
 
 def held_out_in(folds: Sequence[Fold]) -> np.ndarray:
@@ -74,13 +73,10 @@ class CostLog:
 
 
 @dataclass(frozen=True)
-class Context:
-    """One experiment: its config, its study, its models as they start out, its devices, and where it writes."""
+class Workspace:
+    """Where models are trained: a config, its models as they start out, its devices, and a folder."""
 
     config: ConfigDict
-    prepared: Prepared
-    study_folder: Path
-    """Where the study's own files are read from."""
     folder: Path
     """Where everything is written."""
     parallel: Parallel
@@ -88,8 +84,6 @@ class Context:
     compiled: dict[Any, Callable[..., Any]] = field(default_factory=dict)
     """Compiled steps by name, which serve in every fold."""
     costs: CostLog = field(default_factory=CostLog)
-    shared: Path | None = None
-    """Where the rows of a table share the stages that they have in common; None: each stage has its place in its fold."""
 
     @property
     def image_encoder(self) -> Backbone:
@@ -103,45 +97,23 @@ class Context:
     def llm(self) -> Backbone:
         return self.backbones.llm
 
-    @cached_property
-    def units(self) -> dict[str, list[int]]:
-        """Unit -> the positions of its records, in the order of the study's file."""
-        units: dict[str, list[int]] = {}
-        for position, record in enumerate(self.prepared.records):
-            units.setdefault(record.unit, []).append(position)
-        return units
-
     @property
     def frozen_blocks(self) -> int:
         """How many of the image encoder's first blocks no stage trains; 0 where adapters are in all (`image.blocks`)."""
         blocks = self.config.image.blocks
         return self.image_encoder.module.config.num_hidden_layers - blocks if blocks else 0
 
-    @property
-    def augmentation(self) -> Augmentation:
-        return Augmentation(**self.config.image.augmentation.to_dict())
+    def seed(self, *names: str | int | None) -> int:
+        """A seed that depends on the run's seed and on what it is for (stage, fold, ...; None: no fold), and on nothing else."""
+        return seed_of(self.config.seed, *(name for name in names if name is not None))
 
-    def seed(self, *names: str | int) -> int:
-        """A seed that depends on the run's seed and on what it is for (stage, fold, ...), and on nothing else."""
-        return seed_of(self.config.seed, *names)
-
-    def key(self, *names: str | int) -> jax.Array:
+    def key(self, *names: str | int | None) -> jax.Array:
         return jax.random.key(self.seed(*names))
 
-    def place(self, fold: Fold, stage: str, *, every_fold: bool = False) -> Path:
-        """The folder of a stage; `every_fold`: of one that all folds have in common."""
-        if self.shared is None:
-            return (self.folder if every_fold else fold.folder) / stage
-        return self.shared / ("all_folds" if every_fold else f"fold_{fold.index}") / f"{stage}-{stage_key(self.config, stage)}"
-
-    def shared_place(self, stage: str) -> Path:
-        """The folder of what all folds have in common."""
-        return self.place(Fold(0, np.zeros(0, int), np.zeros(0, int), self.folder), stage, every_fold=True)
-
-    def reconfigured(self, config: ConfigDict) -> "Context":
-        """The same experiment with another config of the same models, whose backbones it goes on using."""
-        assert config.models == self.config.models
-        return replace(self, config=config, compiled={})
+    def place(self, stage: str, fold: int | None = None) -> Path:
+        """The folder of a stage of a fold, or, without one, of what all folds have in common: rows share both."""
+        whose = "all_folds" if fold is None else f"fold_{fold}"
+        return self.folder / "shared" / whose / f"{stage}-{stage_key(self.config, stage)}"
 
     def vocabulary_size(self, name: str) -> int:
         """The rows of the embeddings of the model `name`, from its config alone."""
@@ -153,6 +125,32 @@ class Context:
         """Steps of `epochs` over a fold's training share of `items`: the same number in every fold; none of no epochs."""
         share = items * (self.config.folds - 1) // self.config.folds
         return max(1, round(epochs * max(1, share // batch_size))) if epochs else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(Workspace):
+    """One experiment: a workspace and the study that it is about."""
+
+    prepared: Prepared
+    study_folder: Path
+    """Where the study's own files are read from."""
+
+    @cached_property
+    def units(self) -> dict[str, list[int]]:
+        """Unit -> the positions of its records, in the order of the study's file."""
+        units: dict[str, list[int]] = {}
+        for position, record in enumerate(self.prepared.records):
+            units.setdefault(record.unit, []).append(position)
+        return units
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(**self.config.image.augmentation.to_dict())
+
+    def reconfigured(self, config: ConfigDict) -> "Context":
+        """The same experiment with another config of the same models, whose backbones it goes on using."""
+        assert config.models == self.config.models
+        return replace(self, config=config, compiled={})
 
 
 def tree_hash(*trees: Any) -> str:

@@ -1,7 +1,7 @@
 """Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in the LLM; softmax over the class tokens only."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +10,15 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, special_tokens
-from prima_jax.stages.answers import answer_logits, classify, phrase_embeddings
-from prima_jax.stages.backbones import adapt, join
+from prima_jax.stages.answers import answer_logits, classify_cases, phrase_embeddings
+from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting
 from prima_jax.stages.context import Context, Fold
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.statistics import standardisation
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "run"]
 
@@ -34,9 +34,9 @@ def run(
     images: np.ndarray,
     texts: TextTokens,
 ) -> Diagnoser:
-    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as features.py gives them."""
+    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as `frozen_features` gives them."""
     settings = context.config.diagnose
-    start = _start(context, fold, tokenizer, lambda: standardisation(images, texts, cases))
+    stage, adapted = _start(context, fold.index, tokenizer, lambda: standardisation(images, texts, cases))
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
     def training() -> Training:
@@ -51,22 +51,22 @@ def run(
         return Training(
             loss=diagnosis(context.llm.module, make_projector(context)),
             frozen={
-                "llm": start.frozen,
+                "llm": adapted.frozen,
                 "class_ids": class_ids,
                 "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
             },
-            steps=start.stage.steps(len(all_cases(context))),
-            batches=index_batches(start.stage, len(cases), read),
+            steps=stage.steps(len(all_cases(context))),
+            batches=index_batches(stage, len(cases), read),
         )
 
-    trained = train_stage(start.stage, training, llm=settings.adapter_learning_rate)
-    return _diagnoser(start, trained, class_ids)
+    trained = train_stage(stage, training, llm=settings.adapter_learning_rate)
+    return _diagnoser(adapted, trained, class_ids)
 
 
-def load(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
+def load(context: Context, fold: int, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
-    start = _start(context, fold, tokenizer, dict)
-    return _diagnoser(start, load_stage(start.stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
+    stage, adapted = _start(context, fold, tokenizer, dict)
+    return _diagnoser(adapted, load_stage(stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
 
 
 def diagnosis(module: Any, projector: Projector) -> Any:
@@ -94,15 +94,12 @@ def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str,
 def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.ndarray, texts: TextTokens) -> np.ndarray:
     """Class probabilities [len(cases), C]: the mean over a case's sittings, on so many stored views of its photographs."""
     module, projector = context.llm.module, make_projector(context)
-    views = context.config.features.test_views
-    sittings = [(owner, sitting) for owner, case in enumerate(cases) for sitting in whole_sittings(case, views)]
-    return classify(
+    return classify_cases(
         context,
         "predict",
         lambda variables, batch: class_logits(module, projector, variables, batch),
         model,
-        [sitting for _, sitting in sittings],
-        [owner for owner, _ in sittings],
+        cases,
         lambda chosen: gather(images, texts, chosen)._asdict(),
         context.config.diagnose.batch_size,
     )
@@ -136,30 +133,23 @@ def make_projector(context: Context) -> Projector:
     )
 
 
-class _Start(NamedTuple):
-    """The stage, and what of the LLM it leaves alone."""
-
-    stage: Stage
-    frozen: dict[str, Any]
-
-
 def _start(
-    context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
-) -> _Start:
+    context: Context, fold: int, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
+) -> tuple[Stage, Adapted]:
     """standardised: gives the parameters of a standardising projector that depend on the training cases."""
     settings = context.config.diagnose
-    adapted = adapt(settings, context.llm, context.key("diagnose", fold.index))
+    adapted = adapt(settings, context.llm, context.key("diagnose", fold))
 
     def initial() -> dict[str, Any]:
-        key = context.key("diagnose", "projector", fold.index)
+        key = context.key("diagnose", "projector", fold)
         parameters = make_projector(context).init(key, blank_features(context))["params"]
         parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
         if settings.standardized:
             parameters |= standardised()
         return {"llm": adapted.trainable, "projector": parameters}
 
-    return _Start(Stage("diagnose", context, fold, settings, initial), adapted.frozen)
+    return Stage("diagnose", context, fold, settings, initial), adapted
 
 
-def _diagnoser(start: _Start, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
-    return {"llm": join(start.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}
+def _diagnoser(adapted: Adapted, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
+    return {"llm": join(adapted.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}

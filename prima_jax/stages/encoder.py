@@ -14,7 +14,7 @@ __all__ = ["encode"]
 def encode(module: Any, variables: Any, photographs: jax.Array, frozen_blocks: int = 0) -> jax.Array:
     """Returns the tokens [B, 1 + K, d] of photographs, class token first, registers left out.
 
-    photographs: pixels, uint8 [B, S, S, 3], or what the first `frozen_blocks` made of them, [B, T, d] (features.block_tokens).
+    photographs: pixels, uint8 [B, S, S, 3], or what the first `frozen_blocks` made of them, [B, T, d] (`block_tokens`).
     """
     registers = module.config.num_register_tokens
     if photographs.ndim == 4:

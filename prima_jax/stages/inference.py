@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from prima_jax.stages.context import Context
-from prima_jax.stages.features import viewed_photographs
+from prima_jax.stages.image_features import viewed_photographs
 
 __all__ = ["predict_images"]
 

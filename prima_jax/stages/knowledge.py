@@ -18,11 +18,22 @@ from prima_jax.data import loader, text
 from prima_jax.data.corpus_file import CorpusFile, read_corpus
 from prima_jax.models import pretrained
 from prima_jax.stages.backbones import adapt, join
-from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.context import Context, Fold, Workspace
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.training.parallel import AXIS
 
-__all__ = ["Learned", "corpus", "corpus_texts", "learn", "load", "masked_language_loss", "most_masked", "run", "with_head"]
+__all__ = [
+    "Learned",
+    "corpus",
+    "corpus_texts",
+    "learn",
+    "load",
+    "masked_language_loss",
+    "most_masked",
+    "run",
+    "with_head",
+    "without_head",
+]
 
 HEAD = "head"
 """The name, among what is trained, of a fresh head's parameters."""
@@ -43,19 +54,22 @@ def run(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts:
     """
     if not _trains(context):
         return context.text_encoder.variables
-    return _without_head(context, learn(context, fold, tokenizer, texts).after)
+    return without_head(context, learn(context, _whose(context, fold.index), tokenizer, texts).after)
 
 
-def load(context: Context, fold: Fold) -> dict[str, Any]:
+def load(context: Context, fold: int) -> dict[str, Any]:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
     if not _trains(context):
         return context.text_encoder.variables
-    start = _start(context, fold)
-    return _without_head(context, with_head(start.frozen, load_stage(start.stage)))
+    start = _start(context, _whose(context, fold))
+    return without_head(context, with_head(start.frozen, load_stage(start.stage)))
 
 
-def learn(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Learned:
-    """Trains the text encoder on `texts`. A bare one gets a fresh head, which is trained with it, and is told on stderr."""
+def learn(context: Workspace, fold: int | None, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Learned:
+    """Trains the text encoder on `texts`, those of a fold or, without one, the same in every fold.
+
+    A bare one gets a fresh head, which is trained with it, and is told on stderr.
+    """
     settings, encoder, start = context.config.knowledge, context.text_encoder, _start(context, fold)
     module = encoder.module.clone(with_head=True)
 
@@ -66,7 +80,7 @@ def learn(context: Context, fold: Fold, tokenizer: PreTrainedTokenizerBase, text
         batches = loader.masked_token_batches(
             tokens,
             batch_size=settings.batch_size,
-            seed=context.seed("knowledge", "batches", *_whose(context, fold)),
+            seed=context.seed("knowledge", "batches", fold),
             mask_token_id=tokenizer.mask_token_id,
             vocabulary_size=len(tokenizer),
             probability=settings.mask_probability,
@@ -87,6 +101,11 @@ def with_head(frozen: dict[str, Any], trainable: dict[str, Any]) -> dict[str, An
     """The variables from their two parts, a fresh head among the parameters."""
     joined = join(frozen, {name: tree for name, tree in trainable.items() if name != HEAD})
     return {**joined, "params": {**joined["params"], **trainable.get(HEAD, {})}}
+
+
+def without_head(context: Workspace, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables without the parameters of a fresh head."""
+    return {**variables, "params": {name: variables["params"][name] for name in context.text_encoder.variables["params"]}}
 
 
 def masked_language_loss(module: Any, probability: float = 1.0) -> Any:
@@ -147,28 +166,24 @@ class _Start(NamedTuple):
     head: dict[str, Any]
 
 
-def _start(context: Context, fold: Fold) -> _Start:
-    settings, encoder, whose = context.config.knowledge, context.text_encoder, _whose(context, fold)
-    adapted = adapt(settings, encoder, context.key("knowledge", *whose))
+def _start(context: Workspace, fold: int | None) -> _Start:
+    settings, encoder = context.config.knowledge, context.text_encoder
+    adapted = adapt(settings, encoder, context.key("knowledge", fold))
     module = encoder.module.clone(with_head=True)
-    head = pretrained.init_head(module, encoder.variables["params"], context.key("knowledge", "head", *whose))
+    head = pretrained.init_head(module, encoder.variables["params"], context.key("knowledge", "head", fold))
     trainable = {**adapted.trainable, **({HEAD: head} if head else {})}
-    stage = Stage("knowledge", context, fold, settings, lambda: trainable, every_fold=not whose)
+    stage = Stage("knowledge", context, fold, settings, lambda: trainable)
     return _Start(stage, adapted.frozen, head)
 
 
-def _whose(context: Context, fold: Fold) -> tuple[int, ...]:
-    """The fold's number; nothing where the encoder is trained on what is the same in every fold."""
-    return () if context.config.models.text.weights and not context.config.knowledge.include_sentences else (fold.index,)
+def _whose(context: Context, fold: int) -> int | None:
+    """The fold; None where the encoder is trained on what is the same in every fold."""
+    return None if context.config.models.text.weights and not context.config.knowledge.include_sentences else fold
 
 
 def _trains(context: Context) -> bool:
     settings = context.config.knowledge
     return bool(settings.epochs and (settings.corpus or settings.include_sentences))
-
-
-def _without_head(context: Context, variables: dict[str, Any]) -> dict[str, Any]:
-    return {**variables, "params": {name: variables["params"][name] for name in context.text_encoder.variables["params"]}}
 
 
 @cache

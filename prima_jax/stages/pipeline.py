@@ -9,10 +9,10 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import text
 from prima_jax.data.metadata import OneHot, soft_label_vectors
 from prima_jax.errors import UserError
-from prima_jax.stages import align, features, knowledge, refine
+from prima_jax.stages import align, image_features, knowledge, refine, text_features
 from prima_jax.stages.cases import all_cases
-from prima_jax.stages.context import Context, Fold
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.context import Context, Fold, Workspace
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = [
     "Encoders",
@@ -47,21 +47,21 @@ class Encoders(NamedTuple):
 
 def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
     """The published tokenizers that stand beside the weights, or a small one trained on this fold's training texts."""
-    models, folder = context.config.models, context.place(fold, "tokenizer")
+    models, folder = context.config.models, context.place("tokenizer", fold.index)
     if not (models.text.weights and models.llm.weights) and not folder.is_dir():
         texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
         study = context.prepared.study
         text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
-    return load_tokenizers(context, fold)
+    return load_tokenizers(context, fold.index)
 
 
-def load_tokenizers(context: Context, fold: Fold) -> Tokenizers:
+def load_tokenizers(context: Context, fold: int) -> Tokenizers:
     """What `make_tokenizers` returned. Raises UserError where one that was to be trained is not there."""
-    models, folder = context.config.models, context.place(fold, "tokenizer")
+    models, folder = context.config.models, context.place("tokenizer", fold)
     return Tokenizers(*(fitting_tokenizer(context, name, models[name].weights or folder) for name in ("text", "llm")))
 
 
-def fitting_tokenizer(context: Context, name: str, folder: str | Path) -> PreTrainedTokenizerBase:
+def fitting_tokenizer(context: Workspace, name: str, folder: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`, of the model `name`. Raises UserError where it has ids beyond that model's embeddings."""
     tokenizer, rows = text.load_tokenizer(folder), context.vocabulary_size(name)
     ids = max(tokenizer.get_vocab().values()) + 1
@@ -104,11 +104,11 @@ def aligned_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> tu
     text_variables = knowledge.run(context, fold, tokenizers.text, texts)
     visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
     kept = _kept_sentences(context)
-    tokens = features.text_tokens(context, text_variables, tokenizers.text, visible, folder=kept).only(fold.train)
+    tokens = text_features.text_tokens(context, text_variables, tokenizers.text, visible, folder=kept).only(fold.train)
     return text_variables, align.run(context, fold, tokens, metadata_vectors(context, fold))
 
 
-def load_encoders(context: Context, fold: Fold) -> Encoders:
+def load_encoders(context: Context, fold: int) -> Encoders:
     """What `train_encoders` left on disk. Raises UserError where a stage is not finished."""
     image_variables = align.load(context, fold).image_encoder
     if context.config.refine.epochs:
@@ -118,15 +118,15 @@ def load_encoders(context: Context, fold: Fold) -> Encoders:
 
 def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders) -> tuple[np.ndarray, TextTokens]:
     """What both encoders say of every record: image tokens [R, V, 1 + K, d], and those of its sentences."""
-    folder = context.place(fold, "features")
-    images = features.image_tokens(context, encoders.image, folder, seed=context.seed("features", fold.index))
+    folder = context.place("features", fold.index)
+    images = image_features.image_tokens(context, encoders.image, folder, seed=context.seed("features", fold.index))
     return images, record_texts(context, encoders, tokenizers)
 
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:
     """Every record's sentence, in all versions of `record_sentences`, through the text encoder."""
     folder = _kept_sentences(context)
-    return features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context), folder=folder)
+    return text_features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context), folder=folder)
 
 
 def record_sentences(context: Context) -> list[list[str]]:
@@ -174,4 +174,4 @@ def metadata_vectors(context: Context, fold: Fold) -> np.ndarray:
 def _kept_sentences(context: Context) -> Path | None:
     """Where encoded sentences are kept: a text encoder that no fold's sentences train is the same in every fold."""
     trained_by_fold = context.config.knowledge.include_sentences or not context.config.models.text.weights
-    return None if trained_by_fold else context.shared_place("text_tokens")
+    return None if trained_by_fold else context.place("text_tokens")

@@ -19,7 +19,16 @@ from prima_jax.stages.encoder import encode
 from prima_jax.stages.inference import predict_images
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 
-__all__ = ["Refined", "class_weights", "classification", "classify_images", "load", "run", "weighted_cross_entropy"]
+__all__ = [
+    "Refined",
+    "class_weights",
+    "classification",
+    "classify_images",
+    "classify_with",
+    "load",
+    "run",
+    "weighted_cross_entropy",
+]
 
 Refined = tuple[dict[str, Any], dict[str, Any]]
 """The image encoder's variables and the classifier head's parameters."""
@@ -29,7 +38,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
     """Goes on from an image encoder's variables; `name` is the stage's folder and its section of the config."""
     settings = context.config[name]
     module = context.image_encoder.module
-    stage, adapted = _start(context, fold, variables, name)
+    stage, adapted = _start(context, fold.index, variables, name)
 
     def training() -> Training:
         labels = np.array([record.label for record in context.prepared.records], np.int32)
@@ -44,14 +53,14 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
                 "class_weights": class_weights(settings.class_weights, labels[fold.train], head.classes),
             },
             steps=stage.steps(len(context.prepared.records)),
-            batches=image_batches(stage, fold.train),
+            batches=image_batches(context, stage, fold.train),
         )
 
     trained = train_stage(stage, training)
     return join(adapted.frozen, trained["image_encoder"]), trained["head"]
 
 
-def load(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = "refine") -> Refined:
+def load(context: Context, fold: int, variables: dict[str, Any], *, name: str = "refine") -> Refined:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
     stage, adapted = _start(context, fold, variables, name)
     trained = load_stage(stage)
@@ -59,11 +68,15 @@ def load(context: Context, fold: Fold, variables: dict[str, Any], *, name: str =
 
 
 def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
-    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records."""
+    """Cross-entropy over a batch: batch["image"] as `encode` takes it, batch["index"] [B], positions of records.
+
+    A head that reads more than the photograph finds it in frozen["vectors"] [R, m].
+    """
 
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
-        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks))
+        beside = [frozen["vectors"][batch["index"]]] if "vectors" in frozen else []
+        logits = head.apply({"params": trainable["head"]}, encode(module, encoder, batch["image"], frozen_blocks), *beside)
         labels = frozen["labels"][batch["index"]]
         return weighted_cross_entropy(logits, labels, frozen["class_weights"])
 
@@ -92,25 +105,31 @@ def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, weights: jax.Ar
 
 def classify_images(context: Context, refined: Refined, positions: np.ndarray) -> np.ndarray:
     """Class probabilities of records by the image encoder and its linear head alone: [len(positions), classes]."""
+    return classify_with(context, "classify_images", _head(context), refined, positions)
+
+
+def classify_with(
+    context: Context, name: str, head: Any, refined: Refined, positions: np.ndarray, **beside: np.ndarray
+) -> np.ndarray:
+    """The same by any head, which may read vectors `beside` each photograph; `name` as `predict_images` takes it."""
     module = context.image_encoder.module
-    head: Any = _head(context)
 
     def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         encoder, parameters = variables
         tokens = encode(module, encoder, batch["image"], context.frozen_blocks)
-        return jax.nn.softmax(head.apply({"params": parameters}, tokens))
+        return jax.nn.softmax(head.apply({"params": parameters}, tokens, *(batch[key] for key in beside)))
 
-    return np.asarray(predict_images(context, "classify_images", function, refined, positions))
+    return np.asarray(predict_images(context, name, function, refined, positions, beside))
 
 
-def _start(context: Context, fold: Fold, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:
+def _start(context: Context, fold: int, variables: dict[str, Any], name: str) -> tuple[Stage, Adapted]:
     settings, module = context.config[name], context.image_encoder.module
-    blocks, key = context.config.image.blocks, context.key(name, fold.index)
+    blocks, key = context.config.image.blocks, context.key(name, fold)
     adapted = adapt(settings, Backbone(module, variables), key, last_blocks=blocks)
 
     def initial() -> dict[str, Any]:
         tokens = jnp.zeros((1, 2, module.config.hidden_size))
-        parameters = _head(context).init(context.key(name, "head", fold.index), tokens)["params"]
+        parameters = _head(context).init(context.key(name, "head", fold), tokens)["params"]
         return {"image_encoder": adapted.trainable, "head": parameters}
 
     return Stage(name, context, fold, settings, initial), adapted

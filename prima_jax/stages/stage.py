@@ -11,8 +11,8 @@ import jax
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.files import waiting_lock, write_whole
-from prima_jax.stages.context import Context, Fold, StageCost
+from prima_jax.files import folder_lock, write_whole
+from prima_jax.stages.context import StageCost, Workspace
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import BatchIterator, Loss, Objective, Trained, make_step, train
 from prima_jax.training.optimizer import adamw
@@ -28,20 +28,19 @@ class Stage:
     """A stage of one fold, or of all: a folder that is either finished or can be gone on with."""
 
     name: str
-    context: Context
-    fold: Fold
+    context: Workspace
+    fold: int | None
+    """None: it is the same in every fold, and all share it."""
     settings: ConfigDict
     """With epochs, batch_size, learning_rate and weight_decay."""
     initial: Callable[[], Any]
     """Gives what is trained as it is before the first step; of a finished stage it is the structure alone that counts."""
-    every_fold: bool = False
-    """Whether it is the same in every fold, and all share it."""
     inside: str = ""
     """The stage in whose folder it has its own, where it is a part of that one."""
 
     @property
     def folder(self) -> Path:
-        whole = self.context.place(self.fold, self.inside or self.name, every_fold=self.every_fold)
+        whole = self.context.place(self.inside or self.name, self.fold)
         return whole / self.name.removeprefix(f"{self.inside}_") if self.inside else whole
 
     def steps(self, items: int) -> int:
@@ -66,7 +65,7 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
     """
     asked, waited, done = time.monotonic(), 0.0, read_done(stage.folder)
     if done is None:
-        with waiting_lock(stage.folder):  # rows that run at the same time may want the same stage
+        with folder_lock(stage.folder):  # rows that run at the same time may want the same stage
             waited, done = time.monotonic() - asked, read_done(stage.folder)
             if done is None:
                 trained = _train(stage, training(), rates)
@@ -116,7 +115,7 @@ def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained
         clip_norm=context.config.clip_norm,
         rates=rates,
     )
-    whose = "all folds" if stage.every_fold else f"fold {stage.fold.index}"
+    whose = "all folds" if stage.fold is None else f"fold {stage.fold}"
     objective = Objective(
         name=f"{_TITLES.get(stage.name, stage.name)} {whose}",
         loss=training.loss,

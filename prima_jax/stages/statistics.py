@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from prima_jax.stages.cases import Case
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 
 __all__ = ["standardisation"]
 

@@ -20,9 +20,9 @@ def test_they_go_with_the_last_row_that_reads_them(study, tmp_path):
         """The files that are left once this row has finished the first fold."""
         job = Job(row(name), 0)
         changed = row_config(config, job.row, 0)
-        context = replace(study.context(tmp_path, **ONE_LAYER), config=changed, shared=tmp_path / "shared")
+        context = replace(study.context(tmp_path, **ONE_LAYER), config=changed)
         fold = study.fold(context)
-        features = context.place(fold, "features")
+        features = context.place("features", fold.index)
         features.mkdir(parents=True, exist_ok=True)
         (features / "image_tokens-0.npy").touch()
         folder = job.folder(tmp_path, fold.index)

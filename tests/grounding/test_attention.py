@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prima_jax.data.images import center_view
 from prima_jax.data.text import clause_words, clauses, sentence, tokenize
 from prima_jax.grounding.attention import AttentionMap, attention_maps, others
 from prima_jax.grounding.measure import MaskMatch, match_masks, summary
 from prima_jax.metrics.pointing import Pointing
 from prima_jax.models.dual_encoder import ProjectionHead
-from prima_jax.stages import features
+from prima_jax.stages import image_features, text_features
 from prima_jax.stages.pipeline import aligned_encoders
 from prima_jax.studies.synthetic.write import MASK_OF
 from tests.stages.tiny import ONE_LAYER, same_bits
@@ -43,9 +42,8 @@ def test_the_attention_is_eq_4_of_the_clause_by_loops(bench):
     for look in (found[0], found[len(found) // 2], found[-1]):
         record = context.prepared.records[look.record]
         said = sentence(context.prepared.study, record.fields, visual_only=True)
-        text = features.text_tokens(context, text_variables, tokenizers.text, [said])
-        photograph = center_view(context.prepared.image(look.record), context.config.image.size)
-        image = features.encode_images(context, aligned.image_encoder, photograph[None])[0]
+        text = text_features.text_tokens(context, text_variables, tokenizers.text, [said])
+        image = image_features.encode_records(context, aligned.image_encoder, [look.record])[0]
         p = np.asarray(ProjectionHead(width).apply({"params": aligned.heads["image"]}, image[1:]), np.float64)
         q = np.asarray(ProjectionHead(width).apply({"params": aligned.heads["text"]}, text.tokens[0, 1:]), np.float64)
         encoded = tokenizers.text(said, return_offsets_mapping=True)

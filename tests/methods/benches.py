@@ -37,7 +37,7 @@ def make_bench(study: Study, folder: Path, **overrides: Any) -> tuple[Bench, lis
     settings.mlrg.align.update({"batch_size": 8, "epochs": 0.8})
     settings.update_from_flattened_dict({key.replace("__", "."): value for key, value in own.items()})
     config = ConfigDict({**context.config.to_dict(), "baselines": settings})
-    context = replace(context, config=config, shared=folder / "shared")
+    context = replace(context, config=config)
     fold = study.fold(context)
     train, test = split_cases(context, fold)
     return row_bench(context, fold, METHODS["metadata_mlp"]), train, test

@@ -1,6 +1,5 @@
 """DeepIK: its two levels and their weights, the statistics of its norms, and that it learns what it is given."""
 
-import json
 from dataclasses import replace
 
 import chex
@@ -14,6 +13,7 @@ from prima_jax.errors import UserError
 from prima_jax.methods import deepik
 from prima_jax.methods.deepik import METHOD, coarse_level, two_level_loss
 from tests.methods.benches import make_bench
+from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
 WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
@@ -140,8 +140,8 @@ def test_two_devices_give_the_losses_and_the_probabilities_of_one_and_the_first_
         settings = {f"baselines__deepik__{name}": value for name, value in settings.items()}
         bench, train, test = make_bench(study, tmp_path / str(devices), devices=devices, **settings, **SMALL, **ONE_LAYER)
         state = METHOD.fit(bench, train)
-        lines = (bench.context.place(bench.fold, "deepik") / "history.jsonl").read_text().splitlines()
-        found.append(([json.loads(line)["loss"] for line in lines][:10], METHOD.predict(bench, state, test)))
+        losses = tiny.losses(bench.context.place("deepik", bench.fold.index))[:10]
+        found.append((losses, METHOD.predict(bench, state, test)))
     np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-3)
     # Rounding grows with the steps that follow each other; a wrong mean over devices would show in the first digit.
     np.testing.assert_allclose(found[1][1], found[0][1], atol=0.05)

@@ -16,7 +16,7 @@ def test_the_text_encoder_of_the_baselines_is_that_of_the_ablation_without_knowl
     ablation = bench.context.reconfigured(without)
     tokenizers = pipeline.make_tokenizers(ablation, fold)
     assert tokenizers.text.get_vocab() == bench.tokenizers.text.get_vocab()
-    assert ablation.place(fold, "knowledge").is_dir()  # the folder that was just filled
+    assert ablation.place("knowledge", fold.index).is_dir()  # the folder that was just filled
     expected = knowledge.run(ablation, fold, tokenizers.text, pipeline.training_sentences(ablation, fold))
     assert same_bits(found["params"], expected["params"])
 

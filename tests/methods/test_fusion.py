@@ -11,10 +11,9 @@ from prima_jax.methods import frozen_encoders, fusion
 from prima_jax.methods.networks.fusion import MetaBlock, MetadataMLP
 from prima_jax.methods.registry import METHODS
 from prima_jax.stages.cases import Case
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.methods.benches import by_heart, make_bench, training_accuracy
 from tests.methods.shuffles import with_fields, with_photographs
-from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
 ROWS = ("metadata_mlp", "metablock")
@@ -140,18 +139,6 @@ def test_each_input_alone_tells_32_training_records_apart(study, tmp_path, name)
     assert training_accuracy(with_fields(bench, lambda record: alike), METHODS[name], train) == 1.0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ROWS)
-def test_two_devices_give_the_losses_of_one(study, tmp_path, name):
-    found = []
-    for devices in (1, 2):
-        bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
-        METHODS[name].fit(bench, train)
-        found.append(tiny.losses(bench.context.place(bench.fold, name)))
-    assert np.ptp(found[0]) > 1e-3, "nothing was trained"
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
-
-
 def test_a_case_is_the_mean_over_its_photographs_and_depends_on_no_other_case(study, tmp_path):
     bench, _, test = make_bench(study, tmp_path, **ONE_LAYER)
     head = MetaBlock(2)
@@ -159,7 +146,7 @@ def test_a_case_is_the_mean_over_its_photographs_and_depends_on_no_other_case(st
     tokens = np.zeros((1, 2, 32), np.float32)
     start = head.init(jax.random.key(0), tokens, vectors[:1])["params"]
     r = np.random.default_rng(1)
-    fused = fusion.Fused(bench.context.image_encoder.variables, jax.tree.map(lambda p: r.normal(size=p.shape), start))
+    fused = (bench.context.image_encoder.variables, jax.tree.map(lambda p: r.normal(size=p.shape), start))
     together = fusion.predict(bench, fused, test, "metablock", head, vectors)
     several = next(i for i, case in enumerate(test) if sum(map(len, case.slots)) > 1)
     case = test[several]

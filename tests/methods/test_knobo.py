@@ -238,10 +238,10 @@ def test_a_diagnosis_can_be_read_and_corrected(study, tmp_path, monkeypatch):
     bench, train, test = bench_that_shows_all(study, tmp_path, monkeypatch)
     state = knobo.METHOD.fit(bench, train)
     assert np.abs(state.prior).sum() > 0  # the synthetic study's corpus speaks of its attributes
-    losses = tiny.losses(bench.context.place(bench.fold, "knobo"))
+    losses = tiny.losses(bench.context.place("knobo", bench.fold.index))
     assert losses[-1] < losses[0]
 
-    written = json.loads((bench.context.place(bench.fold, "knobo") / "concepts.json").read_text())
+    written = json.loads((bench.context.place("knobo", bench.fold.index) / "concepts.json").read_text())
     assert [one["concept"] for one in written] == list(state.concepts.sentences)
     accuracy = [one["held_out_accuracy"] for one in written]
     np.testing.assert_allclose(accuracy, state.concepts.accuracy, atol=1e-4)

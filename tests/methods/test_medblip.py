@@ -13,7 +13,7 @@ from prima_jax.methods.language import prompt_tokens
 from prima_jax.methods.networks.query_former import Bridge
 from tests.methods.benches import make_bench, training_accuracy
 from tests.methods.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
-from tests.stages.tiny import ONE_LAYER, losses
+from tests.stages.tiny import ONE_LAYER
 
 QUERIES, CASES, SCANS, TOKENS, WORDS = 4, 3, 2, 10, 6
 BRIDGE = Bridge(queries=QUERIES, layers=2, width=32, heads=2, shared_width=32, llm_width=WIDTH)
@@ -168,13 +168,3 @@ def test_it_fits_32_records_and_its_queries_stay_apart(study, tmp_path):
     bridge = medblip.make_bridge(bench.context)
     bridged = bridge.apply({"params": model["bridge"]}, *(arrays[n] for n in ("image_tokens", "scan_mask", "text")))
     assert largest_cosine(np.asarray(bridged.images)) < 0.99
-
-
-@pytest.mark.slow
-def test_two_devices_give_the_losses_of_one(study, tmp_path):
-    found = []
-    for devices in (1, 2):
-        bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
-        medblip.fit(bench, train)
-        found.append(losses(bench.context.place(bench.fold, "medblip")))
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prima_jax.methods.method import Bench
 from prima_jax.methods.registry import METHODS
 from tests.methods.benches import make_bench
+from tests.methods.shuffles import photographs_moved, with_prepared
 from tests.stages.tiny import ONE_LAYER
 
 QUICK = ["majority", "missingness_only", "missingness_balanced", "metadata_only", "metadata_logistic"]
@@ -24,21 +24,22 @@ def marks(name: str) -> list:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in METHODS])
 def test_a_method_ignores_what_it_does_not_see_and_whatever_is_held_out(study, tmp_path, name):
     method = METHODS[name]
-    bench, train, test = make_bench(study, tmp_path / "as_it_is", **ONE_LAYER)
+    bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
     expected = method.predict(bench, method.fit(bench, train), test)
     assert expected.shape == (len(test), 2) and np.isfinite(expected).all()
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
 
-    def found(folder, change):
-        other, train_2, test_2 = altered(study, tmp_path / folder, change)
-        assert [c.name for c in test_2] == [c.name for c in test]
-        return method.predict(other, method.fit(other, train_2), test_2)
+    def found(change):
+        other = altered(bench, change)
+        records = other.context.prepared.records
+        relabelled = [[replace(case, label=records[case.row].label) for case in cases] for cases in (train, test)]
+        return method.predict(other, method.fit(other, relabelled[0]), relabelled[1])
 
     # All held-out records have the other label, and half of the held-out eyes another one's metadata and photographs.
     records = bench.context.prepared.records
     held_out = sorted({records[p].unit for p in bench.fold.test})
     moved = held_out[::2]
-    after = found("held_out", lambda changed: exchanged(changed.turned(bench.fold.test), moved))
+    after = found(lambda changed: exchanged(changed.turned(bench.fold.test), moved))
     others = np.array([case.unit not in moved for case in test])
     np.testing.assert_array_equal(after[others], expected[others])
     # Else nothing was exchanged; but rows of missingness find nothing in a study this small.
@@ -46,10 +47,10 @@ def test_a_method_ignores_what_it_does_not_see_and_whatever_is_held_out(study, t
 
     if "metadata" not in method.sees:
         taken = bench.fold.test if name in LEARN_FROM_METADATA else range(len(records))
-        np.testing.assert_array_equal(found("metadata", lambda changed: changed.without_fields(taken)), expected)
+        np.testing.assert_array_equal(found(lambda changed: changed.without_fields(taken)), expected)
     if "images" not in method.sees:
         everyone = sorted({record.unit for record in records})
-        np.testing.assert_array_equal(found("photographs", lambda changed: exchanged(changed, everyone, fields=False)), expected)
+        np.testing.assert_array_equal(found(lambda changed: exchanged(changed, everyone, fields=False)), expected)
 
 
 class Altered:
@@ -82,12 +83,8 @@ def exchanged(before: Altered, units: Sequence[str], *, fields: bool = True) -> 
     return Altered(records, photographs)
 
 
-def altered(study, folder, change):
-    """A bench whose records or photographs were changed."""
-    bench, train, test = make_bench(study, folder, **ONE_LAYER)
+def altered(bench, change):
+    """The bench with changed records or photographs."""
     prepared = bench.context.prepared
     changed = change(Altered(prepared.records))
-    source = [prepared.source[int(i)] for i in changed.photographs]
-    context = replace(bench.context, prepared=replace(prepared, records=changed.records, source=source, _decoded={}))
-    relabelled = [[replace(case, label=changed.records[case.row].label) for case in cases] for cases in (train, test)]
-    return Bench(context, bench.fold, bench.tokenizers), *relabelled
+    return with_prepared(bench, replace(photographs_moved(prepared, changed.photographs), records=changed.records))

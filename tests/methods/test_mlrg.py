@@ -11,10 +11,10 @@ from prima_jax.experiment.opening import split_cases
 from prima_jax.methods import mlrg, mlrg_align
 from prima_jax.methods.mlrg_align import Views
 from prima_jax.methods.networks.view_fusion import IndicationReader, ViewEncoder, ViewFusion
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.methods.benches import make_bench, training_accuracy
 from tests.methods.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
-from tests.stages.tiny import ONE_LAYER, losses
+from tests.stages.tiny import ONE_LAYER
 
 UNITS = [[0, 1], [2], [3, 4, 5, 6]]
 """Positions of the photographs of a pair, a single, and a unit of four, of which three are shown at a time."""
@@ -151,7 +151,7 @@ def test_a_report_keeps_its_diagnosis_and_all_that_a_sentence_may_say(study, tmp
     longest = max(len(tokenizer(sentence(study.prepared.study, r.fields))["input_ids"]) for r in study.prepared.records)
     with bench.context.config.unlocked():
         bench.context.config.text.max_length = longest
-    monkeypatch.setattr(mlrg_align.features, "tokenize", lambda *given: asked.append(tokenize(*given)) or asked[-1])
+    monkeypatch.setattr(mlrg_align.text_features, "tokenize", lambda *given: asked.append(tokenize(*given)) or asked[-1])
     mlrg_align.fit(bench, train, mlrg_align.unit_views(bench))
     of_reports = next(tokens for tokens in asked if len(tokens.ids) == len(set(reports)))
     assert of_reports.truncated == 0 and of_reports.mask.sum(axis=1).max() > longest
@@ -170,14 +170,3 @@ def test_it_fits_its_training_cases(study, tmp_path, case):
         alone = shown._replace(together=[[position] for position in range(len(shown.together))])
         expected, found = (mlrg.METHOD.predict(bench, (model, v, sentences), train[:32]) for v in (shown, alone))
         assert np.abs(found - expected).max() > 0.01  # trained, it still reads the other views
-
-
-@pytest.mark.slow
-def test_two_devices_give_the_losses_of_one(study, tmp_path):
-    found = []
-    for devices in (1, 2):
-        bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
-        mlrg.fit(bench, train)
-        place = bench.context.place(bench.fold, "mlrg")
-        found.append(np.concatenate([losses(place / "align"), losses(place)]))
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -10,8 +10,6 @@ import pytest
 from prima_jax.methods import text_llm
 from prima_jax.models.diagnoser import positions
 from tests.methods.benches import make_bench, training_accuracy
-from tests.methods.shuffles import with_other_photographs
-from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
 
 
@@ -56,21 +54,7 @@ def test_what_stands_in_the_padding_changes_nothing(study, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_learns_32_records_by_heart_whatever_their_photographs(study, tmp_path):
+def test_it_learns_32_records_by_heart(study, tmp_path):
     fitting = {"baselines__text_llm__epochs": 40.0, "baselines__text_llm__learning_rate": 3e-3}
-    bench, train, test = make_bench(study, tmp_path, diagnose__case="record", **ONE_LAYER, **fitting)
+    bench, train, _ = make_bench(study, tmp_path, diagnose__case="record", **ONE_LAYER, **fitting)
     assert training_accuracy(bench, text_llm.METHOD, train[:32]) == 1.0
-    expected = text_llm.METHOD.predict(bench, text_llm.METHOD.fit(bench, train[:32]), test)
-    other = with_other_photographs(bench)
-    np.testing.assert_array_equal(text_llm.METHOD.predict(other, text_llm.METHOD.fit(other, train[:32]), test), expected)
-
-
-@pytest.mark.slow
-def test_two_devices_give_the_losses_of_one(study, tmp_path):
-    found = []
-    for devices in (1, 2):
-        bench, train, _ = make_bench(study, tmp_path / str(devices), devices=devices, **ONE_LAYER)
-        text_llm.METHOD.fit(bench, train)
-        found.append(tiny.losses(bench.context.place(bench.fold, "text_llm")))
-    assert np.ptp(found[0]) > 1e-3, "nothing was trained"
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

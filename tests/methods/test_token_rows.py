@@ -1,6 +1,5 @@
 """The plain rows: what they learn, and what they cannot have seen."""
 
-import dataclasses
 import math
 
 import jax
@@ -15,7 +14,6 @@ from prima_jax.methods import frozen_encoders, plain, token_rows
 from prima_jax.methods.method import Bench
 from prima_jax.methods.registry import METHODS
 from tests.methods.benches import make_bench, training_accuracy
-from tests.methods.shuffles import with_other_metadata, with_other_photographs
 from tests.stages.tiny import ONE_LAYER, with_backbones
 
 IMAGE_ROWS = ("nearest_neighbours", "frozen_tokens")
@@ -93,19 +91,14 @@ def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch
     calls = []
     encode = frozen_encoders.predict_images
     monkeypatch.setattr(frozen_encoders, "predict_images", lambda *a: calls.append(a[1]) or encode(*a))
-    contexts = bench.context, dataclasses.replace(bench.context, shared=None)  # of a table, and of a plain run
-    for context in contexts:
-        first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
-        np.testing.assert_array_equal(first, second)
-        assert first.shape == (len(context.prepared.records), 64) and first.dtype == np.float32
-    assert calls == ["frozen_tokens"] * 2
+    context = bench.context
+    first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (len(context.prepared.records), 64) and first.dtype == np.float32
     for name in IMAGE_ROWS:
         METHODS[name].predict(bench, METHODS[name].fit(bench, train), test)
-    assert calls == ["frozen_tokens"] * 2
-    assert [path.parent for path in sorted(tmp_path.rglob("tokens-*"))] == [
-        tmp_path / "frozen_tokens",
-        next(tmp_path.glob("shared/all_folds/frozen_tokens-*")),
-    ]
+    assert calls == ["frozen_tokens"]
+    assert [path.parent for path in tmp_path.rglob("tokens-*")] == [context.place("frozen_tokens")]
 
 
 def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
@@ -136,33 +129,6 @@ def test_a_column_that_is_constant_in_training_moves_nothing():
     np.testing.assert_allclose(others[:, 1], [0, 1, 0, -1], atol=1e-7)
     empty = np.zeros((50, 0), np.float32)
     assert token_rows.standardised(empty, empty)[0].shape == (50, 0)
-
-
-@pytest.mark.slow
-def test_metadata_rows_ignore_photographs_and_image_rows_ignore_metadata_to_the_bit(study, tmp_path):
-    bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
-    for names, other in (
-        (("metadata_logistic",), with_other_photographs(bench)),
-        (IMAGE_ROWS, with_other_metadata(bench)),
-        ((*IMAGE_ROWS, "metadata_logistic"), bench),  # once more the same
-    ):
-        for name in names:
-            method = METHODS[name]
-            expected = method.predict(bench, method.fit(bench, train), test)
-            found = method.predict(other, method.fit(other, train), test)
-            np.testing.assert_array_equal(found, expected, err_msg=name)
-            assert np.ptp(expected) > 0.01, name
-
-
-def test_the_other_shuffle_changes_them(study, tmp_path):
-    bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
-    for name, other in (
-        ("metadata_logistic", with_other_metadata(bench)),
-        *((name, with_other_photographs(bench)) for name in IMAGE_ROWS),
-    ):
-        method = METHODS[name]
-        first, second = (method.predict(b, method.fit(b, train), test) for b in (bench, other))
-        assert np.abs(first - second).max() > 0.01, name
 
 
 def test_logistic_regression_knows_32_records_by_their_columns(study, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from prima_jax.errors import UserError
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting, whole_sittings
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.stages.tiny import ONE_LAYER
 
 CASE = Case("u", "u", "s", 1, 4, ((4, 5, 6), (), (7,)))

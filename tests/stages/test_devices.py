@@ -39,7 +39,7 @@ def run_stage(study, tokenizers, folder, stage, kind, devices) -> np.ndarray:
     else:
         texts = pipeline.record_texts(context, tiny.untrained(context), tokenizers)
         diagnose.run(context, fold, tokenizers.llm, train, tiny.random_image_features(context), texts)
-    found = tiny.losses(fold.folder / stage)
+    found = tiny.losses(context.place(stage, fold.index))
     assert len(found) >= STEPS
     return found[:STEPS]
 

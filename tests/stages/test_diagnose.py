@@ -9,7 +9,7 @@ from prima_jax.models.diagnoser import Features, positions, special_tokens
 from prima_jax.stages import diagnose
 from prima_jax.stages.answers import phrase_embeddings
 from prima_jax.stages.cases import Case, all_cases, case_views, gather, whole_sittings
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 from tests.stages import tiny
 
 TOLERANCE = 1e-5

@@ -36,14 +36,14 @@ def test_it_is_trained_beside_the_adapters_and_told_once(bare, study, tokenizers
     context, kind = bare()
     fold = study.fold(context)
     knowledge._tell_of_fresh_head.cache_clear()
-    learned = knowledge.learn(context, fold, tokenizers.text, stage_texts(context, fold))
+    learned = knowledge.learn(context, fold.index, tokenizers.text, stage_texts(context, fold))
     assert capsys.readouterr().err.count("has no masked-language head: a fresh one is trained beside the adapters") == 1
     before, after = (flatten_dict(variables["params"]) for variables in (learned.before, learned.after))
     changed = {path[0] for path in before if not np.array_equal(before[path], after[path])}
     assert changed == HEADS[kind]
     assert set(context.text_encoder.variables["params"]) == set(learned.after["params"]) - HEADS[kind]
     assert any(np.abs(leaf).max() > 0 for path, leaf in flatten_dict(learned.after["lora"]).items() if path[-1] == "B")
-    found = losses(context.place(fold, "knowledge"))
+    found = losses(context.place("knowledge", fold.index))
     assert found[0] == pytest.approx(np.log(512), rel=0.02)  # a fresh head knows nothing
     assert found[-5:].mean() < found[0] - 0.1
     adapters = sum(leaf.size for leaf in jax.tree.leaves(learned.after["lora"]))
@@ -62,7 +62,7 @@ def test_it_is_trained_beside_the_adapters_and_told_once(bare, study, tokenizers
 def test_it_is_trained_with_the_whole_encoder_at_rank_0(bare, study, tokenizers):
     context, kind = bare(rank=0)
     fold = study.fold(context)
-    learned = knowledge.learn(context, fold, tokenizers.text, stage_texts(context, fold))
+    learned = knowledge.learn(context, fold.index, tokenizers.text, stage_texts(context, fold))
     before, after = (flatten_dict(variables["params"]) for variables in (learned.before, learned.after))
     assert not [path for path in before if np.array_equal(before[path], after[path]) and "norm" not in "".join(path)]
     assert set(learned.after["params"]) >= HEADS[kind]
@@ -73,7 +73,7 @@ def test_it_is_trained_with_the_whole_encoder_at_rank_0(bare, study, tokenizers)
 def test_the_head_of_a_checkpoint_that_has_one_is_neither_drawn_nor_trained(study, tokenizers, tmp_path, capsys):
     context = study.context(tmp_path, **ONE_LAYER, knowledge__rank=2)
     fold = study.fold(context)
-    learned = knowledge.learn(context, fold, tokenizers.text, stage_texts(context, fold))
+    learned = knowledge.learn(context, fold.index, tokenizers.text, stage_texts(context, fold))
     assert same_bits(learned.before["params"], learned.after["params"])
     assert "fresh" not in capsys.readouterr().err
     params = context.text_encoder.variables["params"]

@@ -8,10 +8,9 @@ import pytest
 
 from prima_jax.data import loader
 from prima_jax.errors import UserError
-from prima_jax.experiment import opening
 from prima_jax.models.dual_encoder import ClassifierHead, SharedSpace
 from prima_jax.recipe.check import check
-from prima_jax.stages import align, features, pipeline, refine
+from prima_jax.stages import align, image_features, pipeline, refine
 from prima_jax.stages.backbones import adapt
 from prima_jax.stages.batches import stored_pair
 from prima_jax.training.loop import make_step
@@ -42,7 +41,7 @@ def context(request, study, tmp_path):
 
 
 def stored_pixels(context, chosen):
-    """The photographs, uint8 [N, S, S, 3], of whose stored copies `features.block_tokens` holds the tokens: (record, copy)."""
+    """The photographs, uint8 [N, S, S, 3], of the stored copies (record, copy) that `block_tokens` holds."""
     seed, options = context.seed("frozen blocks"), {"image_size": context.config.image.size, "batch_size": 1}
     found = []
     for record, copy in chosen:
@@ -76,7 +75,7 @@ def test_alignment_sees_the_whole_encoder(context, study, tokenizers):
         "first": np.array([unit[0] for unit in units], np.int32),
     }
     trainable = {"image_encoder": adapted.trainable, "heads": space.init(jax.random.key(0), image, words)["params"]}
-    tokens, generator = features.block_tokens(context), np.random.default_rng(0)
+    tokens, generator = image_features.block_tokens(context), np.random.default_rng(0)
     short, whole = [], []
     for _ in range(STEPS):
         chosen = generator.choice(len(units), 8, replace=False)
@@ -101,7 +100,7 @@ def test_refinement_sees_the_whole_encoder(context, study):
     }
     labels = np.array([record.label for record in context.prepared.records], np.int32)
     frozen = {"image_encoder": adapted.frozen, "labels": labels, "class_weights": np.ones(2, np.float32)}
-    tokens, generator = features.block_tokens(context), np.random.default_rng(0)
+    tokens, generator = image_features.block_tokens(context), np.random.default_rng(0)
     short, whole = [], []
     for _ in range(STEPS):
         chosen = np.stack([generator.choice(fold.train, 8, replace=False), generator.integers(3, size=8)], axis=1)
@@ -122,17 +121,16 @@ def test_only_the_last_blocks_change_and_the_frozen_ones_read_each_copy_once(stu
     assert any(
         np.abs(leaf).max() > 0 for path, leaf in jax.tree_util.tree_leaves_with_path(variables["lora"]) if "B" in str(path)
     )
-    table = features.image_tokens(context, variables, fold.folder / "features", seed=0)
+    table = image_features.image_tokens(context, variables, tmp_path / "features", seed=0)
     whole = dataclasses.replace(context, config=context.config.copy_and_resolve_references(), compiled={})
     with whole.config.unlocked():
         whole.config.image.blocks = 0
-    expected = features.image_tokens(whole, variables, fold.folder / "whole", seed=0)
+    expected = image_features.image_tokens(whole, variables, tmp_path / "whole", seed=0)
     np.testing.assert_allclose(table[:, 0], expected[:, 0], atol=2e-5 * np.abs(expected[:, 0]).max())
-    stored = list((tmp_path / "frozen_blocks").glob("*.npy"))
-    assert len(stored) == 1
-    changed = stored[0].stat().st_mtime_ns
-    refine.run(context, dataclasses.replace(fold, folder=tmp_path / "other"), context.image_encoder.variables)
-    assert stored[0].stat().st_mtime_ns == changed
+    (stored,) = context.place("frozen_blocks").glob("*.npy")
+    changed = stored.stat().st_mtime_ns
+    refine.run(context, study.fold(context, 1), context.image_encoder.variables)
+    assert stored.stat().st_mtime_ns == changed
 
 
 def test_a_pair_is_two_scans_or_two_copies_of_the_only_one():
@@ -148,9 +146,3 @@ def test_a_pair_is_two_scans_or_two_copies_of_the_only_one():
 def test_blocks_need_adapters_and_a_model_that_is_deep_enough(changes, told):
     with pytest.raises(UserError, match=told):
         check(tiny.tiny_config(**{**SHALLOW, **changes}))
-
-
-def test_folds_and_rows_share_the_block_tokens_and_other_copies_have_stages_of_their_own(study, tmp_path):
-    context = study.context(tmp_path, **SHALLOW)
-    folds = opening.make_folds(context, study.reading)
-    assert context.shared_place("frozen_blocks") == context.place(folds[1], "frozen_blocks", every_fold=True)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from prima_jax.experiment.job import run_fold
+from prima_jax.experiment.job import Job, run_fold
 from prima_jax.experiment.rows import TABLES
 from prima_jax.stages.context import Fold
 from tests.stages.tiny import ONE_LAYER
@@ -21,13 +21,12 @@ def context(study, tmp_path_factory):
     return context
 
 
-def run(context, folder, run_as: Fold):
+def run(context, folder, fold: Fold):
     """Runs a fold in a folder of its own; compiled steps are shared."""
     context = dataclasses.replace(context, folder=folder)
-    fold = dataclasses.replace(run_as, folder=folder / "fold")
     with watching(context, fold) as watch:
         for row in TABLES[0]:
-            run_fold(context, fold, row)
+            run_fold(context, fold, Job(row, context.config.seed))
     return watch
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.files import waiting_lock
+from prima_jax.files import folder_lock
 from prima_jax.stages.stage import Stage, load_stage, train_stage, write_done
 from prima_jax.training.checkpoint import save_tree
 
@@ -18,8 +18,8 @@ TREE = {"w": np.arange(3.0)}
 def finished(study, tmp_path):
     """A stage that another row has trained in 100 seconds."""
     context = study.context(tmp_path)
-    stage = Stage("refine", context, study.fold(context), context.config.refine, lambda: TREE)
-    stage.folder.mkdir()
+    stage = Stage("refine", context, 0, context.config.refine, lambda: TREE)
+    stage.folder.mkdir(parents=True)
     save_tree(stage.folder / "trained", TREE)
     write_done(stage.folder, seconds=100.0)
     return stage
@@ -50,7 +50,7 @@ def test_waiting_for_it_is_taken_off(finished):
     (finished.folder / "done.json").unlink()
 
     def other_row():
-        with waiting_lock(finished.folder):
+        with folder_lock(finished.folder):
             held.set()
             time.sleep(seconds)
             write_done(finished.folder, seconds=100.0)

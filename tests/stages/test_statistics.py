@@ -6,8 +6,8 @@ import pytest
 
 from prima_jax.models.diagnoser import Features, Projector
 from prima_jax.stages.cases import Case
-from prima_jax.stages.features import TextTokens
 from prima_jax.stages.statistics import standardisation
+from prima_jax.stages.text_features import TextTokens
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def run_stage(study, tokenizers, tmp_path, monkeypatch):
         STAGES[stage](context, fold, tokenizers)
         ((objective, trained),) = results
         assert objective.steps == len(batches) == STEPS
-        return Run(context, fold, objective, batches, tiny.losses(fold.folder / stage), trained)
+        return Run(context, fold, objective, batches, tiny.losses(context.place(stage, fold.index)), trained)
 
     return run
 

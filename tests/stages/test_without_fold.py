@@ -98,9 +98,10 @@ def test_a_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
             run = open_job(config, workdir, job)
             for fold in run.folds:
                 _, test = split_cases(run.context, fold)
-                fold.folder.mkdir(parents=True)
-                np.savez(fold.folder / "probabilities.npz", probabilities=np.tile([0.6, 0.4], (len(test), 1)))
-                write_done(fold.folder, seconds=1.0, stages={}, parameters={}, folders={}, **measured([]))
+                folder = job.folder(workdir, fold.index)
+                folder.mkdir(parents=True)
+                np.savez(folder / "probabilities.npz", probabilities=np.tile([0.6, 0.4], (len(test), 1)))
+                write_done(folder, seconds=1.0, stages={}, parameters={}, folders={}, **measured([]))
 
     monkeypatch.setattr(experiment_run, "run_jobs", predict_nothing)
     monkeypatch.setattr(experiment_run, "check_late_stages", lambda *_, **__: None)

@@ -14,7 +14,7 @@ from configs.aqua import get_config
 from prima_jax.data import text
 from prima_jax.data.prepare import Prepared
 from prima_jax.experiment import opening
-from prima_jax.stages import features, knowledge, pipeline
+from prima_jax.stages import knowledge, pipeline, text_features
 from prima_jax.stages.backbones import Backbone, Backbones
 from prima_jax.stages.context import Context, Fold
 from prima_jax.studies.manifest import LoadedStudy
@@ -62,12 +62,10 @@ class Study:
         parallel = Parallel(kind, jax.devices()[:devices])  # type: ignore[arg-type]
         config = tiny_config(**overrides)
         backbones = self._backbones.setdefault(config.models.to_json(), Backbones(config))
-        return Context(config, self.prepared, self.reading.folder, folder, parallel, backbones)
+        return Context(config, folder, parallel, backbones, prepared=self.prepared, study_folder=self.reading.folder)
 
     def fold(self, context: Context, index: int = 0) -> Fold:
-        fold = opening.make_folds(context, self.reading)[index]
-        fold.folder.mkdir(parents=True, exist_ok=True)
-        return fold
+        return opening.make_folds(context, self.reading)[index]
 
 
 def with_backbones(context: Context, **changed: Backbone) -> Context:
@@ -76,12 +74,12 @@ def with_backbones(context: Context, **changed: Backbone) -> Context:
     return dataclasses.replace(context, backbones=SimpleNamespace(**backbones))
 
 
-def visible_tokens(context: Context, fold: Fold, tokenizers: pipeline.Tokenizers) -> features.TextTokens:
+def visible_tokens(context: Context, fold: Fold, tokenizers: pipeline.Tokenizers) -> text_features.TextTokens:
     """The text table of stage 2, by the untrained text encoder."""
     records = context.prepared.records
     sentences = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in records]
     variables = context.text_encoder.variables
-    return features.text_tokens(context, variables, tokenizers.text, sentences).only(fold.train)
+    return text_features.text_tokens(context, variables, tokenizers.text, sentences).only(fold.train)
 
 
 def stage_texts(context: Context, fold: Fold) -> list[str]:

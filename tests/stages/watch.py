@@ -17,7 +17,7 @@ from prima_jax.stages import diagnose
 from prima_jax.stages import stage as stage_module
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold
-from prima_jax.stages.features import TextTokens
+from prima_jax.stages.text_features import TextTokens
 
 PLACES = {
     "tokenizer",
@@ -87,7 +87,7 @@ class Watch:
         elif stage in ("refine", "image_only"):
             self.add(f"{stage} batches", batch["index"])
         elif stage == "knowledge":
-            tokenizer = text.load_tokenizer(self.fold.folder / "tokenizer")
+            tokenizer = text.load_tokenizer(self.context.place("tokenizer", self.fold.index))
             rows = text.tokenize(tokenizer, self.sentences, self.context.config.knowledge.max_length).ids
             self.add_contents("knowledge batches", {r.tobytes() for r in batch["labels"]}, [r.tobytes() for r in rows])
 
@@ -151,7 +151,7 @@ def _watch_training(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     train, gather = stage_module.train, diagnose.gather
 
     def watched_train(objective, folder, **options):
-        stage = watch.stage = folder.name
+        stage = watch.stage = folder.name.partition("-")[0]
         watch.frozen(stage, objective.frozen)
         batches = Batches(objective.batches, lambda batch: watch.batch(stage, objective.frozen, batch))
         trained = train(dataclasses.replace(objective, batches=batches), folder, **options)

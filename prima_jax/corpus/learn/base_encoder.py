@@ -8,21 +8,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.sentences import split_sentences
 from prima_jax.data.corpus_file import content_hash
-from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import load_tokenizer, train_tokenizer
 from prima_jax.errors import UserError
 from prima_jax.files import whole_folder
 from prima_jax.models import pretrained
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
-from prima_jax.stages.context import Context, Fold
-from prima_jax.studies.study import Study
+from prima_jax.stages.context import Workspace
 from prima_jax.training.parallel import Parallel
 
 __all__ = ["train_base"]
@@ -43,7 +40,7 @@ def train_base(
         raise UserError("There are no weights to adapt: set --config.models.text.weights to a folder, or learn.prose_epochs.")
     texts = prose(articles, claimed)
     whole = ConfigDict(config.to_dict())
-    whole.knowledge.update({"rank": 0, "epochs": epochs, "corpus": "prose"})  # a name, since stage 1 is skipped without one
+    whole.knowledge.update({"rank": 0, "epochs": epochs})
     settings = [whole.knowledge.to_dict(), whole.models.text.to_dict(), whole.text.to_dict(), whole.seed, texts]
     base = folder / f"base-{content_hash(json.dumps(settings, sort_keys=True, default=list).encode())}"
     notes = {"prose_texts": len(texts), "prose_epochs": epochs, "random_start": True}
@@ -53,12 +50,10 @@ def train_base(
     if not (work / "tokenizer").is_dir():
         train_tokenizer(texts, work / "tokenizer", vocabulary_size=config.text.vocabulary_size)
     tokenizer = load_tokenizer(work / "tokenizer")
-    nothing = Study("prose", "prose", {}, "", "", (), (), ())
-    context = Context(whole, Prepared(nothing, (), ()), work, work, Parallel(whole.parallel), Backbones(whole))
-    nobody = np.zeros(0, int)
-    variables = knowledge.run(context, Fold(0, nobody, nobody, work), tokenizer, texts)
+    workspace = Workspace(whole, work, Parallel(whole.parallel), Backbones(whole))
+    variables = knowledge.without_head(workspace, knowledge.learn(workspace, None, tokenizer, texts).after)
     with whole_folder(base) as temporary:
-        pretrained.save_pretrained(temporary, context.text_encoder.module, variables)
+        pretrained.save_pretrained(temporary, workspace.text_encoder.module, variables)
         tokenizer.save_pretrained(str(temporary))
     return base, notes
 

@@ -17,14 +17,13 @@ from prima_jax.corpus.learn.report import report_text, summary
 from prima_jax.corpus.publish.publish import published_corpora
 from prima_jax.corpus.topics import find_terms, study_topics, text_words
 from prima_jax.data.corpus_file import content_hash, read_corpus
-from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
 from prima_jax.files import write_whole
 from prima_jax.models import lora, peft, pretrained
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
-from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.context import Workspace
 from prima_jax.stages.pipeline import fitting_tokenizer
 from prima_jax.studies.study import Study
 from prima_jax.training.parallel import Parallel
@@ -54,11 +53,10 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         )
     weights, base = _weights(config, folder, rows, hidden)
     place = folder.learned / f"{corpus.stem}-{_key(config, weights, texts)}"
-    context = _context(config, study, place, weights, corpus)
-    tokenizer = fitting_tokenizer(context, "text", weights)
-    nobody = np.zeros(0, int)
-    learned = knowledge.learn(context, Fold(0, nobody, nobody, place), tokenizer, texts)
-    encoder = context.text_encoder
+    workspace = _workspace(config, place, weights)
+    tokenizer = fitting_tokenizer(workspace, "text", weights)
+    learned = knowledge.learn(workspace, None, tokenizer, texts)
+    encoder = workspace.text_encoder
     adapters: dict[str, Any] = {name: learned.after[name] for name in ("lora", "lora_scale")}
     peft.save_adapters(place / "adapter", encoder.module, adapters, base_model=str(weights))
     report = {
@@ -131,13 +129,11 @@ def _weights(
         return train_base(config, folder.learned, [a for a in store if a.id not in hidden and not a.retracted], claimed)
 
 
-def _context(config: ConfigDict, study: Study, place: Path, weights: Path, corpus: Path) -> Context:
-    """Stage 1 exactly as an experiment runs it, on the chosen weights."""
+def _workspace(config: ConfigDict, place: Path, weights: Path) -> Workspace:
+    """Where stage 1 runs exactly as in an experiment, on the chosen weights."""
     config = ConfigDict(config.to_dict())
     config.models.text.weights = str(weights)
-    config.knowledge.corpus = str(corpus)
-    config.knowledge.include_sentences = False
-    return Context(config, Prepared(study, (), ()), place, place, Parallel(config.parallel), Backbones(config))
+    return Workspace(config, place, Parallel(config.parallel), Backbones(config))
 
 
 def _measure(
