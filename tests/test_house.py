@@ -13,6 +13,7 @@ FLOORS = {
     "freed_memory": 0,
     "progress": 0,
     "sources": 0,
+    "download_weights": 1,
     "files": 1,
     "losses": 2,
     "quiet": 2,
