@@ -1,23 +1,23 @@
 """PRIMA on AQUA: slit-lamp photographs of bacterial and fungal keratitis in three illuminations (paper, Table 2).
 
-    python -m prima_jax.main --config=configs/aqua.py --workdir=runs/aqua --config.data.dir=PATH
+    prima run --config=configs/aqua.py --workdir=runs/aqua --config.data.dir=PATH
 
 Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a host with TPUs, which nobody has tried. The paper's score: macro
 F1 85.22 (2.17), accuracy 86.04 (1.82), balanced accuracy 85.40 (2.27) over five patient-level folds; nobody has repeated it
 with this code.
 Needs the data (private; docs/your_own_cohort.md has the format) and the weights (three folders under weights/).
 
-    python -m prima_jax.main --config=configs/aqua.py:demo --workdir=runs/demo
+    prima run --config=configs/aqua.py:demo --workdir=runs/demo
 
 needs neither: a SYNTHETIC study in the same format, small encoders from random weights, minutes on a laptop.
 
-    python -m prima_jax.main --config=configs/aqua.py:table2 --workdir=runs/aqua_tables --config.data.dir=PATH
-    python -m prima_jax.main --config=configs/aqua.py:table3 --workdir=runs/aqua_tables --config.data.dir=PATH
+    prima run --config=configs/aqua.py:table2 --workdir=runs/aqua_tables --config.data.dir=PATH
+    prima run --config=configs/aqua.py:table3 --workdir=runs/aqua_tables --config.data.dir=PATH
 
 run all rows of Tables 2 and 3, with weights. `aqua.py:tpmka`, and `table2,tpmka`, take from an earlier system on such photographs
 what the paper does not say (docs/ambiguities.md). Without weights, on the synthetic study:
 
-    python -m prima_jax.main --config=configs/aqua.py:table2,demo --workdir=runs/tables
+    prima run --config=configs/aqua.py:table2,demo --workdir=runs/tables
 """
 
 from collections.abc import Callable

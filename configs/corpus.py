@@ -1,6 +1,6 @@
 """The knowledge corpus of a study: what is searched, who writes, who checks (paper, section 2.1).
 
-    python -m prima_jax.corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search --config.search.email=YOU
+    prima corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search --config.search.email=YOU
 
 then the steps retrieve, synthesise, check, review, publish and learn in the same way; docs/corpus.md goes through them.
 Presets are the studies: aqua (the default), pad_ufes_20, my_cohort; your own goes into STUDIES. `demo` is PAD-UFES-20 from

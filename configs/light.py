@@ -3,7 +3,7 @@
 DINOv2 small, MiniLM and SmolLM2 (Apache-2.0) take the places of DINOv3, Clinical ModernBERT and Qwen3, at 154 px, with adapters
 in the last four of the image encoder's twelve blocks (what that saves: docs/results.md). Get them with
 
-    python scripts/download_weights.py dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
+    prima weights dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
 
 How each number was chosen, and which are guesses: docs/results/pretrained_choices.md.
 """

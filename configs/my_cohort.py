@@ -1,12 +1,12 @@
 """PRIMA on any other cohort: photographs, a CSV file, and this file. An example to copy: docs/your_own_cohort.md.
 
-    python -m prima_jax.main --config=configs/my_cohort.py --workdir=runs/mine --config.data.dir=PATH
+    prima run --config=configs/my_cohort.py --workdir=runs/mine --config.data.dir=PATH
 
 needs the weights (three folders under weights/) and two 24 GB GPUs, as the paper's studies do; with the preset `light`,
 configs/my_cohort.py:light, it adapts small published encoders (configs/light.py) on two cores or one GPU, and with `small` it
 trains small models from random weights on a laptop. All rows of the paper's Table 1, or 3:
 
-    python -m prima_jax.main --config=configs/my_cohort.py:table1 --workdir=runs/my_table --config.data.dir=PATH
+    prima run --config=configs/my_cohort.py:table1 --workdir=runs/my_table --config.data.dir=PATH
 """
 
 from ml_collections import ConfigDict

@@ -1,21 +1,21 @@
 """PRIMA on PAD-UFES-20: smartphone photographs of six kinds of skin lesion, with clinical data (paper, Tables 1 and 3).
 
-    python -m prima_jax.main --config=configs/pad_ufes_20.py --workdir=runs/pad --config.data.dir=PATH
+    prima run --config=configs/pad_ufes_20.py --workdir=runs/pad --config.data.dir=PATH
 
 Hardware: two 24 GB GPUs (the paper: two RTX 4090), or a host with TPUs, which nobody has tried. The paper's score: macro
 F1 73.75 (3.40), accuracy 78.27 (1.78), balanced accuracy 72.76 (2.86) over five lesion-level folds; nobody has repeated it
 with this code.
 Data: https://data.mendeley.com/datasets/zr7vgbcyr2/1, unpacked. Weights: three folders under weights/.
 
-    python -m prima_jax.main --config=configs/pad_ufes_20.py:light --workdir=runs/light --config.data.dir=PATH
+    prima run --config=configs/pad_ufes_20.py:light --workdir=runs/light --config.data.dir=PATH
 
 runs PRIMA and what it is compared with on small published encoders (configs/light.py), on two cores or one GPU, and
 
-    python -m prima_jax.main --config=configs/pad_ufes_20.py:small --workdir=runs/small --config.data.dir=PATH
+    prima run --config=configs/pad_ufes_20.py:small --workdir=runs/small --config.data.dir=PATH
 
 needs no weights: small encoders from random weights on the same photographs, within an hour on two cores.
 
-    python -m prima_jax.main --config=configs/pad_ufes_20.py:table1 --workdir=runs/pad_tables --config.data.dir=PATH
+    prima run --config=configs/pad_ufes_20.py:table1 --workdir=runs/pad_tables --config.data.dir=PATH
 
 runs all rows of Table 1 (table3: of Table 3; table1,light: on small encoders; table1,small: without weights).
 

@@ -93,7 +93,7 @@ def load(run: str | Path) -> Model:
     job = Job(PRIMA, config.table.seeds[0])
     finished = tuple(k for k in range(config.folds) if read_done(job.folder(run, k)) is not None)
     if not finished:
-        raise UserError(f"No fold of PRIMA in {run} is finished: run python -m prima_jax.main with --workdir={run} to its end.")
+        raise UserError(f"No fold of PRIMA in {run} is finished: run prima run with --workdir={run} to its end.")
     return Model(run, row_config(config, job.row, job.seed), load_study(config), finished)
 
 

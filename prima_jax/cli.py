@@ -44,6 +44,9 @@ def predict(arguments: list[str]) -> int:
 
 def compare(arguments: list[str]) -> int:
     """two runs of one table, side by side: python -m prima_jax.experiment.compare"""
+    from prima_jax.quiet import quiet
+
+    quiet(with_jax=False)  # before transformers is imported, which says that there is no torch
     from prima_jax.experiment.compare import main
 
     return main(["prima compare", *arguments])
@@ -63,8 +66,15 @@ def corpus(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def weights(arguments: list[str]) -> int:
+    """fetches published weights into weights/, by name: python -m prima_jax.download_weights"""
+    from prima_jax.download_weights import main
+
+    return main(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    function.__name__: function for function in (run, predict, compare, grounding, corpus)
+    function.__name__: function for function in (run, predict, compare, grounding, corpus, weights)
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: python -m prima_jax.main --config=configs/aqua.py[:preset] --workdir=DIR [--config.any.field=value]."""
+"""The command line: prima run --config=configs/aqua.py[:preset] --workdir=DIR [--config.any.field=value]."""
 
 import argparse
 import importlib.util
@@ -17,7 +17,7 @@ from prima_jax.runtime import setup_process
 
 __all__ = ["command", "main", "parse"]
 
-_PROGRAM = "python -m prima_jax.main"
+_PROGRAM = "prima run"
 _EXAMPLE = "--config=configs/aqua.py:demo --workdir=runs/demo"
 
 

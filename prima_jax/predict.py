@@ -1,4 +1,4 @@
-"""One case -> class probabilities: python -m prima_jax.predict --run=DIR --image=FILE --metadata='key=value,...'."""
+"""One case -> class probabilities: prima predict --run=DIR --image=FILE --metadata='key=value,...'."""
 
 import argparse
 import json
@@ -10,10 +10,12 @@ from prima_jax.errors import UserError, out_of_memory
 
 __all__ = ["main", "predict"]
 
+_EXAMPLE = "prima predict --run=runs/demo --image=white:eye.png --metadata='age=83,contact_lens=no'"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the probabilities; returns 0, or 2 for bad input, told in one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m prima_jax.predict", description=__doc__)
+    parser = argparse.ArgumentParser(prog="prima predict", description=__doc__, epilog=f"For example: {_EXAMPLE}")
     parser.add_argument("--run", required=True, type=Path, help="the --workdir of a finished experiment")
     parser.add_argument(
         "--image", required=True, action="append", help="FILE, or VIEW:FILE where the study has several views; repeatable"

@@ -78,7 +78,7 @@ def load_config(folder: Path) -> ConfigDict:
     """The config that a workdir was made with."""
     path = folder / "config.json"
     if not path.is_file():
-        raise UserError(f"{folder} holds no run: expected {path}, which python -m prima_jax.main --workdir={folder} writes.")
+        raise UserError(f"{folder} holds no run: expected {path}, which prima run --workdir={folder} writes.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or "study" not in content:

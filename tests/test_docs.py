@@ -12,6 +12,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
+from prima_jax import cli
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.data.text import sentence
 from prima_jax.studies.manifest import parse_fields, read
@@ -26,7 +27,7 @@ TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
 NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
 FIELDS = sorted(set(re.findall(r"--config\.([a-z_.0-9]*[a-z_0-9])", EVERYTHING)))
-FOLDERS = "benchmarks|configs|docs|prima_jax|scripts|tests"
+FOLDERS = "benchmarks|configs|docs|examples|prima_jax|scripts|tests"
 CHECKS = (".ci/run", ".github/workflows/ci.yml")
 FULL_RECIPES = ("configs/aqua.py", "configs/pad_ufes_20.py")
 
@@ -73,13 +74,23 @@ def test_every_config_that_is_named_loads(named):
 
 def test_commands_run_modules_and_make_targets_that_exist():
     modules = set(re.findall(r"-m ((?:prima_jax|scripts|benchmarks)(?:\.\w+)+)", EVERYTHING))
-    assert {"prima_jax.main", "prima_jax.experiment.compare", "scripts.parity", "benchmarks.rerank"} <= modules
+    assert {"scripts.parity", "benchmarks.rerank"} <= modules
     for module in modules:
         assert importlib.util.find_spec(module), module
+    assert set(re.findall(r"(?:`|    )prima (\w+)", EVERYTHING)) == set(cli.COMMANDS)
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|    )make ([\w-]+)", EVERYTHING)) <= targets
     checks = [set(re.findall(r"make ([\w-]+)$", (ROOT / file).read_text(), re.MULTILINE)) for file in CHECKS]
     assert checks[0] == checks[1] <= targets
+
+
+def test_every_promise_names_a_test_that_is_there():
+    rows = re.findall(r"^\| (?!\*\*|promise |-)(.+) \| (.*) \|$", TEXTS["promises.md"], re.MULTILINE)
+    named = {promise: re.findall(r"`([\w/]+\.py)::(\w+)`", tests) for promise, tests in rows}
+    assert len(named) > 40 and not [promise for promise, tests in named.items() if not tests]
+    for promise, tests in named.items():
+        for file, name in tests:
+            assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), f"{promise}: {file}::{name}"
 
 
 @pytest.mark.parametrize("field", FIELDS)

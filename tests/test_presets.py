@@ -6,10 +6,10 @@ import pytest
 
 from configs import aqua, my_cohort, pad_ufes_20
 from configs.light import ROWS
+from prima_jax.download_weights import CHECKPOINTS
 from prima_jax.experiment.rows import TABLES
 from prima_jax.studies.study_config import study_from_config
 from prima_jax.workdir import different_fields
-from scripts.download_weights import CHECKPOINTS
 
 LIGHT = ("dinov2-small", "all-MiniLM-L6-v2", "SmolLM2-135M-Instruct")
 TPMKA = {

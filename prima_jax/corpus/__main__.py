@@ -1,4 +1,4 @@
-"""The command line: python -m prima_jax.corpus --config=configs/corpus.py[:preset] --folder=DIR STEP [--config.any.field=value].
+"""The command line: prima corpus --config=configs/corpus.py[:preset] --folder=DIR STEP [--config.any.field=value].
 
 Steps, in their order: search, retrieve, synthesise, check, review, publish, learn. Each can be stopped and goes on.
 """
@@ -31,7 +31,7 @@ STEPS = {
 }
 _WITH_JAX = ("retrieve", "learn")
 """The steps that import JAX: bm25s, by which passages are ranked, tries it out as soon as it is imported itself."""
-_EXAMPLE = "python -m prima_jax.corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search"
+_EXAMPLE = "prima corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/corpus search"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        prog="python -m prima_jax.corpus", allow_abbrev=False, exit_on_error=False, epilog=f"For example: {_EXAMPLE}"
+        prog="prima corpus", allow_abbrev=False, exit_on_error=False, epilog=f"For example: {_EXAMPLE}"
     )
     parser.add_argument("--config", metavar="FILE[:PRESET]", help="the settings, such as configs/corpus.py:aqua")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="the corpus folder, the same for all steps")

@@ -1,4 +1,4 @@
-"""Two runs of one table side by side: python -m prima_jax.experiment.compare --table=1 runs/lesions runs/patients.
+"""Two runs of one table side by side: prima compare --table=1 runs/lesions runs/patients.
 
 For what is one field of the config: folds by unit or by subject (`--config.split.group`), a block of fields shown or hidden
 (`--config.study.hide`). Both have the same cases; the rows and seeds that both hold are compared. Prints Markdown.
@@ -63,7 +63,8 @@ class Pair:
 
 def main(arguments: list[str]) -> int:
     """Prints the comparison; returns 0, or 2 for bad input, told in one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m prima_jax.experiment.compare", description=__doc__)
+    example = "prima compare --table=1 runs/lesions runs/patients"
+    parser = argparse.ArgumentParser(prog="prima compare", description=__doc__, epilog=f"For example: {example}")
     parser.add_argument(
         "--table", default=0, type=int, choices=(0, 1, 2, 3), help="which of the paper's tables; a plain run if 0"
     )
@@ -85,7 +86,7 @@ def read_table(workdir: Path, number: int) -> Finished:
     files = folder / "results.json", folder / "predictions.csv"
     for file in files:
         if not file.is_file():
-            raise UserError(f"There is no {file}: give python -m prima_jax.main that recipe with --workdir={workdir} to its end.")
+            raise UserError(f"There is no {file}: give prima run that recipe with --workdir={workdir} to its end.")
     try:
         results = json.loads(files[0].read_text(encoding="utf-8"))
         with files[1].open(newline="", encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""The command line: python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables.
+"""The command line: prima grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables.
 
 A run leaves what stages 1 and 2 of PRIMA have learnt, Table 3 those of loc_dir too; the rest is trained here. Writes
 grounding.json, .md, .html and a picture for each visible attribute. On a study without masks there are pictures only.
@@ -17,7 +17,7 @@ __all__ = ["main"]
 def main(arguments: list[str]) -> int:
     """Returns the exit code, as `prima_jax.main.command` does."""
     example = "--config=configs/aqua.py:table3,demo --workdir=runs/tables"
-    return command(arguments, ground, program="python -m prima_jax.grounding", example=example)
+    return command(arguments, ground, program="prima grounding", example=example)
 
 
 def ground(config: ConfigDict, workdir: Path) -> str:

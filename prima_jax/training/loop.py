@@ -75,7 +75,7 @@ def make_step(loss: Loss, optimizer: optax.GradientTransformation) -> Callable[[
         (value, parts), gradients = jax.value_and_grad(objective, has_aux=True)(state.trainable)
         gradients, parts = jax.lax.pmean((gradients, parts), AXIS)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.trainable)
-        metrics = {"loss": value, **parts, "gradient_norm": optax.global_norm(gradients)}
+        metrics = {"loss": value, **parts, "gradient_norm": optax.tree.norm(gradients)}
         return TrainState(optax.apply_updates(state.trainable, updates), optimizer_state), metrics
 
     return step

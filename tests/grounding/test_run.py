@@ -46,8 +46,8 @@ def test_help_and_a_missing_flag_name_this_command_with_a_recipe_that_it_takes(c
     with pytest.raises(SystemExit):
         main(["grounding", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert shown.startswith("usage: python -m prima_jax.grounding ")
-    example = "python -m prima_jax.grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables"
+    assert shown.startswith("usage: prima grounding ")
+    example = "prima grounding --config=configs/aqua.py:table3,demo --workdir=runs/tables"
     assert example in shown
     assert main(["grounding"]) == 2
     assert capsys.readouterr().err == f"error: --config is missing: {example}.\n"

@@ -1,8 +1,8 @@
 """Fetches published checkpoints into weights/: those of the full recipes, and smaller ones.
 
-    python scripts/download_weights.py --dry-run          # what the recipes need, and how large it is
-    python scripts/download_weights.py                    # fetch it
-    python scripts/download_weights.py Qwen3-0.6B@REVISION --folder=weights
+    prima weights --dry-run          # what the recipes need, and how large it is
+    prima weights                    # fetch it
+    prima weights Qwen3-0.6B@REVISION --folder=weights
 
 A call that was stopped goes on where it was. What was fetched is noted in each folder's source.json, by commit. DINOv3
 from facebook is gated: its licence has to be accepted once, and a token given in the environment as HF_TOKEN.
@@ -13,6 +13,9 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+from prima_jax.errors import UserError
 
 __all__ = ["CHECKPOINTS", "RECIPE", "download", "main"]
 
@@ -42,7 +45,11 @@ FILES_BESIDE = ("vocab.*", "merges.txt", "preprocessor_config.json", "LICENSE*",
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0, or 2 with one sentence for each checkpoint that could not be fetched."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"Known: {', '.join(CHECKPOINTS)}.")
+    parser = argparse.ArgumentParser(
+        prog="prima weights",
+        description=__doc__.splitlines()[0],
+        epilog=f"For example: prima weights dinov2-small --folder=weights. Known: {', '.join(CHECKPOINTS)}.",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME[@REVISION]", help=f"default: {' '.join(RECIPE)}")
     parser.add_argument("--folder", type=Path, default=Path("weights"), help="default: weights")
     parser.add_argument("--dry-run", action="store_true", help="list files and sizes, and fetch nothing")
@@ -51,18 +58,14 @@ def main(arguments: list[str]) -> int:
     for name in options.names or RECIPE:
         try:
             download(name, options.folder, dry_run=options.dry_run)
-        except DownloadError as error:
+        except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             failures += 1
     return 2 if failures else 0
 
 
-class DownloadError(Exception):
-    """Why a checkpoint was not fetched, in one sentence."""
-
-
 def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
-    """Fetches `name` or `name@revision` into folder/name, or prints what that would be. Raises DownloadError."""
+    """Fetches `name` or `name@revision` into folder/name, or prints what that would be. Raises UserError."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         DryRunError,
@@ -75,31 +78,29 @@ def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
 
     name, _, revision = name.partition("@")
     if name not in CHECKPOINTS:
-        raise DownloadError(f"{name!r} is not one of the known checkpoints: {', '.join(CHECKPOINTS)}.")
+        raise UserError(f"{name!r} is not one of the known checkpoints: {', '.join(CHECKPOINTS)}.")
     repository, target = CHECKPOINTS[name], folder / name
     page = f"https://huggingface.co/{repository}"
-    options = {"local_dir": target, "allow_patterns": [*FILES, *FILES_BESIDE]}
+    options: dict[str, Any] = {"local_dir": target, "allow_patterns": [*FILES, *FILES_BESIDE]}
     try:
         HfApi().auth_check(repository)
         files = snapshot_download(repository, revision=revision or None, **options, dry_run=True)
         if not any(file.filename.endswith(".safetensors") for file in files):
-            raise DownloadError(
-                f"{repository} holds no *.safetensors, so that there are no weights to read: see {page}/tree/main."
-            )
+            raise UserError(f"{repository} holds no *.safetensors, so that there are no weights to read: see {page}/tree/main.")
         commit = files[0].commit_hash
         if not dry_run:
             snapshot_download(repository, revision=commit, **options)
             _note(target, repository, commit)
     except GatedRepoError as error:
-        raise DownloadError(_gated(repository, page)) from error
+        raise UserError(_gated(repository, page)) from error
     except RevisionNotFoundError as error:
-        raise DownloadError(f"{repository} has no revision {revision!r}: see {page}/commits/main.") from error
+        raise UserError(f"{repository} has no revision {revision!r}: see {page}/commits/main.") from error
     except RepositoryNotFoundError as error:
-        raise DownloadError(f"{repository} was not found, or is not open to this token: see {page}.") from error
+        raise UserError(f"{repository} was not found, or is not open to this token: see {page}.") from error
     except (HTTPError, DryRunError, EntryNotFoundError) as error:
-        raise DownloadError(f"{repository} could not be fetched ({_first_line(error)}); the same command goes on.") from error
+        raise UserError(f"{repository} could not be fetched ({_first_line(error)}); the same command goes on.") from error
     except OSError as error:
-        raise DownloadError(f"{target} could not be written ({_first_line(error)}); the same command goes on.") from error
+        raise UserError(f"{target} could not be written ({_first_line(error)}); the same command goes on.") from error
     _tell(repository, files, target, dry_run)
 
 

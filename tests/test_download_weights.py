@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.download_weights import CHECKPOINTS, RECIPE
+from prima_jax.download_weights import CHECKPOINTS, RECIPE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 FILES = {
     "config.json": b'{"model_type": "qwen3"}',
@@ -111,7 +111,7 @@ def call(hub, tmp_path):
         address = address or f"http://127.0.0.1:{hub.server_port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "http", "HTTP"))}
         variables = kept | {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-        command = [sys.executable, "scripts/download_weights.py", *arguments, f"--folder={tmp_path / 'weights'}"]
+        command = [sys.executable, "-m", "prima_jax.download_weights", *arguments, f"--folder={tmp_path / 'weights'}"]
         done = subprocess.run(
             command, cwd=ROOT, env=variables | environment, capture_output=True, text=True, timeout=120, check=False
         )

@@ -1,0 +1,49 @@
+"""The notebook of examples/ does what it shows on the smallest run there is, and neither asks anything of another machine."""
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prima_jax.experiment import run as run_module
+from prima_jax.experiment.job import run_job
+from tests.quick import compiled_quickly
+from tests.stages.tiny import ONE_LAYER, tiny_config
+
+__all__ = ["compiled_quickly"]
+
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "one_case.ipynb"
+CELLS = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket of this process connects to another machine."""
+
+    def refuse(self: socket.socket, address: object) -> None:
+        raise AssertionError(f"something asked for {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+def test_the_notebook_is_kept_without_outputs():
+    assert len(CELLS) > 4
+    assert not [cell for cell in CELLS if cell["outputs"] or cell["execution_count"]]
+
+
+@pytest.mark.slow
+def test_the_cells_run_on_a_run_and_nothing_leaves_the_machine(alone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_module, "run_jobs", lambda *given, processes: [run_job(*given[:2], job) for job in given[2]])
+    config = tiny_config(text__max_length=152, table__rows=("prima",), **ONE_LAYER)
+    run_module.run(config, Path("runs/demo"))
+    names: dict = {}
+    for cell in CELLS:
+        exec("".join(cell["source"]), names)
+    assert names["probabilities"].shape == (2, 2)
+    assert np.allclose(names["probabilities"].sum(axis=1), 1)
+    assert names["found"] and all(np.isclose(look.attention.sum(), 1, atol=1e-3) for look in names["found"])
+    assert names["tokens"].shape == (3, 1 + 16, 32) and np.isfinite(names["tokens"].astype(float)).all()
