@@ -57,7 +57,7 @@ def require(values: Mapping[str, Any], problems: list[str], **expected: Any) -> 
     for name, value in expected.items():
         implemented = value if isinstance(value, tuple) else (value,)
         found = values.get(name)
-        if found is not None and found not in implemented:
+        if found is not None and not any(found == v and isinstance(found, bool) == isinstance(v, bool) for v in implemented):
             problems.append(f"{name} = {found!r} (implemented: {' or '.join(repr(v) for v in implemented)})")
 
 
