@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError, out_of_memory
+from prima_jax.json_text import read_object
 
 __all__ = ["main", "predict"]
 
@@ -62,12 +63,7 @@ def read_metadata(text: str) -> dict[str, str]:
     if not text:
         return {}
     if text.endswith(".json"):
-        try:
-            values = json.loads(Path(text).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
-            raise UserError(f"--metadata: cannot read {text} as JSON ({error}).") from error
-        if not isinstance(values, dict):
-            raise UserError(f"--metadata: {text} should hold one object of keys and values, not {type(values).__name__}.")
+        values = read_object(Path(text), "--metadata takes a file with one object of keys and values.")
         return {str(key): "" if value is None else str(value) for key, value in values.items()}
     pairs = [item.partition("=") for item in text.split(",")]
     wrong = next((key for key, equals, _ in pairs if not equals), None)

@@ -14,6 +14,7 @@ FLOORS = {
     "progress": 0,
     "sources": 0,
     "files": 1,
+    "json_text": 1,
     "losses": 2,
     "quiet": 2,
     "models": 2,

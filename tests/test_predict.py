@@ -71,7 +71,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("age", "expected key=value, found 'age'"),
         ("age=3,age=80", "a key is given twice"),
         ("age=3,", "expected key=value, found ''"),
-        ("nowhere.json", r"cannot read nowhere\.json"),
+        ("nowhere.json", r"nowhere.json cannot be read"),
     ],
 )
 def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
@@ -104,7 +104,7 @@ def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"{", "as JSON"), (b'{"age": "\xff"}', "as JSON"), (b"[1]", "should hold one object"), (b"3", "one object")],
+    [(b"{", "is no JSON"), (b'{"age": "\xff"}', "not in UTF-8"), (b"[1]", "holds a list"), (b"3", "one object")],
 )
 def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photograph: Path, content: bytes, said: str):
     file = run / "case.json"

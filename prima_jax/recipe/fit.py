@@ -1,6 +1,5 @@
 """What the fields of a recipe ask of one another, of the checkpoints and of the devices."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import jax
 from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
-from prima_jax.models.checkpoint_files import PICKLES, Tensors, weight_files
+from prima_jax.models.checkpoint_files import PICKLES, Tensors, read_json, weight_files
 from prima_jax.models.dinov3_names import from_timm
 from prima_jax.recipe.fields import Adapters, Features, Model, Recipe
 
@@ -70,13 +69,7 @@ def _description(name: str, settings: Model) -> dict[str, Any]:
     if not settings.weights:
         return settings.architecture
     path = Path(settings.weights) / "config.json"
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}); fetch it again.") from error
-    if not isinstance(description, dict):
-        raise UserError(f"{path} is damaged (a {type(description).__name__}, not an object); fetch it again.")
-    return dict(from_timm(description))
+    return dict(from_timm(read_json(path)))
 
 
 def _check_weights(name: str, settings: Model) -> None:

@@ -103,7 +103,7 @@ def is_drawn(folder: Path) -> bool:
     """Whether a study's folder says of itself that it is synthetic, so that its figures are never taken for patients'."""
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(truth, dict) and truth.get("synthetic") is True
 

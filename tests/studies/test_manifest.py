@@ -1,4 +1,3 @@
-import io
 from dataclasses import replace
 
 import pytest
@@ -6,7 +5,6 @@ from PIL import Image
 
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import parse_fields, read, spellings
-from prima_jax.studies.photographs import decode
 from prima_jax.studies.study import Attribute
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
 
@@ -181,14 +179,6 @@ def test_a_copy_that_is_stored_turned_is_found(tmp_path):
     with Image.open(folder / "p2.png") as image:
         image.transpose(Image.Transpose.ROTATE_90).save(folder / "p5.png")  # turned, and nothing tells so
     assert read(STUDY, tmp_path).identical == (("p1.png", "p4.png"),)
-
-
-def test_broken_exif_data_is_told_like_any_other_damage():
-    for broken in (b"no TIFF header", b"MM\0*"):  # Pillow raises SyntaxError and struct.error
-        buffer = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(buffer, "PNG", exif=b"Exif\0\0" + broken)
-        with pytest.raises(UserError, match=r"^line 7: the photograph p cannot be decoded"):
-            decode(buffer.getvalue(), "line 7: the photograph p")
 
 
 @pytest.mark.parametrize("study", [STUDY, replace(STUDY, synthetic=True, title="Tiny, drawn by a program")])
