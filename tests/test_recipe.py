@@ -212,11 +212,11 @@ def test_targets_are_compared_with_the_checkpoints_own_architecture(checkpoints:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "damaged"),
-        ("[]", "not an object"),
+        ("{", "is no JSON"),
+        ("[]", "expected an object"),
         ('{"model_type": "qwen3"}', "or dinov3_vit is expected"),
         ('{"model_type": "dinov3_vit", "patch_size": "16"}', "patch_size = '16'"),
-        (b"\xff\xfe\xfa", "damaged"),
+        (b"\xff\xfe\xfa", "not in UTF-8"),
     ],
 )
 def test_a_checkpoint_that_is_none_of_an_image_encoder_is_refused(tmp_path: Path, content: str | bytes, said: str):
