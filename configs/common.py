@@ -38,7 +38,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
         }
     )
     config.split = ConfigDict({"group": group, "without_fold": -1})  # or a fold whose held-out records are left out
-    config.data = ConfigDict({"dir": folder, "prepared": "", "size": 256})
+    config.data = ConfigDict({"dir": folder, "prepared": "", "size": 256, "allow_contradictions": True})
     config.models = ConfigDict(
         {
             "image": {"weights": "weights/dinov3-vitb16-pretrain-lvd1689m"},

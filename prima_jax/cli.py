@@ -44,9 +44,9 @@ def predict(arguments: list[str]) -> int:
 
 def compare(arguments: list[str]) -> int:
     """two runs of one table, side by side: python -m prima_jax.experiment.compare"""
-    from prima_jax.quiet import quiet
+    from prima_jax.runtime import setup_process
 
-    quiet(with_jax=False)  # before transformers is imported, which says that there is no torch
+    setup_process(with_jax=False)  # before transformers is imported, which says that there is no torch
     from prima_jax.experiment.compare import main
 
     return main(["prima compare", *arguments])

@@ -1,6 +1,10 @@
 """The one exception that a user is meant to see, and a device without memory told as one."""
 
-__all__ = ["UserError", "out_of_memory"]
+import os
+
+__all__ = ["UserError", "out_of_memory", "shown"]
+
+SHOW = "PRIMA_SHOW_VALUES"
 
 
 class UserError(Exception):
@@ -8,6 +12,11 @@ class UserError(Exception):
 
     The command lines print the sentence without a traceback and exit with code 2.
     """
+
+
+def shown(value: str) -> str:
+    """A patient's value as a message may hold it: in quotes where the environment has PRIMA_SHOW_VALUES=1, else not at all."""
+    return repr(value) if os.environ.get(SHOW) == "1" else f"{SHOW}=1 shows it"
 
 
 def out_of_memory(error: Exception, advice: str) -> UserError:

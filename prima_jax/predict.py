@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError, out_of_memory
+from prima_jax.json_text import read_object
 
 __all__ = ["main", "predict"]
 
@@ -65,19 +67,18 @@ def read_metadata(text: str) -> dict[str, str]:
         return {}
     if text.endswith(".json"):
         try:
-            values = json.loads(Path(text).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
-            raise UserError(f"--metadata: cannot read {text} as JSON ({error}).") from error
-        if not isinstance(values, dict):
-            raise UserError(f"--metadata: {text} should hold one object of keys and values, not {type(values).__name__}.")
+            values = read_object(Path(text), "give one object of keys and values.")
+        except UserError as error:
+            raise UserError(f"--metadata: {error}") from error
         return {str(key): "" if value is None else str(value) for key, value in values.items()}
     pairs = [item.partition("=") for item in text.split(",")]
-    wrong = next((key for key, equals, _ in pairs if not equals), None)
+    wrong = next((number for number, (_, equals, _) in enumerate(pairs, start=1) if not equals), None)
     if wrong is not None:
-        raise UserError(f"--metadata: expected key=value, found {wrong!r}; write for example age=64,itch=yes.")
+        raise UserError(f"--metadata: expected key=value as part {wrong}, found no '='; write for example age=64,itch=yes.")
     values = {key.strip(): value.strip() for key, _, value in pairs}
     if len(values) < len(pairs):
-        raise UserError(f"--metadata: a key is given twice in {text!r}; give each once.")
+        twice = Counter(key.strip() for key, _, _ in pairs).most_common(1)[0][0]
+        raise UserError(f"--metadata: {twice} is given twice; give each key once.")
     return values
 
 

@@ -11,14 +11,11 @@ PACKAGE = ROOT / "prima_jax"
 LAYERS = {
     "errors": 0,
     "progress": 0,
-<<<<<<< HEAD:tests/test_layers.py
     "runtime": 0,
     "version": 0,
-=======
-    "sources": 0,
     "download_weights": 1,
->>>>>>> docs:tests/test_house.py
     "files": 1,
+    "json_text": 1,
     "losses": 2,
     "models": 2,
     "studies": 2,

@@ -65,13 +65,13 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ("contact_lens=perhaps", "contact_lens should be yes or no.*not 'perhaps'"),
-        ("age=old", "age should be a number, not 'old'"),
-        ("infiltrate_location=left", "unknown value 'left' in column infiltrate_location; known are central, paracentral"),
-        ("age", "expected key=value, found 'age'"),
-        ("age=3,age=80", "a key is given twice"),
-        ("age=3,", "expected key=value, found ''"),
-        ("nowhere.json", r"cannot read nowhere\.json"),
+        ("contact_lens=perhaps", "contact_lens should be yes or no"),
+        ("age=old", "age should be a number"),
+        ("infiltrate_location=left", "unknown value in column infiltrate_location .*; known are central, paracentral"),
+        ("age", "expected key=value as part 1"),
+        ("age=3,age=80", "age is given twice"),
+        ("age=3,", "expected key=value as part 2"),
+        ("nowhere.json", r"nowhere\.json cannot be read"),
     ],
 )
 def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
@@ -104,7 +104,7 @@ def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"{", "as JSON"), (b'{"age": "\xff"}', "as JSON"), (b"[1]", "should hold one object"), (b"3", "one object")],
+    [(b"{", "is no JSON"), (b'{"age": "\xff"}', "not in UTF-8"), (b"[1]", "holds a list"), (b"3", "one object")],
 )
 def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photograph: Path, content: bytes, said: str):
     file = run / "case.json"

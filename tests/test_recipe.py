@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from configs import aqua, corpus, my_cohort, pad_ufes_20
 from configs.aqua import get_config
@@ -139,6 +142,20 @@ def test_the_least_vocabulary_is_the_one_that_a_tokenizer_can_be_trained_with(tm
 
 
 @pytest.mark.parametrize("name", ["text", "llm"])
+def test_a_tokenizer_with_more_ids_than_the_model_has_embeddings_is_refused(
+    checkpoints: dict[str, str], name: str, tmp_path: Path
+):
+    folder = tmp_path / name
+    shutil.copytree(checkpoints[name], folder)
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a": 5000}, unk_token="[UNK]"))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = refusal(pretrained({**checkpoints, name: str(folder)}))
+    assert "up to 5000" in told and f"models.{name} has embeddings for " in told
+    Tokenizer(WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
+    check(pretrained({**checkpoints, name: str(folder)}))
+
+
+@pytest.mark.parametrize("name", ["text", "llm"])
 def test_one_model_without_weights_is_enough_to_need_a_vocabulary(checkpoints: dict[str, str], name: str):
     found = pretrained(checkpoints, **{f"models__{name}__weights": "", "text__vocabulary_size": 0})
     assert f"models.{name} has no weights" in refusal(found)
@@ -212,11 +229,11 @@ def test_targets_are_compared_with_the_checkpoints_own_architecture(checkpoints:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "damaged"),
-        ("[]", "not an object"),
+        ("{", "is no JSON"),
+        ("[]", "expected an object"),
         ('{"model_type": "qwen3"}', "or dinov3_vit is expected"),
         ('{"model_type": "dinov3_vit", "patch_size": "16"}', "patch_size = '16'"),
-        (b"\xff\xfe\xfa", "damaged"),
+        (b"\xff\xfe\xfa", "not in UTF-8"),
     ],
 )
 def test_a_checkpoint_that_is_none_of_an_image_encoder_is_refused(tmp_path: Path, content: str | bytes, said: str):

@@ -1,13 +1,13 @@
 """The corpus file of stage 1: its texts, and whether it is a published corpus that physicians have vetted."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError
+from prima_jax.json_text import parse_json
 
 __all__ = ["Claim", "CorpusFile", "content_hash", "read_corpus"]
 
@@ -77,10 +77,7 @@ def read_corpus(file: Path, field: str) -> CorpusFile:
 
 
 def _row(file: Path, number: int, line: str, field: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file}, line {number}: not JSON ({error.msg}); each line is one object.") from error
+    row = parse_json(line, f"{file}, line {number},", "each line is one object.")
     if not isinstance(row, dict) or not isinstance(row.get(field), str):
         fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
         raise UserError(f"{file}, line {number}: expected the text under {field!r}, found {fields}; see knowledge.field.")

@@ -9,7 +9,7 @@ from prima_jax.data.splits import straddling_subjects
 from prima_jax.stages import knowledge
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, held_out_in
-from prima_jax.studies.manifest import LoadedStudy
+from prima_jax.studies.manifest import LoadedStudy, contradictions
 from prima_jax.studies.study import Record
 from prima_jax.workdir import config_hash
 
@@ -52,6 +52,7 @@ def describe(context: Context, reading: LoadedStudy, folds: list[Fold]) -> dict[
         "subjects": len({r.subject for r in records}),
         "straddling_subjects": straddling_subjects(records, held_out_in(folds)),
         "missing_images": len(reading.missing_images),
+        "contradictions": {column: len(lines) for column, lines in contradictions(reading).items()},
         "identical_images": _identical(records, reading),
         "case": config.diagnose.case,
         "hidden_block": config.study.hide,

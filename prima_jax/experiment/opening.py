@@ -12,13 +12,13 @@ from ml_collections import ConfigDict
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, shown
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences
-from prima_jax.studies.manifest import LoadedStudy, read, spellings
+from prima_jax.studies.manifest import LoadedStudy, contradictions, read, spellings
 from prima_jax.studies.study import Record
 from prima_jax.studies.study_config import load_study
 from prima_jax.studies.synthetic.write import write_study
@@ -79,7 +79,15 @@ def read_study(config: ConfigDict, workdir: Path) -> LoadedStudy:
             f"There is no data for {study.name} at {config.data.dir or '(not set)'}: set --config.data.dir to its folder, "
             "or run configs/aqua.py:demo, which needs nothing."
         )
-    return read(study, folder, cache=prepared_folder(config, workdir))
+    reading = read(study, folder, cache=prepared_folder(config, workdir))
+    torn = contradictions(reading)
+    if torn and not config.data.allow_contradictions:
+        told = "; ".join(f"{column} {_where(lines)}" for column, lines in torn.items())
+        raise UserError(
+            f"{study.manifest_path(reading.folder)}: the photographs of one unit differ in {told}; correct them, or set "
+            "--config.data.allow_contradictions=True, with which the first one's value counts."
+        )
+    return reading
 
 
 def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
@@ -186,10 +194,22 @@ def report_reading(reading: LoadedStudy) -> None:
     """Tells what was found in the study's folder; the names of what is missing go to a file."""
     print(f"{reading.study.title}: {len(reading.records)} photographs read from {reading.folder}.", file=sys.stderr)
     if reading.missing_images:
-        shown = ", ".join(reading.missing_images[:3])
-        print(f"{len(reading.missing_images)} rows have no photograph and are left out ({shown}, ...).", file=sys.stderr)
+        lines = ", ".join(map(str, reading.missing_images[:3]))
+        print(f"{len(reading.missing_images)} rows have no photograph and are left out (lines {lines}, ...).", file=sys.stderr)
     for column, group in spellings(reading.study, reading.records):
-        alike = ", ".join(map(repr, group))
-        print(f"In column {column} these count as different values; correct them if they are not: {alike}.", file=sys.stderr)
+        alike = f"{len(group)} values differ in case and blanks alone and count as different ones"
+        print(f"In column {column} {alike}; correct them if they are not ({shown(', '.join(group))}).", file=sys.stderr)
+    for column, lines in contradictions(reading).items():
+        print(
+            f"In column {column} the photographs of one unit differ, {_where(lines)}: the first one's value counts.",
+            file=sys.stderr,
+        )
+    line_of = {record.id: line for record, line in zip(reading.records, reading.lines, strict=True)}
     for group in reading.identical:
-        print(f"Identical photographs, kept in one fold: {' = '.join(group)}.", file=sys.stderr)
+        lines = " = ".join(str(line_of[name]) for name in group)
+        print(f"Identical photographs, kept in one fold: lines {lines}.", file=sys.stderr)
+
+
+def _where(lines: list[tuple[int, int]]) -> str:
+    """How many units, and the lines of the first."""
+    return f"in {len(lines)} unit{'s' * (len(lines) > 1)} (lines {lines[0][0]} and {lines[0][1]})"

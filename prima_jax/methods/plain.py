@@ -102,7 +102,7 @@ def _boosting(
         learning_rate=0.05,
         max_iter=100,
         max_leaf_nodes=8,
-        min_samples_leaf=10,
+        min_samples_leaf=min(10, max(1, len(train_y) // 20)),  # of fewer than twice as many rows it would be a constant
         l2_regularization=5.0,
         max_features=0.5,
         categorical_features=categorical[known],

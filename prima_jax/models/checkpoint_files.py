@@ -1,6 +1,5 @@
 """The files of a checkpoint: tensors read one at a time from safetensors, JSON."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from safetensors.numpy import save_file
 
 from prima_jax.errors import UserError
 from prima_jax.files import whole_file
+from prima_jax.json_text import read_object
 
 __all__ = ["PICKLES", "Part", "Tensors", "read_json", "weight_files", "write_tensors"]
 
@@ -164,15 +164,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """Returns the object in a checkpoint's JSON file; raises UserError where there is none."""
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent}: expected a checkpoint with config.json and *.safetensors there.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}); fetch it again.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__} (expected an object); fetch it again.")
-    return content
+    if not path.exists():
+        raise UserError(f"{path} does not exist: expected a checkpoint with config.json and *.safetensors there.")
+    return read_object(path, "fetch it again.")
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:

@@ -57,7 +57,7 @@ def require(values: Mapping[str, Any], problems: list[str], **expected: Any) -> 
     for name, accepted in expected.items():
         implemented = accepted if isinstance(accepted, tuple) else (accepted,)
         value = values.get(name)
-        if value is not None and value not in implemented:
+        if value is not None and not any(value == v and isinstance(value, bool) == isinstance(v, bool) for v in implemented):
             problems.append(f"{name} = {value!r} (implemented: {' or '.join(repr(v) for v in implemented)})")
 
 

@@ -27,6 +27,8 @@ __all__ = ["load_adapters", "save_adapters"]
 
 CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 PREFIX = "base_model.model."
+MOST = 1e6
+"""Of rank and alpha."""
 PLAIN = {
     "peft_type": "LORA",
     "bias": "none",
@@ -41,15 +43,25 @@ VARIANTS: dict[str, Any] = {
     "peft_type": "LORA",
     "bias": "none",
     "fan_in_fan_out": False,
-    "use_dora": False,
-    "lora_bias": False,
+    "use_rslora": (False, True),
+    "init_lora_weights": (True, False, "gaussian", "orthogonal", "eva", "mica"),
     "modules_to_save": (None, []),
-    "layer_replication": None,
-    "trainable_token_indices": None,
     "target_parameters": (None, []),
-    "use_qalora": False,
+    "loftq_config": (None, {}),
 }
-"""Fields that change what an adapter computes, and the values that are implemented."""
+"""Fields that change what an adapter computes, and the values with which it is W + scale * BA on the weights as published.
+
+Other ways to begin (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) change W as well, which no file of the adapter holds.
+"""
+NEEDED = ("r", "lora_alpha", "rank_pattern", "alpha_pattern")
+DESCRIPTIVE = (
+    *("auto_mapping", "base_model_name_or_path", "eva_config", "exclude_modules", "inference_mode", "layers_pattern"),
+    *("layers_to_transform", "lora_dropout", "megatron_core", "peft_version", "qalora_group_size", "revision"),
+    *("runtime_config", "target_modules", "task_type"),
+)
+"""Fields that say nothing about what a finished adapter computes: its tensors' names do. Any other has to be null or false."""
+PATTERN = re.compile(r"[\w.\\^$|()\[\]*+?-]{1,500}")
+"""What a key of rank_pattern and alpha_pattern may be made of."""
 
 
 def save_adapters(folder: str | Path, module: nn.Module, adapters: Mapping[str, Any], *, base_model: str = "") -> None:
@@ -92,7 +104,9 @@ def load_adapters(folder: str | Path, module: nn.Module) -> dict[str, Any]:
     folder = Path(folder)
     config = read_json(folder / CONFIG)
     problems: list[str] = []
-    require(config, problems, **VARIANTS)
+    others = sorted(config.keys() - VARIANTS.keys() - {*NEEDED, *DESCRIPTIVE})
+    require(config, problems, **VARIANTS, **dict.fromkeys(others, False))
+    problems += [line for field in ("rank_pattern", "alpha_pattern") for line in _pattern_problems(field, config.get(field))]
     if problems:
         raise UserError(f"{folder / CONFIG} asks for what is not implemented: {'; '.join(problems)}; choose plain LoRA.")
     tensors = Tensors([_weight_file(folder)])
@@ -141,12 +155,30 @@ def _tensor_names(name: str) -> tuple[str, str]:
 
 def _number(config: Mapping[str, Any], field: str, pattern: str, name: str, problems: list[str]) -> Any:
     """Returns rank or alpha of the layer `name`: of the first matching pattern, as in PEFT, else the common one."""
-    patterns = config.get(pattern) or {}
+    patterns: Mapping[str, Any] = config.get(pattern) or {}
     value = next((v for key, v in patterns.items() if re.match(rf"(.*\.)?({key})$", name)), config.get(field))
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 or (field == "r" and value != int(value)):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MOST or (field == "r" and value % 1):
         problems.append(f"{field} of {name} = {value!r} (expected a positive number)")
         return 1
     return value
+
+
+def _pattern_problems(field: str, patterns: Any) -> list[str]:
+    """Regular expressions by which a search through every layer's name ends soon: two repetitions, none of a group."""
+    if not isinstance(patterns, dict | None):
+        return [f"{field} is a {type(patterns).__name__} (expected an object)"]
+    problems = []
+    for key in patterns or {}:
+        try:
+            simple = PATTERN.fullmatch(key) and not re.search(r"\)[*+?{]", key) and sum(map(key.count, "*+?")) <= 2
+            if not simple:
+                problems.append(
+                    f"{field} has the pattern {key[:80]!r} (expected names, and at most two of * + ?, none after a group)"
+                )
+            re.compile(key)
+        except re.error as error:
+            problems.append(f"{field} has the pattern {key[:80]!r}, which is no regular expression ({error})")
+    return problems
 
 
 def _weight_file(folder: Path) -> Path:

@@ -119,6 +119,7 @@ class Data(Section):
     dir: str
     prepared: str
     size: Count
+    allow_contradictions: bool
 
 
 class Model(Section):

@@ -1,16 +1,15 @@
 """Checks the fields of a recipe against one another, the checkpoints and the devices."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from prima_jax.data.text import BYTES, SPECIALS
+from prima_jax.data.text import BYTES, SPECIALS, largest_token
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
-from prima_jax.models.checkpoint_files import PICKLES, Tensors, weight_files
+from prima_jax.models.checkpoint_files import PICKLES, Tensors, read_json, weight_files
 from prima_jax.models.dinov3_names import from_timm
 from prima_jax.recipe.fields import Adapters, Features, Model, Recipe
 
@@ -70,13 +69,7 @@ def _description(name: str, settings: Model) -> dict[str, Any]:
     if not settings.weights:
         return settings.architecture
     path = Path(settings.weights) / "config.json"
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}); fetch it again.") from error
-    if not isinstance(description, dict):
-        raise UserError(f"{path} is damaged (a {type(description).__name__}, not an object); fetch it again.")
-    return dict(from_timm(description))
+    return dict(from_timm(read_json(path)))
 
 
 def _check_weights(name: str, settings: Model) -> None:
@@ -160,14 +153,21 @@ def _check_vocabulary(recipe: Recipe, modules: dict[str, Any]) -> None:
     size = recipe.text.vocabulary_size
     least = BYTES + len(SPECIALS) + len(recipe.study.definition.get("classes", ()))
     for name in ("text", "llm"):
-        if getattr(recipe.models, name).weights:
+        known = modules[name].config.vocab_size
+        weights = getattr(recipe.models, name).weights
+        if weights:
+            path = Path(weights) / "tokenizer.json"
+            if path.is_file() and (tokens := largest_token(path) + 1) > known:
+                raise UserError(
+                    f"{path} numbers its tokens from 0 up to {tokens - 1}, and models.{name} has embeddings for {known}: they "
+                    "belong to different models; fetch both anew."
+                )
             continue
         if size < least:
             raise UserError(
                 f"text.vocabulary_size is {size}, and {least} or more are needed for the bytes, the special tokens and the "
                 f"classes, since models.{name} has no weights and hence no tokenizer: set --config.text.vocabulary_size."
             )
-        known = modules[name].config.vocab_size
         if known < size:
             raise UserError(
                 f"models.{name}.architecture.vocab_size is {known}, less than text.vocabulary_size {size}: make it as large."

@@ -61,6 +61,8 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     if results.get("missing_images"):
         rows = results["missing_images"]
         sentences.append(f"{_count(rows, 'row')} without a photograph {_be(rows)} left out.")
+    for column, units in results.get("contradictions", {}).items():
+        sentences.append(f"In column {column} the photographs of {_count(units, 'unit')} differ; the first one's value counts.")
     if results.get("identical_images"):
         groups = len(results["identical_images"])
         sentences.append(f"{_count(groups, 'group')} of identical photographs {_be(groups)} each kept in one fold.")

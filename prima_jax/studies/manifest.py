@@ -4,17 +4,21 @@ import csv
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, shown
 from prima_jax.studies.photographs import compare
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
-__all__ = ["LoadedStudy", "is_drawn", "parse_fields", "read", "spellings"]
+__all__ = ["LoadedStudy", "contradictions", "is_drawn", "parse_fields", "read", "spellings"]
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".jp2", ".ppm", ".ico")
+"""What may be replaced by another of the study's; anything else after a dot is part of a photograph's name."""
 DRAWN = ", drawn by a program"
 
 
@@ -25,8 +29,10 @@ class LoadedStudy:
     study: Study
     folder: Path
     records: tuple[Record, ...]
-    missing_images: tuple[str, ...]
-    """Ids of rows left out because their photograph is not there (only where the study allows it)."""
+    lines: tuple[int, ...]
+    """Where each record stands in the manifest."""
+    missing_images: tuple[int, ...]
+    """Lines left out because their photograph is not there (only where the study allows it)."""
     identical: tuple[tuple[str, ...], ...]
     """Groups of record ids whose photographs are identical up to size and compression."""
     pixels: str
@@ -47,18 +53,17 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
         study = replace(study, synthetic=True, title=study.title.removesuffix(DRAWN) + DRAWN)
     path = study.manifest_path(folder)
     records: list[Record] = []
-    missing: list[str] = []
+    missing: list[int] = []
     lines: dict[str, int] = {}
     for line, row in _rows(study, folder):
         where = f"{path}, line {line}"
         record = _record(study, folder, row, where)
         if record is None:
-            missing.append(row[study.image_column])
+            missing.append(line)
             continue
         if record.image in lines:
             raise UserError(
-                f"{where}: the photograph {record.id!r} already stands in line {lines[record.image]}; "
-                f"keep one row for each photograph."
+                f"{where}: its photograph already stands in line {lines[record.image]}; keep one row for each photograph."
             )
         lines[record.image] = line
         records.append(record)
@@ -68,11 +73,11 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
     _check_units(records, lines, path, study)
     compared = compare(
         [str(folder / record.image) for record in records],
-        [f"{path}, line {lines[r.image]}" for r in records],
+        [f"{path}, line {line}" for line in lines.values()],
         cache=cache,
     )
     identical = tuple(tuple(records[n].id for n in group) for group in compared.identical)
-    return LoadedStudy(study, folder, tuple(records), tuple(missing), identical, compared.digest)
+    return LoadedStudy(study, folder, tuple(records), tuple(lines.values()), tuple(missing), identical, compared.digest)
 
 
 def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[str, Value]:
@@ -99,11 +104,29 @@ def spellings(study: Study, records: Sequence[Record]) -> list[tuple[str, tuple[
     return sorted(groups)
 
 
+def contradictions(reading: LoadedStudy) -> dict[str, list[tuple[int, int]]]:
+    """Column -> of each unit whose photographs give it different values, the lines of the first two that do.
+
+    A case that is a unit takes the fields of its first photograph (stages/cases.py).
+    """
+    first: dict[tuple[str, str], tuple[Value, int]] = {}
+    torn: dict[tuple[str, str], tuple[int, int]] = {}
+    for record, line in zip(reading.records, reading.lines, strict=True):
+        for name, value in record.fields.items():
+            other, its_line = first.setdefault((name, record.unit), (value, line))
+            if value != other:
+                torn.setdefault((name, record.unit), (its_line, line))
+    columns: dict[str, list[tuple[int, int]]] = {}
+    for (name, _), lines in torn.items():
+        columns.setdefault(reading.study.attribute(name).column, []).append(lines)
+    return columns
+
+
 def is_drawn(folder: Path) -> bool:
     """Returns True if a study's folder is marked as synthetic, so that its figures are never taken for patients'."""
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(truth, dict) and truth.get("synthetic") is True
 
@@ -121,11 +144,18 @@ def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         # utf-8-sig also reads the byte order mark that spreadsheets write.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
+            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(study, path, reader.fieldnames or ())
-            rows = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8 ({error}); save it as one.") from error
+            rows = []
+            for row in reader:
+                rows.append((reader.line_num, row))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8.") from error
+    except csv.Error as error:
+        after = rows[-1][0] if rows else 1
+        raise UserError(
+            f"{path}: the row after line {after} is no CSV ({error}), say by a quote that is not closed; mend it."
+        ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     if not rows:
@@ -142,6 +172,9 @@ def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
     expected += [attribute.column for attribute in study.attributes]
     absent = [column for column in dict.fromkeys(expected) if column not in present]
     if absent:
+        other = next((name for sign, name in DELIMITERS.items() if len(present) == 1 and sign in present[0]), "")
+        if other:
+            raise UserError(f"{path} has {other} between its columns: save it as CSV with commas.")
         raise UserError(
             f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(present) or 'none'}: "
             f"add them, or change the column names of the study."
@@ -154,8 +187,8 @@ def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
 def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> Record | None:
     """Returns one row as a record; None where its photograph is missing and the study allows that."""
     for column in (study.image_column, *study.subject_columns, *study.unit_columns):
-        if not row[column]:
-            raise UserError(f"{where}: the column {column} is empty; every photograph needs a value there.")
+        if not row[column] or (column != study.image_column and row[column] in study.missing):
+            raise UserError(f"{where}: the column {column} is empty or says 'not known'; every photograph needs a value there.")
     label = _known(row[study.label_column], study.classes, where, study.label_column, "class")
     image_type = row[study.image_type_column] if study.image_type_column else ""
     if study.image_types:
@@ -166,7 +199,8 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
         if study.skip_missing_images:
             return None
         searched = ", ".join(study.image_folders)
-        raise UserError(f"{where}: the photograph {row[study.image_column]!r} does not exist; looked in {searched} of {folder}.")
+        name = shown(row[study.image_column])
+        raise UserError(f"{where}: the photograph does not exist ({name}); looked in {searched} of {folder}.")
     return Record(
         id=row[study.image_column],
         image=image,
@@ -181,22 +215,22 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
 def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: str) -> int:
     """Returns the position of a raw value among the known ones; raises UserError for others."""
     if text not in known:
-        raise UserError(f"{where}: unknown {kind} {text!r} in column {column}; known are {', '.join(known)}.")
+        raise UserError(f"{where}: unknown {kind} in column {column} ({shown(text)}); known are {', '.join(known)}.")
     return list(known).index(text)
 
 
 def _value(attribute: Attribute, text: str, where: str) -> Value:
     if attribute.kind == "yes_no":
         if text.lower() not in YES_NO:
-            raise UserError(f"{where}: {attribute.column} should be yes or no, true or false, 1 or 0, not {text!r}.")
+            raise UserError(f"{where}: {attribute.column} should be yes or no, true or false, 1 or 0 ({shown(text)}).")
         return YES_NO[text.lower()]
     if attribute.kind == "number":
         try:
-            number = float(text)
+            number = math.nan if "_" in text else float(text)  # Python's own way to group digits is nobody's in a CSV file
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise UserError(f"{where}: {attribute.column} should be a number, not {text!r}.")
+            raise UserError(f"{where}: {attribute.column} should be a number ({shown(text)}).")
         return number
     if not attribute.values:
         return text
@@ -210,9 +244,13 @@ def _find_image(study: Study, folder: Path, name: str) -> str | None:
     """Returns the photograph's path relative to the study's folder, or None."""
     if not Path(name).name:  # "." or "/"
         return None
-    names = [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes] or [name]
+    names = [name, *(name + suffix for suffix in study.image_suffixes)]
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        names += [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes]
+    # A name with accents may be composed in the file and not on the disk, or the other way round: macOS decomposes.
+    spelled = [unicodedata.normalize(form, candidate) for form in ("NFC", "NFD") for candidate in names]
     for directory in study.image_folders:
-        for candidate in names:
+        for candidate in dict.fromkeys([*names, *spelled]):
             if os.path.isfile(folder / directory / candidate):  # Path.is_file raises for a name that is too long
                 return (Path(directory) / candidate).as_posix()
     return None
@@ -225,13 +263,8 @@ def _check_units(records: list[Record], lines: Mapping[str, int], path: Path, st
         other = first.setdefault(record.unit, record)
         where = f"{path}, lines {lines[other.image]} and {lines[record.image]}"
         if record.label != other.label:
-            names = study.class_names
             raise UserError(
-                f"{where}: the unit {record.unit} has two diagnoses, {names[other.label]} and {names[record.label]}; "
-                f"correct one, or give them different {', '.join(study.unit_columns)}."
+                f"{where}: one unit has two diagnoses; correct one, or give them different {', '.join(study.unit_columns)}."
             )
         if record.subject != other.subject:
-            raise UserError(
-                f"{where}: the unit {record.unit} belongs to two subjects, {other.subject} and {record.subject}; "
-                f"add the subject's column to unit_columns."
-            )
+            raise UserError(f"{where}: one unit belongs to two subjects; add the subject's column to unit_columns.")

@@ -5,13 +5,14 @@ import io
 import json
 import os
 import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from scipy.cluster.hierarchy import DisjointSet
 
 from prima_jax.errors import UserError
@@ -19,9 +20,25 @@ from prima_jax.progress import progress_bar
 
 __all__ = ["Compared", "compare", "decode"]
 
-# A broken PNG raises SyntaxError, a broken TIFF or WebP ValueError, broken EXIF data struct.error or TypeError, everything
-# else an OSError.
-DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
+# A broken PNG raises SyntaxError, a broken TIFF or WebP ValueError, a broken AVIF RuntimeError, broken EXIF data struct.error,
+# TypeError or OverflowError, everything else an OSError.
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, OverflowError, struct.error)
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "ICO")
+"""Photographs' alone: for EPS and the like Pillow starts another program."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation -> what turns the photograph upright (https://exiftool.org/TagNames/EXIF.html)."""
+MOST_PIXELS = 178_956_970
+"""Half a gigabyte of RGB, which is Pillow's own limit too; its warnings at half of that name no file."""
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about a file's notes; what its pixels lack is an error
 
 FORMAT = 3
 THUMBNAIL = (32, 32)
@@ -35,19 +52,43 @@ _SHOWN = 30
 
 
 def decode(source: bytes | str | Path, what: str) -> Image.Image:
-    """Decodes a file or its bytes to RGB, rotated by its EXIF orientation.
+    """Decodes a file or its bytes to RGB, turned upright as its EXIF orientation tells; what is transparent lies on white.
 
-    Raises UserError for what cannot be decoded; `what` opens its sentence and names the photograph.
+    Raises UserError for what cannot be decoded, and for more than MOST_PIXELS; `what` opens its sentence and names the
+    photograph. An orientation that cannot be read is none.
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             if image.mode.startswith(("I", "F")):  # Pillow would cut each number off at 255
                 raise UserError(f"{what} has more than 8 bits a channel (Pillow's mode {image.mode}); save it with 8.")
-            return ImageOps.exif_transpose(image).convert("RGB")
+            if image.width * image.height > MOST_PIXELS:
+                size = f"{image.width} x {image.height} pixels"
+                raise UserError(f"{what} has {size}, more than {MOST_PIXELS // 10**6} million: save it smaller.")
+            image.load()
+            return _upright(_opaque(image), _orientation(image))
     except UnidentifiedImageError as error:
         raise UserError(f"{what} cannot be decoded (it is no image that Pillow reads); replace the file.") from error
     except DECODING_ERRORS as error:
         raise UserError(f"{what} cannot be decoded ({error}); replace the file.") from error
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """RGB. The colours below transparent pixels are whatever a program left there, and nobody has seen them."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layers = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except DECODING_ERRORS:
+        return None
+
+
+def _upright(image: Image.Image, orientation: Any) -> Image.Image:
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 class Compared(NamedTuple):
@@ -72,7 +113,7 @@ def compare(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = 
     note = cache / f"identical-{_fingerprint(paths)}.json"
     try:
         return Compared(**json.loads(note.read_text()))
-    except (OSError, ValueError, TypeError):  # not noted yet, or not readable: look again
+    except (OSError, ValueError, TypeError, RecursionError):  # not noted yet, or not readable: look again
         compared = _compare(paths, where)
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,7 @@ def test_a_corpus_is_read_in_its_order(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("{broken", "line 2: not JSON"), (json.dumps({"body": "x"}), "line 2.*'text'.*body"), ("[1]", "line 2.*list")],
+    [("{broken", "line 2, is no JSON"), (json.dumps({"body": "x"}), "line 2.*'text'.*body"), ("[1]", "line 2.*list")],
 )
 def test_a_broken_corpus_is_told_with_its_line(tmp_path, line, told):
     file = tmp_path / "corpus.jsonl"

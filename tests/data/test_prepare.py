@@ -93,7 +93,7 @@ def test_the_fingerprint_follows_pixels_and_not_where_and_when_they_were_written
 def test_a_photograph_too_long_for_its_format_is_named(tmp_path):
     write_cohort(tmp_path / "raw")
     write_photograph(tmp_path / "raw" / "images" / "p2.png", seed=1, height=3, width=9000)
-    with pytest.raises(UserError, match=r"p2\.png, resized to 72000 x 24 pixels, cannot be stored .*; crop it\.$"):
+    with pytest.raises(UserError, match=r"p2\.png has 9000 x 3 pixels, which resized would be 72000 x 24, .*: crop it\.$"):
         prepare(read(STUDY, tmp_path / "raw"), tmp_path / "cache", size=24)
 
 

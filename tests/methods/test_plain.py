@@ -65,6 +65,16 @@ def test_with_equal_weights_a_gap_names_the_rarest_class_that_has_it():
     assert odds[1] == pytest.approx(odds[0], abs=0.02) and odds[0] > 0.45  # of equal weight, three to one no more
 
 
+@pytest.mark.parametrize("rows", [8, 12, 19, 40])
+def test_a_small_cohort_still_gets_a_tree(rows):
+    """Leaves of ten rows cannot part fewer than twenty: every case had the same answer, and any method "beat" it."""
+    y = np.arange(rows) % 2
+    table = y[:, None].astype(float)
+    found = plain.metadata_only(table, y, table, 2)
+    assert (found.argmax(axis=1) == y).all()
+    assert (plain.missingness_only(table, y, table, 2).argmax(axis=1) == y).all()
+
+
 def test_a_class_without_training_rows_gets_nothing_and_the_others_keep_their_columns():
     train, y = easy()
     test = train[:5]

@@ -93,13 +93,35 @@ def test_rank_stabilised_scale(saved, golden):
     np.testing.assert_allclose(scales, 5 / 3**0.5, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("peft_type", "LOHA"), ("fan_in_fan_out", True)],
-)
+VARIANTS = [
+    *[("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("peft_type", "LOHA"), ("fan_in_fan_out", True)],
+    *[("init_lora_weights", way) for way in ("pissa", "pissa_niter_4", "olora", "loftq", "corda", "lora_ga", 1)],
+    *[("alora_invocation_tokens", [5]), ("arrow_config", {"top_k": 2}), ("use_bdlora", {"nblocks": 2}), ("use_rslora", 1)],
+    *[("use_rslora", "yes"), ("loftq_config", {"loftq_bits": 4}), ("a_field_of_tomorrow", 16)],
+]
+
+
+@pytest.mark.parametrize(("field", "value"), VARIANTS)
 def test_variants_of_lora_are_refused(field, value, saved, golden):
     edit_config(saved, **{field: value})
     assert f"{field} = {value!r}" in refusal(saved, golden("qwen3_tied"))
+
+
+@pytest.mark.parametrize("value", [["a"], {"(": 3}, {"(a+)+b": 3}, {"(a|a)*": 3}, {".*.*.*x": 3}, {"a b": 3}, {"x" * 501: 3}])
+def test_a_pattern_that_might_search_for_ever_is_refused(value, saved, golden):
+    for field in ("rank_pattern", "alpha_pattern"):
+        edit_config(saved, **{"rank_pattern": {}, "alpha_pattern": {}, field: value})
+        assert field in refusal(saved, golden("qwen3_tied"))
+
+
+@pytest.mark.torch
+def test_what_peft_itself_writes_is_read(saved, golden, reference):
+    """All fields of PEFT's LoraConfig at their defaults, and the ways to begin that leave the weights below as they are."""
+    torch_peft = pytest.importorskip("peft")
+    for way in (True, False, "gaussian", "orthogonal", "eva"):
+        fields = torch_peft.LoraConfig(init_lora_weights=way, r=4).to_dict()
+        edit_config(saved, **json.loads(json.dumps(fields, default=list)) | {"r": 3, "lora_alpha": 5})
+        assert peft.load_adapters(saved, golden("qwen3_tied").module)
 
 
 def test_all_that_does_not_fit_is_listed(saved, golden):
@@ -122,10 +144,12 @@ def test_all_that_does_not_fit_is_listed(saved, golden):
         assert problem in message
 
 
-@pytest.mark.parametrize("value", [0, -1, "8", None, True, 2.5])
-def test_a_rank_that_is_none(value, saved, golden):
-    edit_config(saved, r=value)
-    assert f"= {value!r} (expected a positive number)" in refusal(saved, golden("qwen3_tied"))
+@pytest.mark.parametrize("value", [0, -1, "8", None, True, 2.5, float("inf"), float("nan"), 1e308, 10**400])
+@pytest.mark.parametrize("field", ["r", "lora_alpha"])
+def test_a_rank_or_alpha_that_is_none(field, value, saved, golden):
+    edit_config(saved, **{field: value})
+    if field == "r" or value != 2.5:
+        assert f"= {value!r} (expected a positive number)" in refusal(saved, golden("qwen3_tied"))
 
 
 def test_no_files(saved, golden, tmp_path):

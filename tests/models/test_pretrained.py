@@ -118,7 +118,7 @@ def test_what_is_told_of_pickles_converts_them(checkpoint, golden):
     ("content", "words"),
     [
         (None, "config.json does not exist"),
-        ("{", "cannot be read as JSON"),
+        ("{", "is no JSON"),
         ("[]", "holds a list"),
         ('{"model_type": "vit"}', "config.json: The model_type 'vit' is not implemented"),
         ("{}", "model_type None"),

@@ -1,0 +1,111 @@
+"""Photographs as cameras, scanners and programs leave them: what is read, how, and what is refused."""
+
+import io
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from prima_jax.errors import UserError
+from prima_jax.studies.photographs import decode
+
+RED_LEFT = np.zeros((4, 6, 3), np.uint8)
+RED_LEFT[:, :3, 0] = 255
+
+
+def saved(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def exif(tag, kind, count, value, orientation=6):
+    """Exif with an orientation and one more tag (TIFF 6.0, section 2)."""
+    tags = struct.pack("<HHLHH", 0x112, 3, 1, orientation, 0) + struct.pack("<HHL", tag, kind, count) + value
+    return b"Exif\0\0II" + struct.pack("<HLH", 42, 8, 2) + tags + struct.pack("<L", 0)
+
+
+@pytest.mark.parametrize("orientation", [*range(10), 65_535])
+def test_upright_by_its_orientation(orientation):
+    """EXIF 2.3, section 4.6.4: which corner the first row and column of the file are."""
+    turned = {
+        2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).transpose(1, 0, 2), 8: np.rot90,
+    }.get(orientation, lambda a: a)  # fmt: skip
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    tags = Image.Exif()
+    tags[0x112] = orientation
+    np.testing.assert_array_equal(np.asarray(decode(saved(Image.fromarray(pixels), "PNG", exif=tags), "x")), turned(pixels))
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        exif(296, 8, 1, struct.pack("<hH", -5, 0)),
+        exif(271, 2, 500, struct.pack("<L", 4000)),
+        exif(271, 99, 1, bytes(4)),
+        b"Exif\0\0rubbish",
+        b"Exif\0\0MM\0*",
+    ],
+    ids=["a negative number", "an offset beyond the end", "an unknown type", "rubbish", "half a header"],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_pixels_are_read_whatever_their_notes_are_like(note, kind):
+    image = decode(saved(Image.fromarray(RED_LEFT).resize((60, 40)), kind, exif=note), "x")
+    assert sorted(image.size) == [40, 60]
+
+
+def test_a_file_s_notes_warn_on_no_terminal(tmp_path):
+    """Pillow's warnings name no file."""
+    path = tmp_path / "p.jpg"
+    path.write_bytes(saved(Image.fromarray(RED_LEFT), "JPEG", exif=exif(271, 2, 500, struct.pack("<L", 4000))))
+    code = f"from prima_jax.studies.photographs import decode; print(decode({str(path)!r}, 'x').size)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("(4, 6)\n", "")
+
+
+def test_a_broken_text_block_of_a_png():
+    note = PngInfo()
+    note.add_text("Raw profile type exif", "\nexif\n      20\nzz not hex\n")
+    np.testing.assert_array_equal(np.asarray(decode(saved(Image.fromarray(RED_LEFT), "PNG", pnginfo=note), "x")), RED_LEFT)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_what_is_transparent_lies_on_white(kind):
+    """Alpha 0, 128 and 255 over red and over green: alpha * colour + (1 - alpha) * white, to a level of 256."""
+    colours = np.array([[[255, 0, 0, a] for a in (0, 128, 255)], [[0, 255, 0, a] for a in (0, 128, 255)]], np.uint8)
+    alpha = colours[..., 3:] / 255
+    expected = alpha * colours[..., :3] + (1 - alpha) * 255
+    found = np.asarray(
+        decode(saved(Image.fromarray(colours), kind, **({"lossless": True} if kind == "WEBP" else {})), "x"), float
+    )
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_a_transparent_colour_of_a_palette_lies_on_white():
+    image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    assert np.asarray(decode(saved(image, "PNG", transparency=bytes([0, 255])), "x")).tolist() == [[[255, 255, 255], [0, 0, 255]]]
+
+
+def test_a_damaged_file_of_any_kind_is_named():
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF"):
+        whole = saved(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)), kind)
+        for damaged in (b"", whole[:20], whole[: len(whole) // 2]):
+            with pytest.raises(UserError, match=r"^the photograph cannot be decoded"):
+                decode(damaged, "the photograph")
+
+
+def test_other_programs_are_not_started_for_a_file():
+    with pytest.raises(UserError, match="no image"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n", "x")
+
+
+def test_one_too_large_is_refused_before_its_pixels_are_read():
+    header = b"P6 14000 13000 255\n"  # 182 million pixels, none of which is there
+    with pytest.raises(UserError, match=r"x has 14000 x 13000 pixels, more than 178 million: save it smaller\."):
+        decode(header, "x")
