@@ -191,11 +191,11 @@ def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
 
 
 def report_reading(reading: LoadedStudy) -> None:
-    """Tells what was found in the study's folder; the names of what is missing go to a file."""
+    """Tells what was found in the study's folder, by line and column."""
     print(f"{reading.study.title}: {len(reading.records)} photographs read from {reading.folder}.", file=sys.stderr)
     if reading.missing_images:
-        lines = ", ".join(map(str, reading.missing_images[:3]))
-        print(f"{len(reading.missing_images)} rows have no photograph and are left out (lines {lines}, ...).", file=sys.stderr)
+        first = ", ".join(map(str, reading.missing_images[:3]))
+        print(f"{len(reading.missing_images)} rows have no photograph and are left out (lines {first}, ...).", file=sys.stderr)
     for column, group in spellings(reading.study, reading.records):
         alike = f"{len(group)} values differ in case and blanks alone and count as different ones"
         print(f"In column {column} {alike}; correct them if they are not ({shown(', '.join(group))}).", file=sys.stderr)
@@ -206,8 +206,8 @@ def report_reading(reading: LoadedStudy) -> None:
         )
     line_of = {record.id: line for record, line in zip(reading.records, reading.lines, strict=True)}
     for group in reading.identical:
-        lines = " = ".join(str(line_of[name]) for name in group)
-        print(f"Identical photographs, kept in one fold: lines {lines}.", file=sys.stderr)
+        same = " = ".join(str(line_of[name]) for name in group)
+        print(f"Identical photographs, kept in one fold: lines {same}.", file=sys.stderr)
 
 
 def _where(lines: list[tuple[int, int]]) -> str:
