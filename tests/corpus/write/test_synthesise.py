@@ -172,6 +172,14 @@ def test_an_answer_cannot_pose_as_another_writer_or_topic(server, folder, forged
     ] * 5
 
 
+def test_no_key_on_disk_whatever_the_server_says(server, folder):
+    server.answer = lambda request: Reply(status=418, message=f"your key is {KEY}")
+    told = run(folder)
+    assert "12 topics" not in told and "5 failed (the server refused the request: 5)" in told
+    for path in folder.path.iterdir():
+        assert KEY.encode() not in path.read_bytes()
+
+
 def test_a_line_cut_short_at_any_byte_costs_its_own_topic_alone(server, folder):
     run(folder, "openai:gpt-5")
     whole, newest = folder.drafts.read_bytes(), read_drafts(folder)
