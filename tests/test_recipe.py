@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
 
 from configs import aqua, corpus, my_cohort, pad_ufes_20
 from configs.aqua import get_config
@@ -139,20 +136,6 @@ def test_the_least_vocabulary_is_the_one_that_a_tokenizer_can_be_trained_with(tm
     train_tokenizer(["a cornea"], tmp_path / "263", vocabulary_size=263, answers=answers)
     with pytest.raises(UserError, match="263 or more"):
         train_tokenizer(["a cornea"], tmp_path / "262", vocabulary_size=262, answers=answers)
-
-
-@pytest.mark.parametrize("name", ["text", "llm"])
-def test_a_tokenizer_with_more_ids_than_the_model_has_embeddings_is_refused(
-    checkpoints: dict[str, str], name: str, tmp_path: Path
-):
-    folder = tmp_path / name
-    shutil.copytree(checkpoints[name], folder)
-    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a": 5000}, unk_token="[UNK]"))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    told = refusal(pretrained({**checkpoints, name: str(folder)}))
-    assert "up to 5000" in told and f"models.{name} has embeddings for " in told
-    Tokenizer(WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
-    check(pretrained({**checkpoints, name: str(folder)}))
 
 
 @pytest.mark.parametrize("name", ["text", "llm"])

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ __all__ = [
     "class_token_ids",
     "clause_words",
     "clauses",
-    "largest_token",
     "load_tokenizer",
     "sentence",
     "tokenize",
@@ -124,19 +122,6 @@ def load_tokenizer(folder: str | Path) -> Any:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # a broken file raises whatever its parser raises
         raise UserError(f"The tokenizer in {folder.absolute()} cannot be loaded ({error}); copy it anew.") from error
-
-
-def largest_token(path: Path) -> int:
-    """Returns the largest id in a tokenizer.json, -1 where it has none. Raises UserError for what is no tokenizer."""
-    try:
-        return _largest_token(path, path.stat().st_mtime_ns)
-    except Exception as error:  # as above
-        raise UserError(f"The tokenizer {path} cannot be loaded ({error}); copy it anew.") from error
-
-
-@cache
-def _largest_token(path: Path, _changed: int) -> int:
-    return max(Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True).values(), default=-1)
 
 
 def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Tokens:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from prima_jax.data.text import BYTES, SPECIALS, largest_token
+from prima_jax.data.text import BYTES, SPECIALS
 from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
 from prima_jax.models.checkpoint_files import PICKLES, Tensors, read_json, weight_files
@@ -153,21 +153,14 @@ def _check_vocabulary(recipe: Recipe, modules: dict[str, Any]) -> None:
     size = recipe.text.vocabulary_size
     least = BYTES + len(SPECIALS) + len(recipe.study.definition.get("classes", ()))
     for name in ("text", "llm"):
-        known = modules[name].config.vocab_size
-        weights = getattr(recipe.models, name).weights
-        if weights:
-            path = Path(weights) / "tokenizer.json"
-            if path.is_file() and (tokens := largest_token(path) + 1) > known:
-                raise UserError(
-                    f"{path} numbers its tokens from 0 up to {tokens - 1}, and models.{name} has embeddings for {known}: they "
-                    "belong to different models; fetch both anew."
-                )
+        if getattr(recipe.models, name).weights:
             continue
         if size < least:
             raise UserError(
                 f"text.vocabulary_size is {size}, and {least} or more are needed for the bytes, the special tokens and the "
                 f"classes, since models.{name} has no weights and hence no tokenizer: set --config.text.vocabulary_size."
             )
+        known = modules[name].config.vocab_size
         if known < size:
             raise UserError(
                 f"models.{name}.architecture.vocab_size is {known}, less than text.vocabulary_size {size}: make it as large."
