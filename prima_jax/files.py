@@ -1,6 +1,7 @@
 """Files and folders that are there whole or not at all, however a process ends, and a lock that it cannot leave behind."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -14,7 +15,11 @@ from filelock import FileLock
 
 from prima_jax.errors import UserError
 
-__all__ = ["folder_lock", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["check_sealed", "digest", "folder_lock", "seal", "whole_file", "whole_folder", "write_whole"]
+
+
+SEAL = "sha256"
+"""The file in a folder that holds its digest."""
 
 
 def write_whole(path: Path, content: bytes | Iterable[bytes], *, read_only: bool = False) -> None:
@@ -48,6 +53,33 @@ def whole_file(path: Path, *, read_only: bool = False) -> Iterator[Path]:
         ) from error
 
 
+def digest(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, or of the names and bytes of all files in a folder, in hexadecimal.
+
+    Raises OSError where it cannot be read.
+    """
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name != SEAL)
+    return hashlib.sha256("\n".join(f"{digest(path / name)} {name}" for name in names).encode()).hexdigest()
+
+
+def seal(folder: Path) -> None:
+    """Writes a folder's digest into it, once all is there."""
+    write_whole(folder / SEAL, digest(folder).encode())
+
+
+def check_sealed(folder: Path) -> None:
+    """Raises UserError where a folder that was sealed is no longer as it was."""
+    try:
+        whole = (folder / SEAL).read_text(encoding="utf-8", errors="replace") == digest(folder)
+    except OSError:
+        whole = False
+    if not whole:
+        raise UserError(f"{folder} is not as it was written: delete it and give the same command again, which makes it anew.")
+
+
 @contextmanager
 def folder_lock(folder: str | Path, *, waits: bool = True) -> Iterator[None]:
     """Locks a folder, which is made where it is not there, for one process at a time; the others wait for their turn.
@@ -75,7 +107,7 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
         prefix = f".{target.name}.{os.getpid()}@{socket.gethostname()}."
         temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         yield temporary
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~_umask())  # tempfile's own folders are for their owner alone
         try:
             os.replace(temporary, target)
         except OSError:
@@ -88,6 +120,11 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    os.umask(mask := os.umask(0o077))
+    return mask
 
 
 def _remove_stale(target: Path) -> None:

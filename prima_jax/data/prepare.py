@@ -14,7 +14,7 @@ import numpy as np
 
 from prima_jax.data.images import decode
 from prima_jax.errors import UserError
-from prima_jax.files import whole_folder
+from prima_jax.files import check_sealed, seal, whole_folder
 from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.studies.study import Record, Study
 
@@ -74,6 +74,9 @@ def prepare(reading: LoadedStudy, cache: str | Path, *, size: int) -> Prepared:
     if not folder.is_dir():
         with whole_folder(folder) as temporary:
             _write(reading, temporary, size)
+            seal(temporary)
+    else:
+        check_sealed(folder)
     return Prepared(reading.study, reading.records, _open(folder, len(reading.records)))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from prima_jax.errors import UserError
-from prima_jax.files import whole_folder
+from prima_jax.files import SEAL, check_sealed, seal, whole_folder
 from prima_jax.studies.study import Attribute, Study, Value
 
 __all__ = [
@@ -118,6 +118,8 @@ def load_tokenizer(folder: str | Path) -> Any:
     folder = Path(folder)
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"No tokenizer in {folder.absolute()}: expected tokenizer.json and tokenizer_config.json there.")
+    if (folder / SEAL).exists():  # one of ours
+        check_sealed(folder)
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # a broken file raises whatever its parser raises
@@ -198,3 +200,4 @@ def _save(tokenizer: Tokenizer, folder: Path) -> None:
             wrapped.save_pretrained(str(temporary))
         except Exception as error:  # what tokenizers makes of a full disk has no type of its own
             raise OSError(str(error)) from error
+        seal(temporary)

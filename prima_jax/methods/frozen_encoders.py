@@ -67,14 +67,13 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     """
     context = bench.context
     backbone, folder = context.image_encoder, context.place("frozen_tokens")
-    path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npz"
-    with folder_lock(folder):
-        if not path.exists():
-            tokens = class_and_mean_tokens(context, backbone.variables)
-            with whole_file(path) as part, part.open("wb") as file:
-                np.savez(file, allow_pickle=False, tokens=tokens)
-    with np.load(path) as stored:
-        return np.asarray(stored["tokens"])
+    path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npy"
+    shape = (len(context.prepared.records), 2 * backbone.module.config.hidden_size)
+
+    def parts() -> Iterator[tuple[Any, np.ndarray]]:
+        yield slice(None), class_and_mean_tokens(context, backbone.variables)
+
+    return np.asarray(stored_table(path, shape, "float32", parts, shape[0], "image"))
 
 
 def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A file of features, whole or not at all: an array that is written part by part and then read as a memory map."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from prima_jax.errors import UserError
-from prima_jax.files import folder_lock
+from prima_jax.files import digest, folder_lock, write_whole
 from prima_jax.progress import progress_bar
 
 __all__ = ["Parts", "stored_table"]
 
+_checked: set[Path] = set()
+"""The files that this process has written, or found as they were written."""
 Parts = Callable[[], Iterator[tuple[Any, np.ndarray]]]
 """Computes an array: where each part goes, and its values."""
 
@@ -22,14 +25,27 @@ def stored_table(
 ) -> np.ndarray:
     """Returns the array in a file, read-only; written first where it is not there, in the place of the files `replaces`.
 
-    count: how many of `unit` the parts are in all, zero elsewhere. Raises UserError where there is no room.
+    One that is not as it was written is computed anew: looked at once in a process. count: how many of `unit` the parts are in
+    all, zero elsewhere. Raises UserError where there is no room.
     """
     with folder_lock(path.parent):
+        if path not in _checked and path.exists() and not _is_whole(path):
+            print(f"{path} is not as it was written; it is computed anew.", file=sys.stderr)
+            path.unlink()
         if not path.exists():
             for old in path.parent.glob(replaces) if replaces else ():
                 old.unlink()
             _write(path, shape, dtype, parts, count, unit)
+            write_whole(path.with_suffix(".sha256"), digest(path).encode())
+        _checked.add(path)
     return np.load(path, mmap_mode="r")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return path.with_suffix(".sha256").read_bytes() == digest(path).encode()
+    except OSError:
+        return False
 
 
 def _write(path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: int, unit: str) -> None:

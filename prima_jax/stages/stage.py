@@ -11,7 +11,8 @@ import jax
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.files import folder_lock, write_whole
+from prima_jax.files import digest, folder_lock, write_whole
+from prima_jax.json_text import read_object
 from prima_jax.stages.context import StageCost, Workspace
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import BatchIterator, Loss, Objective, Trained, make_step, train
@@ -70,8 +71,8 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
             if done is None:
                 trained = _train(stage, training(), rates)
                 save_tree(stage.folder / "trained", trained.tree)
-                write_done(stage.folder, seconds=trained.seconds, code=CODE)
-    tree = trained.tree if done is None else _read(stage)
+                write_done(stage.folder, seconds=trained.seconds, code=CODE, trained=digest(stage.folder / "trained"))
+    tree = trained.tree if done is None else _read(stage, done)
     seconds = trained.seconds if done is None else done["seconds"]
     count = sum(leaf.size for leaf in jax.tree.leaves(tree)) if stage.settings.epochs else 0
     code = CODE if done is None else done.get("code", "not noted")
@@ -82,15 +83,18 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
 
 def load_stage(stage: Stage) -> Any:
     """Returns the trained tree of a finished stage; never trains. Raises UserError where it is not finished."""
-    if read_done(stage.folder) is None:
+    done = read_done(stage.folder)
+    if done is None:
         raise UserError(f"{stage.folder} is not finished: give the command that made it again, which goes on to its end.")
-    return _read(stage)
+    return _read(stage, done)
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
     """What a finished piece of work noted about itself, None if it is not finished."""
     path = folder / "done.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    return read_object(path, f"delete {folder} and give the same command again, which computes it anew.")
 
 
 def write_done(folder: Path, **notes: Any) -> None:
@@ -98,8 +102,17 @@ def write_done(folder: Path, **notes: Any) -> None:
     write_whole(folder / "done.json", json.dumps(notes, sort_keys=True).encode())
 
 
-def _read(stage: Stage) -> Any:
-    return jax.device_get(load_tree(stage.folder / "trained", stage.initial()))
+def _read(stage: Stage, done: dict[str, Any]) -> Any:
+    folder = stage.folder / "trained"
+    try:
+        whole = done.get("trained") == digest(folder)
+    except OSError:
+        whole = False
+    if not whole:
+        raise UserError(
+            f"{folder} is not as it was written: delete {stage.folder} and give the same command again, which trains it anew."
+        )
+    return jax.device_get(load_tree(folder, stage.initial()))
 
 
 def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained:
