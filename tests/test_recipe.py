@@ -15,6 +15,7 @@ from tokenizers.models import WordLevel
 
 from configs import aqua, corpus, my_cohort, pad_ufes_20
 from configs.aqua import get_config
+from configs.common import paper_recipe
 from prima_jax.errors import UserError
 from prima_jax.recipe.check import check
 from prima_jax.recipe.fields import Recipe
@@ -41,6 +42,17 @@ def refusal(found: ConfigDict) -> str:
     assert said.endswith(".")
     assert "\n" not in said
     return said
+
+
+def test_a_cohort_s_own_config_needs_no_more_than_the_recipe_of_the_paper():
+    """A plain run's rows, seeds and baselines belong to it; one that is built from nothing is told what it lacks."""
+    cohort = pad_ufes_20.small(paper_recipe(my_cohort.STUDY, group="subject", folder="data"))
+    check(cohort)
+    assert cohort.table.number == 0
+    for section in ("table", "baselines"):
+        without = cohort.copy_and_resolve_references().unlock()
+        del without[section]
+        assert f"lacks {section}" in refusal(without)
 
 
 @pytest.fixture(scope="module")
