@@ -1,7 +1,7 @@
 """The AQUA study: what each column of its manifest.csv means. Copy this file to describe a cohort of your own.
 
 The folder holds `manifest.csv` (one row per photograph, the risk factors repeated on every row of an eye) and the
-photographs in `images/`. Order matters in `classes` (columns of every table) and `views` (order in which an eye's scans
+photographs in `images/`. Order matters in `classes` (columns of every table) and `image_types` (order in which an eye's scans
 are shown to the LLM), so both are pairs (value in the file, its words), not mappings.
 """
 
@@ -22,8 +22,8 @@ def get_study() -> dict:
         "image_column": "image",
         "subject_columns": ("subject",),
         "unit_columns": ("subject", "eye"),
-        "view_column": "illumination",
-        "views": (("white", "diffuse white light"), ("blue", "diffuse blue light"), ("scatter", "sclerotic scatter")),
+        "image_type_column": "illumination",
+        "image_types": (("white", "diffuse white light"), ("blue", "diffuse blue light"), ("scatter", "sclerotic scatter")),
         "missing": ("", "NA", "unknown"),
         "attributes": (
             # Signs that a clinician wrote down and that a photograph can show.

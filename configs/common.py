@@ -115,7 +115,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     )
     config.features = ConfigDict(
         {  # what stage 3 trains on; the paper is silent
-            "views": 4,  # stored views of each photograph: the whole one, and augmented ones
+            "views": 4,  # stored copies of each photograph: the whole one, and augmented ones
             "test_views": 1,  # how many of these are shown at test time: the whole one, then augmented ones
             "text_views": 4,  # stored versions of each sentence: all known fields, and some of them left out
             "text_dropout": 0.2,  # the rate of omitted attributes, in the version with the fewest

@@ -126,9 +126,9 @@ def _records(study: Study, number: int, case: NewCase) -> list[Record]:
         raise UserError(f"Case {number + 1} has no photograph: give it one or more.")
     unit, records = f"case {number + 1}", []
     for position, (named, file) in enumerate(case.images):
-        view = next(iter(study.views)) if len(study.views) == 1 else named
-        if study.views and view not in study.views:
-            raise UserError(f"--image={file}: say which view it is, as VIEW:FILE with one of {', '.join(study.views)}.")
+        view = next(iter(study.image_types)) if len(study.image_types) == 1 else named
+        if study.image_types and view not in study.image_types:
+            raise UserError(f"--image={file}: say which view it is, as VIEW:FILE with one of {', '.join(study.image_types)}.")
         records.append(Record(f"{unit}, photograph {position + 1}", str(file), unit, unit, _UNKNOWN, view, fields))
     return records
 

@@ -47,7 +47,7 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
 
     model = load(run)
     names = model.study.class_names
-    mean = model.predict([NewCase([_view_and_file(image, tuple(model.study.views)) for image in images], metadata)])[0]
+    mean = model.predict([NewCase([_view_and_file(image, tuple(model.study.image_types)) for image in images], metadata)])[0]
     return {
         "study": model.study.name,
         "synthetic": model.synthetic,

@@ -141,7 +141,7 @@ def test_the_example_of_a_manifest_can_be_read(tmp_path, number, config):
         Image.new("RGB", (8, 8), (40 * shade, 0, 0)).save(tmp_path / "images" / row["image"])
     study = study_from_config(load(config).study.definition)
     assert len(read(study, tmp_path).records) == len(rows) == 5
-    columns = {study.image_column, study.label_column, study.view_column, *study.subject_columns, *study.unit_columns}
+    columns = {study.image_column, study.label_column, study.image_type_column, *study.subject_columns, *study.unit_columns}
     assert set(rows[0]) == {*columns, *(a.column for a in study.attributes)} - {""}
 
 

@@ -45,7 +45,7 @@ class StudyBuilder(tfds.core.GeneratorBasedBuilder):
                 "record": tfds.features.Text(),
                 "unit": tfds.features.Text(),
                 "subject": tfds.features.Text(),
-                "view": tfds.features.Text(),
+                "image_type": tfds.features.Text(),
                 "label": tfds.features.ClassLabel(names=list(self._reading.study.class_names)),
                 "metadata": tfds.features.Text(),
             }
@@ -97,7 +97,7 @@ def _example(record: Record, image: bytes) -> dict[str, Any]:
         "record": record.id,
         "unit": record.unit,
         "subject": record.subject,
-        "view": record.view,
+        "image_type": record.image_type,
         "label": record.label,
         "metadata": json.dumps(dict(record.fields)),
     }

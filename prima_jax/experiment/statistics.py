@@ -47,7 +47,7 @@ def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[
 
 
 def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The groupings that a table asks for: attributes by name, photographs or views, and whether each block is filled in."""
+    """The groupings that a table asks for: attributes by name, image types, and whether each block is filled in."""
     study, records = context.prepared.study, context.prepared.records
     fields = [records[case.row].fields for case in cases]
     names = [case.name for case in cases]
@@ -63,15 +63,15 @@ def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequenc
     for block in dict.fromkeys(a.block for a in study.attributes if a.block):
         of_block = [a.name for a in study.attributes if a.block == block]
         found[block] = dict(zip(names, form_groups(fields, of_block), strict=True))
-    if study.views:
+    if study.image_types:
         found["photographs"] = {case.name: _photographs(context, case) for case in cases}
     return found
 
 
 def _photographs(context: Context, case: Case) -> str:
     """The kinds of photograph that a case has."""
-    views = context.prepared.study.views
-    shown = dict.fromkeys(context.prepared.records[p].view for slot in case.slots for p in slot)
+    views = context.prepared.study.image_types
+    shown = dict.fromkeys(context.prepared.records[p].image_type for slot in case.slots for p in slot)
     return " + ".join(name for raw, name in views.items() if raw in shown)
 
 

@@ -62,12 +62,12 @@ def attention_maps(context: Context, fold: Fold, tokenizers: Tokenizers, *, exch
 
 
 def others(records: Sequence[Record], positions: list[int]) -> list[int]:
-    """Returns for each of these records the next one of the same view and another subject, or itself if there is none."""
+    """Returns for each of these records the next one of the same image type and another subject, or itself if there is none."""
     partners = []
     for place, position in enumerate(positions):
         own = records[position]
         following = (positions[(place + step) % len(positions)] for step in range(1, len(positions)))
-        fit = (p for p in following if records[p].view == own.view and records[p].subject != own.subject)
+        fit = (p for p in following if records[p].image_type == own.image_type and records[p].subject != own.subject)
         partners.append(next(fit, position))
     return partners
 

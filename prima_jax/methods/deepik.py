@@ -96,8 +96,8 @@ def coarse_level(context: Context) -> tuple[int, np.ndarray]:
             )
         of = {label: number for number, group in enumerate(groups) for label in group}
         return len(groups), np.array([of[study.class_names[record.label]] for record in records])
-    views = tuple(study.views) or ("",)
-    return len(views), np.array([views.index(record.view) for record in records])
+    views = tuple(study.image_types) or ("",)
+    return len(views), np.array([views.index(record.image_type) for record in records])
 
 
 def two_level_loss(

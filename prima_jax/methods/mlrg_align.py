@@ -45,7 +45,7 @@ class Views(NamedTuple):
     images: np.ndarray
     """[R, stored views, 1 + K, d]."""
     kinds: np.ndarray
-    """int [R]: the kind of each photograph, by the order of study.views."""
+    """int [R]: the kind of each photograph, by the order of study.image_types."""
     together: list[list[int]]
     """For each photograph the positions of its unit's, itself among them."""
     width: int
@@ -55,8 +55,8 @@ class Views(NamedTuple):
 def unit_views(bench: Bench) -> Views:
     """Units lie in one fold, so that no view of a training photograph is held out."""
     context, records = bench.context, bench.context.prepared.records
-    names = list(context.prepared.study.views)
-    kinds = np.array([names.index(r.view) if names else 0 for r in records], np.int32)
+    names = list(context.prepared.study.image_types)
+    kinds = np.array([names.index(r.image_type) if names else 0 for r in records], np.int32)
     together = [context.units[r.unit] for r in records]
     width = min(context.config.baselines.mlrg.views, max(map(len, together)))
     return Views(frozen_encoders.image_tokens(bench), kinds, together, width)
@@ -190,5 +190,5 @@ def objective(encoder: Any, settings: Any) -> Any:
 def make_encoder(context: Context) -> Any:
     """The encoder of views on this run's frozen tokens."""
     settings = context.config.baselines.mlrg
-    kinds = max(1, len(context.prepared.study.views))
+    kinds = max(1, len(context.prepared.study.image_types))
     return ViewEncoder(settings.width, settings.layers, settings.heads, kinds, context.config.remat)

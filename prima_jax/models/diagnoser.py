@@ -18,13 +18,13 @@ __all__ = ["Features", "Projector", "Sequence", "positions", "special_tokens"]
 Array = jax.Array | np.ndarray
 
 
-def special_tokens(views: tuple[str, ...]) -> dict[str, str]:
+def special_tokens(image_types: tuple[str, ...]) -> dict[str, str]:
     """Returns the learnable special tokens, and the words whose mean LLM embedding initialises each.
 
     Every image type has a start token of its own.
     """
     return {
-        **{f"<|img_start_{i}|>": f"start of the {view} image" for i, view in enumerate(views)},
+        **{f"<|img_start_{i}|>": f"start of the {image_type} image" for i, image_type in enumerate(image_types)},
         "<|img_end|>": "end of the image",
         "<|text_start|>": "start of the clinical record",
         "<|text_end|>": "end of the clinical record",

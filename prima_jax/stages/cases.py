@@ -31,7 +31,7 @@ def case_views(context: Context) -> tuple[str, ...]:
     """The names of a case's slots."""
     if context.config.diagnose.case == "record":
         return ("clinical",)
-    return tuple(context.prepared.study.views.values()) or ("clinical",)
+    return tuple(context.prepared.study.image_types.values()) or ("clinical",)
 
 
 def all_cases(context: Context) -> list[Case]:
@@ -41,10 +41,10 @@ def all_cases(context: Context) -> list[Case]:
         return [Case(r.id, r.unit, r.subject, r.label, i, ((i,),)) for i, r in enumerate(records)]
     if kind != "unit":
         raise UserError(f'diagnose.case is "record" or "unit", not {kind!r}.')
-    views = tuple(context.prepared.study.views) or ("",)
+    views = tuple(context.prepared.study.image_types) or ("",)
     cases = []
     for unit, positions in context.units.items():
-        slots = tuple(tuple(p for p in positions if records[p].view == view) for view in views)
+        slots = tuple(tuple(p for p in positions if records[p].image_type == view) for view in views)
         first = records[positions[0]]
         cases.append(Case(unit, unit, first.subject, first.label, positions[0], slots))
     return cases

@@ -38,7 +38,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
 
     A folder that is marked as synthetic is read as a synthetic study, and its title says so.
 
-    Raises UserError for: no folder or manifest, columns that are missing or there twice, an unknown class, view or
+    Raises UserError for: no folder or manifest, columns that are missing or there twice, an unknown class, image type or
     category, a number that is none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands
     in two rows, a unit with two diagnoses or two subjects.
     """
@@ -138,7 +138,7 @@ def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
     expected = [study.image_column, study.label_column, *study.subject_columns, *study.unit_columns]
-    expected += [study.view_column] if study.view_column else []
+    expected += [study.image_type_column] if study.image_type_column else []
     expected += [attribute.column for attribute in study.attributes]
     absent = [column for column in dict.fromkeys(expected) if column not in present]
     if absent:
@@ -157,9 +157,9 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
         if not row[column]:
             raise UserError(f"{where}: the column {column} is empty; every photograph needs a value there.")
     label = _known(row[study.label_column], study.classes, where, study.label_column, "class")
-    view = row[study.view_column] if study.view_column else ""
-    if study.views:
-        _known(view, study.views, where, study.view_column, "view")
+    image_type = row[study.image_type_column] if study.image_type_column else ""
+    if study.image_types:
+        _known(image_type, study.image_types, where, study.image_type_column, "image type")
     fields = parse_fields(study, {a.name: row[a.column] for a in study.attributes}, where)
     image = _find_image(study, folder, row[study.image_column])
     if image is None:
@@ -173,7 +173,7 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
         unit="/".join(row[column] for column in study.unit_columns),
         subject="/".join(row[column] for column in study.subject_columns),
         label=label,
-        view=view,
+        image_type=image_type,
         fields=fields,
     )
 

@@ -1,4 +1,4 @@
-"""A study is data: its classes, attributes, unit and views. No other module distinguishes cohorts."""
+"""A study is data: its classes, attributes, unit and image types. No other module distinguishes cohorts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -54,8 +54,8 @@ class Record:
     """The unit that is split and diagnosed: a lesion, or an eye."""
     subject: str
     label: int
-    view: str
-    """The kind of photograph, e.g. the illumination; the empty string where a study has only one."""
+    image_type: str
+    """The kind of photograph, e.g. the illumination; the empty string if the study has only one."""
     fields: Mapping[str, Value]
 
 
@@ -77,9 +77,9 @@ class Study:
     """Folders under the study's folder that are searched for a photograph, in this order."""
     image_suffixes: tuple[str, ...] = ()
     """Suffixes tried in place of the one in the file, e.g. (".png", ".jpg"). Empty: the name as it stands."""
-    view_column: str = ""
-    views: Mapping[str, str] = field(default_factory=dict)
-    """Raw view in the file -> its name, in the order in which a unit's scans are shown to the LLM."""
+    image_type_column: str = ""
+    image_types: Mapping[str, str] = field(default_factory=dict)
+    """Raw image type in the file -> its name, in the order in which a unit's photographs are shown to the LLM."""
     missing: tuple[str, ...] = ("",)
     """Raw values that mean: not known."""
     skip_missing_images: bool = False

@@ -16,6 +16,8 @@ __all__ = ["load_study", "study_from_config"]
 KINDS = ("category", "number", "yes_no")
 ONLY_READ_BY = {"values": "category", "bins": "number", "negative": "yes_no"}
 """Keys of an attribute that mean something for one kind alone."""
+_RENAMED = {"views": "image_types", "view_column": "image_type_column"}
+"""Former keys of a study, which configs and finished runs may still have."""
 
 
 def load_study(config: ConfigDict) -> Study:
@@ -26,14 +28,14 @@ def load_study(config: ConfigDict) -> Study:
 def study_from_config(config: Mapping[str, Any]) -> Study:
     """Builds a study from a mapping (or ConfigDict) with the keys of `Study`; `attributes` is a sequence of mappings.
 
-    `classes`, `views` and `values` are mappings or, since a ConfigDict sorts its keys, sequences of pairs. An
+    `classes`, `image_types` and `values` are mappings or, since a ConfigDict sorts its keys, sequences of pairs. An
     attribute's `column` is its name unless said otherwise. Raises UserError for unknown and missing keys (it lists the
     known ones), a value or template that cannot be meant, and a shown attribute that gives the diagnosis away.
     """
     values = _checked(config, Study, "study", given={})
     described = _sequence(values["attributes"], "study.attributes", "a tuple of mappings")
     values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(described))
-    for key in ("classes", "views"):
+    for key in ("classes", "image_types"):
         values[key] = _pairs(values.get(key, {}), f"study.{key}")
     for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing"):
         if key in values:
@@ -47,8 +49,9 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
 def _check(study: Study) -> None:
     if len(study.classes) < 2:
         raise UserError(f"study.classes should name two classes or more, not {len(study.classes)}.")
-    if bool(study.view_column) != bool(study.views):
-        given, absent = ("view_column", "views") if study.view_column else ("views", "view_column")
+    if bool(study.image_type_column) != bool(study.image_types):
+        pair = ("image_type_column", "image_types")
+        given, absent = pair if study.image_type_column else pair[::-1]
         raise UserError(f"study.{given} is given without study.{absent}; give both, or neither.")
     names = [attribute.name for attribute in study.attributes]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -111,11 +114,12 @@ def _checked(config: Any, kind: type, where: str, given: Mapping[str, Any]) -> d
         raise UserError(
             f"{where} should be a mapping with the keys of {kind.__name__}, not {config!r}; configs/aqua_study.py has an example."
         )
+    config = {_RENAMED.get(key, key): config[key] for key in config}
     known = {field.name: field for field in fields(kind)}
     unknown = [str(key) for key in config if key not in known]
     if unknown:
         raise UserError(f"{where} has no key {', '.join(unknown)}; known are {', '.join(known)}.")
-    values = {**given, **{key: config[key] for key in config}}
+    values = {**given, **config}
     absent = [
         key for key, field in known.items() if key not in values and field.default is MISSING and field.default_factory is MISSING
     ]

@@ -20,8 +20,8 @@ STUDY = Study(
     image_column="image",
     subject_columns=("subject",),
     unit_columns=("subject", "eye"),
-    view_column="view",
-    views={"white": "white light", "blue": "blue light"},
+    image_type_column="view",
+    image_types={"white": "white light", "blue": "blue light"},
     missing=("", "UNK"),
     attributes=(
         Attribute("sex", "sex", "category", "A {value}.", values={"F": "woman", "M": "man"}, block="form"),

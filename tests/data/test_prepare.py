@@ -34,7 +34,7 @@ def test_the_source_follows_the_records(prepared):
     for position, record in enumerate(prepared.records):
         stored = prepared.source[position]
         assert stored["record"].decode() == record.id and stored["unit"].decode() == record.unit
-        assert stored["label"] == record.label and stored["view"].decode() == record.view
+        assert stored["label"] == record.label and stored["image_type"].decode() == record.image_type
     assert [[r.id for r in prepared.records].index(f"p{n}.png") for unit in UNITS for n in unit] == list(range(6))
 
 

@@ -318,7 +318,7 @@ def test_qwen3s_ids_are_within_every_published_size(qwen3):
 def test_special_tokens_are_new_to_the_llm_and_start_apart(qwen3, name):
     """Each starts from the mean of its words' embeddings, in which order is lost: no two may have the same tokens."""
     study, config = STUDIES[name]
-    views = tuple(study.views.values()) if config.diagnose.case == "unit" and study.views else ("clinical",)
+    views = tuple(study.image_types.values()) if config.diagnose.case == "unit" and study.image_types else ("clinical",)
     names = special_tokens(views)
     assert len(names) == len(views) + 4
     vocabulary = qwen3.raw.get_vocab(with_added_tokens=True)

@@ -97,7 +97,7 @@ def test_exchanged_words_look_at_the_photograph_of_another_subject(bench):
     assert max(np.abs(a.attention - b.attention).max() for a, b in zip(own, swapped, strict=True)) > 1e-4
     spoken = sorted({look.record for look in own})
     for position, other in zip(spoken, others(records, spoken), strict=True):
-        assert records[other].view == records[position].view and records[other].subject != records[position].subject
+        assert records[other].image_type == records[position].image_type and records[other].subject != records[position].subject
     # A copy of the study in which every photograph is that of its partner gives the very same attention without exchange.
     partner = dict(zip(spoken, others(records, spoken), strict=True))
     images = {p: context.prepared.image(partner.get(p, p)) for p in range(len(records))}

@@ -27,7 +27,7 @@ def records(tmp_path):
         folder.mkdir(parents=True)
         Image.fromarray(mask).save(folder / f"{SIGN}.png")
     names = [f"eye_{number}" for number in range(len(PLACES))]
-    return [Record(id=n, image=f"images/{n}.png", label=0, unit=n, subject=n, view="", fields={}) for n in names]
+    return [Record(id=n, image=f"images/{n}.png", label=0, unit=n, subject=n, image_type="", fields={}) for n in names]
 
 
 def maps(patches, attribute="infiltrate_location"):

@@ -67,7 +67,11 @@ def test_the_coarse_level_is_the_kind_of_photograph_or_the_groups(study, tmp_pat
     bench, *_ = make_bench(study, tmp_path / "views", **ONE_LAYER)
     records = bench.context.prepared.records
     count, labels = coarse_level(bench.context)
-    assert count == 3 and {records[i].view: label for i, label in enumerate(labels)} == {"white": 0, "blue": 1, "scatter": 2}
+    assert count == 3 and {records[i].image_type: label for i, label in enumerate(labels)} == {
+        "white": 0,
+        "blue": 1,
+        "scatter": 2,
+    }
     bench, *_ = make_bench(study, tmp_path / "groups", baselines__deepik__groups=(("fungal",), ("bacterial",)), **ONE_LAYER)
     count, labels = coarse_level(bench.context)
     assert count == 2 and labels.tolist() == [1 - record.label for record in records]

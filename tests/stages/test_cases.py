@@ -24,13 +24,13 @@ def test_a_unit_case_holds_each_of_its_photographs_in_the_slot_of_its_view(study
     records, cases = context.prepared.records, all_cases(context)
     assert [c.name for c in cases] == list(dict.fromkeys(r.unit for r in records))
     assert sorted(p for c in cases for slot in c.slots for p in slot) == list(range(len(records)))
-    views = list(context.prepared.study.views)
+    views = list(context.prepared.study.image_types)
     for case in cases:
         assert {records[p].unit for slot in case.slots for p in slot} == {case.unit}
         assert records[case.row].unit == case.unit and records[case.row].label == case.label
         for view, slot in zip(views, case.slots, strict=True):
-            assert all(records[p].view == view for p in slot)
-    assert case_views(context) == tuple(context.prepared.study.views.values())
+            assert all(records[p].image_type == view for p in slot)
+    assert case_views(context) == tuple(context.prepared.study.image_types.values())
     assert any(() in case.slots for case in cases), "the tiny study should have an eye that lacks an illumination"
 
 

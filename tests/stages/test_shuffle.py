@@ -21,7 +21,7 @@ def fields(record):
 @pytest.mark.parametrize("what", ["metadata", "images"])
 def test_photographs_and_units_stay_where_they_are(study, what):
     before, after = study.prepared.records, shuffled(study.prepared.records, what, seed=0)
-    for name in ("id", "image", "unit", "view", *(["subject", "label"] if what == "metadata" else [])):
+    for name in ("id", "image", "unit", "image_type", *(["subject", "label"] if what == "metadata" else [])):
         assert [getattr(r, name) for r in before] == [getattr(r, name) for r in after]
 
 
@@ -46,7 +46,7 @@ def test_shuffled_metadata_leaves_label_and_photograph_together(study):
 
 def test_shuffled_labels_move_alone_and_as_a_whole_unit(study):
     before, after = study.prepared.records, shuffled(study.prepared.records, "labels", seed=0)
-    for name in ("id", "image", "unit", "view", "subject", "fields"):
+    for name in ("id", "image", "unit", "image_type", "subject", "fields"):
         assert [getattr(r, name) for r in before] == [getattr(r, name) for r in after]
     assert all(len(labels) == 1 for labels in by_unit(after, lambda r: r.label).values())
     old, new = (sorted(min(labels) for labels in by_unit(part, lambda r: r.label).values()) for part in (before, after))

@@ -21,7 +21,7 @@ def test_records_follow_the_file_and_leave_out_what_is_missing(tmp_path):
     reading = read(STUDY, write_cohort(tmp_path))
     assert [r.id for r in reading.records] == [row[0] for row in ROWS]
     first, third, fourth, fifth = (reading.records[n] for n in (0, 2, 3, 4))
-    assert (first.unit, first.subject, first.label, first.view) == ("s0/L", "s0", 0, "white")
+    assert (first.unit, first.subject, first.label, first.image_type) == ("s0/L", "s0", 0, "white")
     assert first.image == "images/p0.png"
     assert first.fields == {"sex": "woman", "age": 35.0, "size": 1.5, "pain": True, "biopsy": False}
     assert "size" not in third.fields and third.fields["pain"] is False
@@ -51,7 +51,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     ("rows", "told"),
     [
         (changed(2, "diagnosis", "c"), ["line 4", "unknown class 'c'", "known are a, b"]),
-        (changed(1, "view", "green"), ["line 3", "unknown view 'green'", "white, blue"]),
+        (changed(1, "view", "green"), ["line 3", "unknown image type 'green'", "white, blue"]),
         (changed(0, "sex", "X"), ["line 2", "unknown value 'X'", "column sex", "F, M"]),
         (changed(0, "age", "old"), ["line 2", "age should be a number, not 'old'"]),
         (changed(0, "age", "nan"), ["line 2", "age should be a number, not 'nan'"]),

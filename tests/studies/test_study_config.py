@@ -29,7 +29,7 @@ def attribute(**changes):
 def test_the_smallest_config_makes_a_study():
     study = study_from_config(config())
     assert study.class_names == ("y", "n")
-    assert study.unit_columns == ("id",) and study.manifest == "manifest.csv" and study.views == {}
+    assert study.unit_columns == ("id",) and study.manifest == "manifest.csv" and study.image_types == {}
     assert study.attributes[0].column == "age" and study.attributes[0].bins == (40.0, 60.0)
 
 
@@ -38,8 +38,15 @@ def test_aqua_is_the_same_from_a_config_dict_and_keeps_its_orders():
     assert study_from_config(ConfigDict(get_study())) == study
     assert study.class_names == ("bacterial", "fungal")
     # A ConfigDict sorts its keys; the illuminations must not come out as blue, scatter, white.
-    assert list(study.views) == ["white", "blue", "scatter"]
+    assert list(study.image_types) == ["white", "blue", "scatter"]
     assert study.unit_columns == ("subject", "eye")
+
+
+def test_the_former_keys_of_image_types_are_still_read():
+    former = {"image_types": "views", "image_type_column": "view_column"}
+    assert study_from_config({former.get(key, key): value for key, value in get_study().items()}) == study_from_config(
+        get_study()
+    )
 
 
 def test_some_signs_of_aqua_are_visual_and_no_history_is():
@@ -87,8 +94,8 @@ def test_some_signs_of_aqua_are_visual_and_no_history_is():
         (config(attributes=5), "study.attributes should be a tuple of mappings, not 5"),
         (config(classes=5), "study.classes should be a mapping or pairs .* not 5"),
         (config(unit_columns=5), "study.unit_columns should be a tuple of texts, not 5"),
-        (config(view_column="light"), "study.view_column is given without study.views"),
-        (config(views={"w": "white"}), "study.views is given without study.view_column"),
+        (config(image_type_column="light"), "study.image_type_column is given without study.image_types"),
+        (config(image_types={"w": "white"}), "study.image_types is given without study.image_type_column"),
     ],
 )
 def test_a_wrong_config_is_told_in_one_sentence(wrong, told):

@@ -1,4 +1,4 @@
-"""Draws the synthetic study's photographs: a schematic slit-lamp view of an eye, and the mask of every sign in it."""
+"""Draws the synthetic study's photographs: a schematic slit-lamp photograph of an eye, and the mask of every sign in it."""
 
 from dataclasses import dataclass, field
 
@@ -38,7 +38,7 @@ INK: dict[str, dict[str, Color]] = {
 class _Canvas:
     """One photograph being drawn: x, y in -1..1 over the picture; u, v and rho, theta in radii of the cornea."""
 
-    view: str
+    image_type: str
     pixel: float
     x: np.ndarray
     y: np.ndarray
@@ -59,11 +59,11 @@ class _Canvas:
 
     def anatomy(self, coverage: np.ndarray, color: Color | np.ndarray, opacity: float = 1.0) -> None:
         """Paints normal anatomy in the illumination of the photograph."""
-        self.paint(coverage, _lit(np.asarray(color, np.float32), self.view), opacity)
+        self.paint(coverage, _lit(np.asarray(color, np.float32), self.image_type), opacity)
 
     def sign(self, name: str, coverage: np.ndarray, ink: str, opacity: float) -> None:
         """Paints a sign of disease and keeps its mask; fluorescein only stains what lies below."""
-        self.paint(coverage, INK[ink][self.view], opacity, stain=name == "epithelial_defect")
+        self.paint(coverage, INK[ink][self.image_type], opacity, stain=name == "epithelial_defect")
         self.masks[name] = coverage
 
     def inside(self, distance: np.ndarray, width: float = 1.5) -> np.ndarray:
@@ -71,14 +71,14 @@ class _Canvas:
         return np.clip(0.5 - distance * (self.radius / (self.pixel * width)), 0, 1)
 
 
-def draw(eye: Eye, view: str, rng: np.random.Generator, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def draw(eye: Eye, image_type: str, rng: np.random.Generator, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """One photograph uint8 `[size, size, 3]` and the visible part of each sign, bool `[size, size]`.
 
     `rng` moves and exposes the photograph; what belongs to the eye comes from the eye itself. Neither is drawn upon
     more or less because of a sign, so the same eye without a sign gives the same photograph but for that sign.
     """
     person = np.random.default_rng(eye.shape_seed)
-    canvas = _frame(view, rng, size)
+    canvas = _frame(image_type, rng, size)
     _sclera(canvas, person)
     _iris(canvas, person)
     _signs(canvas, eye, person)
@@ -88,22 +88,24 @@ def draw(eye: Eye, view: str, rng: np.random.Generator, size: int) -> tuple[np.n
     return image, {name: mask > 0.5 for name, mask in canvas.masks.items() if (mask > 0.5).any()}
 
 
-def _lit(color: np.ndarray, view: str) -> np.ndarray:
-    if view == "white":
+def _lit(color: np.ndarray, image_type: str) -> np.ndarray:
+    if image_type == "white":
         return color
-    if view == "scatter":
+    if image_type == "scatter":
         return color * np.array((0.30, 0.27, 0.25), np.float32)
     gray = color.mean(axis=-1, keepdims=True)
     return gray * np.array((0.16, 0.28, 0.95), np.float32)
 
 
-def _frame(view: str, rng: np.random.Generator, size: int) -> _Canvas:
+def _frame(image_type: str, rng: np.random.Generator, size: int) -> _Canvas:
     axis = ((np.arange(size) + 0.5) * (2 / size) - 1).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     radius = float(rng.uniform(0.68, 0.76))
     u, v = (x - rng.normal(0, 0.04)) / radius, (y - 0.03 - rng.normal(0, 0.03)) / radius
     u, v = u.astype(np.float32), v.astype(np.float32)
-    return _Canvas(view, 2 / size, x, y, u, v, np.hypot(u, v), np.arctan2(v, u), radius, np.zeros((size, size, 3), np.float32))
+    return _Canvas(
+        image_type, 2 / size, x, y, u, v, np.hypot(u, v), np.arctan2(v, u), radius, np.zeros((size, size, 3), np.float32)
+    )
 
 
 def _sclera(canvas: _Canvas, person: np.random.Generator) -> None:
@@ -116,7 +118,7 @@ def _sclera(canvas: _Canvas, person: np.random.Generator) -> None:
         sway = person.uniform(0.1, 0.3) * np.sin(person.uniform(5, 9) * rho + person.uniform(0, 6))
         vessel = np.exp(-((np.sin(count / 2 * theta + person.uniform(0, 6) + sway) / (count * 0.022)) ** 2))
         canvas.anatomy(vessel, (0.72, 0.16, 0.16), 0.25 + 0.5 * redness)
-    if canvas.view == "scatter":  # light enters at the limbus, runs inside the cornea and leaves around it
+    if canvas.image_type == "scatter":  # light enters at the limbus, runs inside the cornea and leaves around it
         canvas.paint(np.exp(-(((rho - 1.02) / 0.07) ** 2)), (0.98, 0.90, 0.76), 0.75)
 
 
@@ -146,7 +148,7 @@ def _signs(canvas: _Canvas, eye: Eye, person: np.random.Generator) -> None:
     if "feathery_edge" in shown:
         canvas.sign("feathery_edge", spokes, "dry_infiltrate", 0.9)
     canvas.sign("infiltrate", core, "dry_infiltrate" if "feathery_edge" in shown else "infiltrate", 0.93)
-    if canvas.view == "blue":
+    if canvas.image_type == "blue":
         canvas.sign("epithelial_defect", defect, "epithelial_defect", 0.8)
     if "satellites" in shown:
         canvas.sign("satellites", satellites, "satellites", 0.95)
@@ -203,11 +205,11 @@ def _glare(canvas: _Canvas, rng: np.random.Generator) -> None:
     """The lamp's own reflex: two soft boxes on the cornea, or the beam at the limbus in sclerotic scatter."""
     u0, v0, tall = rng.uniform(-0.35, 0.35), rng.uniform(-0.5, -0.25), rng.uniform(0.05, 0.09)
     side = rng.choice((-1.0, 1.0))
-    if canvas.view == "scatter":
+    if canvas.image_type == "scatter":
         beam = np.exp(-(((canvas.u - side * 1.05) / 0.09) ** 2) - (canvas.v / 0.55) ** 2)
         canvas.paint(beam, (1.0, 0.98, 0.92), 0.9)
         return
-    color = (1.0, 1.0, 1.0) if canvas.view == "white" else (0.70, 0.82, 1.0)
+    color = (1.0, 1.0, 1.0) if canvas.image_type == "white" else (0.70, 0.82, 1.0)
     for shift in (0.0, 0.17 * side):
         box = np.maximum(abs(canvas.u - u0 - shift) - 0.05, abs(canvas.v - v0) - tall)
         canvas.paint(canvas.inside(box), color, 0.95)
@@ -218,7 +220,7 @@ def _lids(canvas: _Canvas, person: np.random.Generator, rng: np.random.Generator
     skin = np.array(SKINS[person.integers(len(SKINS))], np.float32)
     upper = -0.80 + rng.normal(0, 0.05) + 0.42 * x**2 - y
     lower = y - 0.88 - rng.normal(0, 0.03) + 0.30 * x**2
-    if canvas.view == "blue":  # fluorescein gathers in the tear film along the lower lid
+    if canvas.image_type == "blue":  # fluorescein gathers in the tear film along the lower lid
         canvas.paint(np.exp(-(((lower + 0.03) / 0.04) ** 2)), (0.40, 0.85, 0.35), 0.6)
     for depth in (upper, lower):
         lid = np.clip(0.5 + depth / (2 * canvas.pixel), 0, 1)

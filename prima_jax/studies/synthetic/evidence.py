@@ -13,7 +13,7 @@ __all__ = [
     "RING",
     "RISK_FACTORS",
     "SIGNS",
-    "VIEW_RATES",
+    "IMAGE_TYPE_RATES",
     "Eye",
     "Factor",
     "ceiling",
@@ -24,7 +24,7 @@ __all__ = [
 
 ORGANISMS = ("bacterial", "fungal")
 PRIOR = (0.55, 0.45)
-VIEW_RATES = {"white": 0.95, "blue": 0.88, "scatter": 0.75}
+IMAGE_TYPE_RATES = {"white": 0.95, "blue": 0.88, "scatter": 0.75}
 """The probability of each photograph of an eye; an eye without any gets the white one."""
 MISSING_RATE = 0.12
 """The probability that a field is missing, independently of the others and of the organism."""
@@ -126,7 +126,7 @@ class Eye:
     """Every risk factor's true outcome, the missing ones too."""
     signs: dict[str, str]
     fields: dict[str, str]
-    views: tuple[str, ...]
+    image_types: tuple[str, ...]
     center: tuple[float, float]
     """Of the infiltrate, in radii of the cornea, x to the right of the photograph and y down."""
     radius: float
@@ -158,7 +158,7 @@ def draw_eye(seed: int, unit: int) -> Eye:
     radius = float(rng.uniform(0.22, 0.40))
     noted = {factor.name: _misread(factor, signs[factor.name], rng) for factor in NEUTRAL[3:]}
     noted["infiltrate_size_mm"] = f"{CORNEA_MM * radius + rng.normal(0, 0.3):.1f}"
-    views = tuple(view for view, rate in VIEW_RATES.items() if rng.random() < rate)
+    image_types = tuple(image_type for image_type, rate in IMAGE_TYPE_RATES.items() if rng.random() < rate)
     return Eye(
         subject=subject,
         eye=eye,
@@ -166,7 +166,7 @@ def draw_eye(seed: int, unit: int) -> Eye:
         history={factor.name: history[factor.name] for factor in RISK_FACTORS},
         signs=signs,
         fields=fields | _forget(noted, rng),
-        views=views or ("white",),
+        image_types=image_types or ("white",),
         center=_center(*DISTANCES[signs["infiltrate_location"]], rng),
         radius=radius,
         shape_seed=int(rng.integers(2**31)),
@@ -190,7 +190,7 @@ def ceiling() -> dict[str, dict[str, float]]:
     lens, *others = RISK_FACTORS
     history = [_sometimes(factor.table(), 1 - MISSING_RATE) for factor in others]
     *always, defect = SIGNS
-    signs = [*(factor.table() for factor in always), _sometimes(defect.table(), VIEW_RATES["blue"])]
+    signs = [*(factor.table() for factor in always), _sometimes(defect.table(), IMAGE_TYPE_RATES["blue"])]
     ring = np.array([[[1 - p for p in RING[wear]], RING[wear]] for wear in lens.outcomes])
     lens_and_ring = lens.table()[:, None] * ring
     seen = (1 - MISSING_RATE) * lens_and_ring

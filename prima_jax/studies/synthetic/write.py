@@ -19,6 +19,7 @@ from prima_jax.progress import progress_bar
 from prima_jax.studies.synthetic.corpus import corpus_lines
 from prima_jax.studies.synthetic.drawing import MASKS, draw
 from prima_jax.studies.synthetic.evidence import (
+    IMAGE_TYPE_RATES,
     MISSING_RATE,
     NEUTRAL,
     ORGANISMS,
@@ -26,7 +27,6 @@ from prima_jax.studies.synthetic.evidence import (
     RING,
     RISK_FACTORS,
     SIGNS,
-    VIEW_RATES,
     Eye,
     Factor,
     ceiling,
@@ -125,16 +125,16 @@ def _is_complete(folder: Path, made_with: dict[str, int]) -> bool:
     return True
 
 
-def _stem(eye: Eye, view: str) -> str:
-    return f"S{eye.subject:04d}_{eye.eye}_{view}"
+def _stem(eye: Eye, image_type: str) -> str:
+    return f"S{eye.subject:04d}_{eye.eye}_{image_type}"
 
 
 def _write_photographs(folder: Path, eye: Eye, entropy: list[int], size: int) -> None:
-    for view in eye.views:
-        rng = np.random.default_rng([*entropy, tuple(VIEW_RATES).index(view)])
-        image, masks = draw(eye, view, rng, size)
-        Image.fromarray(image).save(folder / "images" / f"{_stem(eye, view)}.png", compress_level=6)
-        place = folder / MASK_FOLDER / _stem(eye, view)
+    for image_type in eye.image_types:
+        rng = np.random.default_rng([*entropy, tuple(IMAGE_TYPE_RATES).index(image_type)])
+        image, masks = draw(eye, image_type, rng, size)
+        Image.fromarray(image).save(folder / "images" / f"{_stem(eye, image_type)}.png", compress_level=6)
+        place = folder / MASK_FOLDER / _stem(eye, image_type)
         place.mkdir(parents=True)
         for sign, mask in masks.items():
             Image.fromarray(mask).save(place / f"{sign}.png")
@@ -145,8 +145,8 @@ def _write_manifest(folder: Path, eyes: list[Eye]) -> None:
         rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         rows.writeheader()
         for eye in eyes:
-            for view in eye.views:
-                row = {"image": f"{_stem(eye, view)}.png", "illumination": view, "organism": ORGANISMS[eye.organism]}
+            for image_type in eye.image_types:
+                row = {"image": f"{_stem(eye, image_type)}.png", "illumination": image_type, "organism": ORGANISMS[eye.organism]}
                 rows.writerow(row | {"subject": f"S{eye.subject:04d}", "eye": eye.eye} | eye.fields)
 
 
@@ -157,7 +157,7 @@ def _write_documents(folder: Path, eyes: list[Eye], made_with: dict[str, int]) -
         "made_with": made_with,
         "prior": dict(zip(ORGANISMS, PRIOR, strict=True)),
         "missing_rate": MISSING_RATE,
-        "photograph_rate": VIEW_RATES,
+        "photograph_rate": IMAGE_TYPE_RATES,
         "risk_factors": {factor.name: _rates(factor) for factor in RISK_FACTORS},
         "signs": {factor.name: _rates(factor) for factor in SIGNS},
         "ring_given_contact_lens": {wear: dict(zip(ORGANISMS, rates, strict=True)) for wear, rates in RING.items()},

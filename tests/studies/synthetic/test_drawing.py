@@ -7,12 +7,12 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from prima_jax.studies.synthetic.drawing import MASKS, draw
-from prima_jax.studies.synthetic.evidence import VIEW_RATES, Eye, draw_eye
+from prima_jax.studies.synthetic.evidence import IMAGE_TYPE_RATES, Eye, draw_eye
 
 SIZE = 96
 OPTIONAL = {"feathery_edge": "feathery_edge", "satellites": "satellites", "ring": "ring", "hypopyon": "hypopyon"}
 OPTIONAL |= {"graft": "prior_keratoplasty"}  # mask -> the sign of the eye
-VIEWS = tuple(VIEW_RATES)
+VIEWS = tuple(IMAGE_TYPE_RATES)
 
 
 def photograph(eye: Eye, view: str, size: int = SIZE, seed: int = 5) -> tuple[np.ndarray, dict[str, np.ndarray]]:

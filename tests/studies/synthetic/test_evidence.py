@@ -9,13 +9,13 @@ from sklearn.metrics import f1_score
 
 from prima_jax.studies.synthetic.evidence import (
     FELLOW_EVERY,
+    IMAGE_TYPE_RATES,
     MISSING_RATE,
     NEUTRAL,
     PRIOR,
     RING,
     RISK_FACTORS,
     SIGNS,
-    VIEW_RATES,
     Eye,
     Factor,
     ceiling,
@@ -96,8 +96,8 @@ def test_what_should_say_nothing_says_nothing(eyes, organisms):
     numbers = {
         "age": [float(eye.fields["age"] or "nan") for eye in eyes],
         "infiltrate_size_mm": [float(eye.fields["infiltrate_size_mm"] or "nan") for eye in eyes],
-        "photographs": [len(eye.views) for eye in eyes],
-        "blue photograph": ["blue" in eye.views for eye in eyes],
+        "photographs": [len(eye.image_types) for eye in eyes],
+        "blue photograph": ["blue" in eye.image_types for eye in eyes],
         "right eye": [eye.eye == "OD" for eye in eyes],
         "subject number": [eye.subject for eye in eyes],
         "x": [eye.center[0] for eye in eyes],
@@ -138,7 +138,7 @@ def history_weight(eye: Eye, factor: Factor) -> np.ndarray:
 
 
 def sign_weight(eye: Eye, factor: Factor) -> np.ndarray:
-    hidden = factor.name == "large_epithelial_defect" and "blue" not in eye.views
+    hidden = factor.name == "large_epithelial_defect" and "blue" not in eye.image_types
     return likelihood(factor, "" if hidden else eye.signs[factor.name])
 
 
@@ -199,5 +199,5 @@ def test_fellow_eyes_share_subject_organism_and_history_but_not_signs():
 
 
 def test_every_eye_has_a_photograph(eyes):
-    assert min(len(eye.views) for eye in eyes) == 1
-    assert np.mean([len(eye.views) for eye in eyes]) == pytest.approx(sum(VIEW_RATES.values()), abs=0.03)
+    assert min(len(eye.image_types) for eye in eyes) == 1
+    assert np.mean([len(eye.image_types) for eye in eyes]) == pytest.approx(sum(IMAGE_TYPE_RATES.values()), abs=0.03)
