@@ -214,7 +214,7 @@ WRONG_ROWS = {
     "a missing column": (lambda rows: [row.pop("age") for row in rows], r"manifest\.csv lacks the column\(s\) age"),
     "an unknown class": (lambda rows: rows[3].update(organism="viral"), "line 5: unknown class 'viral'.* bacterial, fungal"),
     "no class": (lambda rows: rows[3].update(organism=""), "line 5: unknown class ''"),
-    "an unknown view": (lambda rows: rows[3].update(illumination="green"), "line 5: unknown view 'green'"),
+    "an unknown image type": (lambda rows: rows[3].update(illumination="green"), "line 5: unknown image type 'green'"),
     "an unknown category": (lambda rows: rows[3].update(infiltrate_location="left"), "line 5: unknown value 'left'"),
     "a number that is none": (lambda rows: rows[3].update(age="old"), "line 5: age should be a number, not 'old'"),
     "a word that is neither yes nor no": (
