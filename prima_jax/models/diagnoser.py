@@ -64,8 +64,8 @@ class Projector(nn.Module):
     text_stride: int = 2
     """Windows of three tokens, so far apart; beyond a stride of 3 windows side by side, each by its mean."""
     standardized: bool = False
-    """Each dimension of what the encoders give is moved and scaled by parameters that start from the mean and the deviation over
-    the training cases (stages/statistics.py), where it otherwise passes a LayerNorm."""
+    """Each dimension of what the encoders give is standardised by the mean and the deviation over the training cases
+    (stages/statistics.py), which no gradient reaches, where it otherwise passes a LayerNorm."""
 
     @nn.compact
     def __call__(self, features: Features) -> Sequence:
@@ -126,7 +126,8 @@ class Projector(nn.Module):
         if not self.standardized:
             return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(x)
         mean = self.param(f"{name}_mean", nn.initializers.zeros, x.shape[-1:])
-        return (x - mean) * self.param(f"{name}_scale", nn.initializers.ones, x.shape[-1:])
+        scale = self.param(f"{name}_scale", nn.initializers.ones, x.shape[-1:])
+        return (x - jax.lax.stop_gradient(mean)) * jax.lax.stop_gradient(scale)
 
 
 def positions(mask: jax.Array) -> jax.Array:
