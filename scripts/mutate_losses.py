@@ -130,7 +130,9 @@ MUTATIONS = (
         "jnp.where(valid[..., None, :], scores, -jnp.inf)",
         "jnp.where(valid[..., :, None], scores, -jnp.inf)",
     ),
-    Mutation("Eq. 5: divided by the padded length", "jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)", "valid.shape[-1]"),
+    Mutation(
+        "Eq. 5: divided by the padded length", "jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)", "valid.shape[-1]"
+    ),
     Mutation(
         "Eq. 5: a patient without words divides by zero",
         "jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)",
