@@ -17,6 +17,8 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     definition: the columns of the study's file (configs/aqua_study.py); group: the key that never lies in two folds, "unit" or
     "subject"; folder: the folder of the data.
     """
+    from configs.tables import with_table  # which imports this file
+
     config = ConfigDict()
     config.seed = 0
     config.folds = 5
@@ -146,7 +148,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     # counts units, so that 30 + 150 / P epochs are as many where a unit has P photographs. AQUA has ten or so.
     config.image_only = link_fields(ConfigDict(), config.refine, *config.refine)
     config.image_only.epochs = 60.0
-    return config.lock()
+    return with_table(config.lock(), 0, weights=True, subgroups=())
 
 
 def link_fields(section: ConfigDict, other: ConfigDict, *names: str) -> ConfigDict:

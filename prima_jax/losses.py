@@ -14,6 +14,7 @@ from typing import Literal
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = [
     "alignment_loss",
@@ -227,7 +228,7 @@ def _token_contrast(p_seq: Array, q_seq: Array, mask: Array, temperature: float 
         both = first + _diagonal_log_softmax(jnp.swapaxes(scores, -1, -2), valid)
     else:
         raise ValueError(f'negatives is "printed" or "symmetric", not {negatives!r}')
-    words = jnp.maximum(jnp.sum(valid, axis=-1), 1)  # [..., 1]
+    words = jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)  # [..., 1]
     return jnp.sum(jnp.sum(jnp.where(valid, both, 0), axis=-1) / words, axis=-1)
 
 
@@ -269,7 +270,7 @@ def _pairs(a: Array, b: Array) -> Array:
 
 
 def _accurate(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(np.promote_types(x.dtype, np.float32))
 
 
 def _scale(x: Array) -> Array:

@@ -44,7 +44,7 @@ MUTATIONS = (
         "x / jnp.where(squared > 0, squared, 1)",
     ),
     Mutation("Eq. 1: a zero vector is not caught", "jnp.where(squared > 0, squared, 1)", "squared"),
-    Mutation("Eq. 1: in the type of the inputs", "x.astype(jnp.promote_types(x.dtype, jnp.float32))", "x"),
+    Mutation("Eq. 1: in the type of the inputs", "x.astype(np.promote_types(x.dtype, np.float32))", "x"),
     Mutation(
         "Eq. 1: inner products in the device's own precision",
         '"...nd,...md->...nm", a, b, precision="highest"',
@@ -130,9 +130,13 @@ MUTATIONS = (
         "jnp.where(valid[..., None, :], scores, -jnp.inf)",
         "jnp.where(valid[..., :, None], scores, -jnp.inf)",
     ),
-    Mutation("Eq. 5: divided by the padded length", "jnp.maximum(jnp.sum(valid, axis=-1), 1)", "valid.shape[-1]"),
     Mutation(
-        "Eq. 5: a patient without words divides by zero", "jnp.maximum(jnp.sum(valid, axis=-1), 1)", "jnp.sum(valid, axis=-1)"
+        "Eq. 5: divided by the padded length", "jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)", "valid.shape[-1]"
+    ),
+    Mutation(
+        "Eq. 5: a patient without words divides by zero",
+        "jnp.maximum(jnp.sum(valid, axis=-1, dtype=both.dtype), 1)",
+        "jnp.sum(valid, axis=-1, dtype=both.dtype)",
     ),
     Mutation(
         "Eq. 5: printed denominators run over the words",

@@ -163,12 +163,6 @@ def test_the_walk_begins_with_what_the_study_says_of_its_row():
     assert block("walk.md", " *text", 0).strip() == sentence(study, fields, visual_only=True)
 
 
-def test_every_column_of_aqua_is_explained():
-    header = block("your_own_cohort.md", "csv", 0).splitlines()[0].split(",")
-    explained = re.findall(r"^\| `(\w+)` \|", TEXTS["your_own_cohort.md"], re.MULTILINE)
-    assert explained[: len(header)] == header
-
-
 def test_every_key_of_a_study_is_explained():
     table = TEXTS["your_own_cohort.md"].partition("## Any other cohort")[2]
     cells = " ".join(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table, re.MULTILINE))
@@ -189,8 +183,3 @@ def test_a_cohort_of_ones_own_is_a_config_and_no_more(preset):
     assert any(attribute.visual for attribute in study.attributes)
     assert set(config) == set(load("configs/pad_ufes_20.py"))  # else experiment.py would miss a section
     assert (config.models.image.weights is None) == bool(preset)
-
-
-def test_an_unknown_preset_of_the_example_is_refused():
-    with pytest.raises(ValueError, match="tiny"):
-        load("configs/my_cohort.py:tiny")

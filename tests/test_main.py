@@ -1,6 +1,5 @@
 """Whatever a user gets wrong: one line on stderr that says what, exit code 2, and no traceback."""
 
-import csv
 import errno
 import os
 import re
@@ -21,8 +20,6 @@ from prima_jax.training.loop import Stopped
 ROOT = Path(__file__).parents[1]
 AQUA = ROOT / "configs" / "aqua.py"
 DEMO = f"--config={AQUA}:demo"
-
-Rows = list[dict[str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -52,25 +49,17 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
     ("flag", "said"),
     [
         ("--config.align.epochs=abc", "--config.align.epochs=abc"),
-        ("--config.align.epochs", "--config.align.epochs"),
-        ("--config.align=3", "--config.align=3"),
         ("--config.align.weights=(0.1,0.2", "--config.align.weights=(0.1,0.2"),
         ("--config.align.weights=3", "align.weights should be four numbers"),
         ("--config.seed=1.5", "--config.seed=1.5"),
-        ("--config.remat=perhaps", "--config.remat=perhaps"),
         ("--config.algin.epochs=3", "has no such field; it has"),
-        ("--config.align.epoch=3", "align has alpha_over_rank"),
         ("--config.align.epochs.x=3", "a value and no fields"),
         ("--foo=1", "--foo is no flag"),
-        ("--helpfull", "--helpfull is no flag"),
         ("epochs=3", "'epochs=3' is no flag"),
         ("--flagfile=/does/not/exist", "/does/not/exist"),
         ("--workdir=", "--workdir is missing"),
         ("--workdir", "--workdir: expected one argument"),
-        ("--config.align.epochs=inf", "align.epochs should be a finite number"),
-        ("--config.parallel=threads", "'pmap' or 'shard_map'"),
         ("--config.study.hide=form", "names no block"),
-        ("--config.refine.batch_size=12", "devices cannot share"),
     ],
 )
 def test_a_wrong_flag_is_told_in_one_line(refused: Callable[..., str], flag: str, said: str):
@@ -85,13 +74,10 @@ CONFIG = "from configs.aqua import get_config as base\n\n\ndef get_config(preset
     [
         (f"{CONFIG}config.align.epoch = 3.0\n    return config\n", r'line 6: AttributeError, .*Did you mean "epochs"'),
         (f"{CONFIG}config.align.update({{'epoch': 3.0}})\n    return config\n", r"line 6: KeyError, Key .epoch. does not exist"),
-        (f"{CONFIG}config.algin.epochs = 3.0\n    return config\n", "line 6: AttributeError, .*algin"),
-        (f"{CONFIG}config.align.epochs = '3'\n    return config\n", "line 6: TypeError, .*epochs"),
         (f"{CONFIG}return confg\n", "line 6: NameError, .*confg"),
         (f"{CONFIG}return None\n", r"get_config\(\) of .* should return a ConfigDict, not NoneType"),
         (f"{CONFIG}return (\n", "line 6: .*mend the config"),
         ("x = {}['a']\n", "line 1: KeyError, a; mend the config"),
-        ("import a_package_that_is_not_there\n", "cannot be loaded"),
         ("get_config = 3\n", r"does not define get_config\(\)"),
         ("def get_config(preset):\n    return preset\n", r"config.py: TypeError, get_config\(\) missing"),
         ("\0", "config.py"),
@@ -123,8 +109,6 @@ def test_a_config_that_is_not_there_is_told_in_one_line(refused: Callable[..., s
 def test_absent_weights_are_told_in_one_line(refused: Callable[..., str], tmp_path: Path):
     told = refused(f"--config={AQUA}", f"--config.models.image.weights={tmp_path}/none")
     assert f"no weights for models.image at {tmp_path}/none" in told
-    full = f"--config={ROOT / 'configs' / 'pad_ufes_20.py'}"
-    assert "models.image has neither weights nor an architecture" in refused(full, "--config.models.image.weights=")
 
 
 def test_a_workdir_that_cannot_be_written_is_told_in_one_line(refused: Callable[..., str], tmp_path: Path):
@@ -175,7 +159,7 @@ def test_a_drawn_study_beside_a_folder_is_refused(refused: Callable[..., str], t
     assert "--config.study.synthetic.units=0 for that one" in refused(DEMO, f"--config.data.dir={tmp_path}")
 
 
-# Data: a small study, damaged in every way that we could think of.
+# Data: what is wrong with them is told as tests/studies/test_manifest.py has it, here in one line and before anything is claimed.
 
 
 @pytest.fixture(scope="module")
@@ -194,78 +178,21 @@ def on(study: Path) -> list[str]:
     return [DEMO, "--config.study.synthetic.units=0", f"--config.data.dir={study}", "--config.folds=2"]
 
 
-def change(study: Path, function: Callable[[Rows], object]) -> None:
-    """Writes the manifest anew with its rows changed."""
-    path = study / "manifest.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    function(rows)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def other(organism: str) -> str:
-    return "fungal" if organism == "bacterial" else "bacterial"
-
-
-WRONG_ROWS = {
-    "a missing column": (lambda rows: [row.pop("age") for row in rows], r"manifest\.csv lacks the column\(s\) age"),
-    "an unknown class": (lambda rows: rows[3].update(organism="viral"), "line 5: unknown class 'viral'.* bacterial, fungal"),
-    "no class": (lambda rows: rows[3].update(organism=""), "line 5: unknown class ''"),
-    "an unknown view": (lambda rows: rows[3].update(illumination="green"), "line 5: unknown view 'green'"),
-    "an unknown category": (lambda rows: rows[3].update(infiltrate_location="left"), "line 5: unknown value 'left'"),
-    "a number that is none": (lambda rows: rows[3].update(age="old"), "line 5: age should be a number, not 'old'"),
-    "a word that is neither yes nor no": (
-        lambda rows: rows[3].update(hypopyon="perhaps"),
-        "line 5: hypopyon should be yes or no",
-    ),
-    "no subject": (lambda rows: rows[3].update(subject=""), "line 5: the column subject is empty"),
-    "a photograph that is not there": (
-        lambda rows: rows[3].update(image="x.png"),
-        "line 5: the photograph 'x.png' does not exist",
-    ),
-    "a photograph twice": (lambda rows: rows.append(rows[3]), "already stands in line 5"),
-    "two diagnoses in one eye": (
-        lambda rows: rows[0].update(organism=other(rows[0]["organism"])),
-        "the unit S0000/O[DS] has two diagnoses",
-    ),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG_ROWS)
-def test_a_wrong_row_is_told_in_one_line_that_names_it(refused: Callable[..., str], study: Path, wrong: str):
-    damage, said = WRONG_ROWS[wrong]
-    change(study, damage)
-    told = refused(*on(study))
-    assert str(study / "manifest.csv") in told
-    assert re.search(said, told), told
-
-
-WRONG_FILES = {
+WRONG_DATA = {
     "no folder": (shutil.rmtree, "There is no data for aqua at"),
-    "no manifest": (lambda study: (study / "manifest.csv").unlink(), r"No manifest\.csv"),
+    "a wrong row": (lambda study: edit(study, ",white,", ",green,"), r"manifest\.csv, line \d+: unknown image type in column"),
     "an empty manifest": (lambda study: (study / "manifest.csv").write_text(""), "lacks the column"),
-    "a header alone": (lambda study: keep_header(study / "manifest.csv"), "a header but no rows"),
-    "a manifest in another encoding": (lambda study: (study / "manifest.csv").write_bytes(b"image\xff\n"), "UTF-8"),
     "a folder in place of the manifest": (lambda study: replace_by_folder(study / "manifest.csv"), r"No manifest\.csv"),
-    "a truncated photograph": (lambda study: cut(first_photograph(study)), "cannot be decoded"),
-    "an empty photograph": (lambda study: first_photograph(study).write_bytes(b""), "cannot be decoded"),
-    "a text in place of a photograph": (lambda study: first_photograph(study).write_text("no picture"), "cannot be decoded"),
+    "a text in place of a photograph": (
+        lambda study: min((study / "images").iterdir()).write_text("no picture"),
+        "cannot be decoded",
+    ),
 }
 
 
-def first_photograph(study: Path) -> Path:
-    return min((study / "images").iterdir())
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-200])
-
-
-def keep_header(file: Path) -> None:
-    file.write_text(file.read_text().splitlines()[0] + "\n")
+def edit(study: Path, old: str, new: str) -> None:
+    path = study / "manifest.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
 
 
 def replace_by_folder(file: Path) -> None:
@@ -273,34 +200,18 @@ def replace_by_folder(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("wrong", WRONG_FILES)
-def test_a_wrong_file_is_told_in_one_line_that_names_it(refused: Callable[..., str], study: Path, wrong: str):
-    damage, said = WRONG_FILES[wrong]
+@pytest.mark.parametrize("wrong", WRONG_DATA)
+def test_wrong_data_are_told_in_one_line_that_names_the_file(refused: Callable[..., str], study: Path, wrong: str):
+    damage, said = WRONG_DATA[wrong]
     damage(study)
     told = refused(*on(study))
     assert str(study) in told
     assert re.search(said, told), told
 
 
-# What is only known once the photographs are read and prepared.
-READ = r"photographs read from|preparing photographs|Identical photographs"
-
-
-def test_a_class_with_fewer_units_than_folds_is_told_in_one_line(refused: Callable[..., str], study: Path):
-    def all_but_one(rows: Rows) -> None:
-        for row in rows:
-            row["organism"] = "fungal" if row["subject"] == rows[0]["subject"] else "bacterial"
-
-    change(study, all_but_one)
-    assert "The class fungal has 1 subjects" in refused(*on(study), told_before=READ)
-
-
-def test_what_the_prepared_study_cannot_give_is_told_in_one_line(refused: Callable[..., str], study: Path, tmp_path: Path):
-    told = refused(*on(study), told_before=READ)
-    assert re.search(r"knowledge\.batch_size|align\.batch_size", told)
-    told = refused(*on(study), "--config.knowledge.corpus=nowhere.jsonl", told_before=READ)
+def test_what_the_prepared_study_cannot_give_is_told_in_one_line(refused: Callable[..., str], study: Path):
+    """Only known once the photographs are read and prepared."""
+    read = r"photographs read from|preparing photographs|Identical photographs"
+    assert re.search(r"knowledge\.batch_size|align\.batch_size", refused(*on(study), told_before=read))
+    told = refused(*on(study), "--config.knowledge.corpus=nowhere.jsonl", told_before=read)
     assert "There is no corpus at nowhere.jsonl" in told
-    for content, said in (("{", "line 1: not JSON"), ('{"words": "x"}', "line 1: expected the text under 'text', found words")):
-        (tmp_path / "corpus.jsonl").write_text(content)
-        told = refused(*on(study), f"--config.knowledge.corpus={tmp_path}/corpus.jsonl", told_before=READ)
-        assert said in told

@@ -64,8 +64,8 @@ class Projector(nn.Module):
     text_stride: int = 2
     """Stride of convolutions over three tokens; above 3, of mean pooling over non-overlapping windows."""
     standardized: bool = False
-    """True: each input dimension is shifted and scaled by parameters initialised from its mean and standard deviation over the
-    training cases (stages/statistics.py). False: LayerNorm."""
+    """True: each input dimension is standardised by its mean and standard deviation over the training cases
+    (stages/statistics.py), which no gradient reaches. False: LayerNorm."""
 
     @nn.compact
     def __call__(self, features: Features) -> Sequence:
@@ -126,7 +126,8 @@ class Projector(nn.Module):
         if not self.standardized:
             return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=f"{name}_norm")(x)
         mean = self.param(f"{name}_mean", nn.initializers.zeros, x.shape[-1:])
-        return (x - mean) * self.param(f"{name}_scale", nn.initializers.ones, x.shape[-1:])
+        scale = self.param(f"{name}_scale", nn.initializers.ones, x.shape[-1:])
+        return (x - jax.lax.stop_gradient(mean)) * jax.lax.stop_gradient(scale)
 
 
 def positions(mask: jax.Array) -> jax.Array:

@@ -104,7 +104,7 @@ def layer_norm(epsilon: float, dtype: Any, *, use_bias: bool = True, name: str |
 
 def at_least_float32(dtype: Any) -> Any:
     """Returns the type of softmax, rotation and logits: float32, or float64 in a float64 model."""
-    return jnp.promote_types(dtype, jnp.float32)
+    return np.promote_types(dtype, np.float32)
 
 
 def maybe_remat(layer: Any, remat: bool) -> Any:

@@ -291,11 +291,11 @@ class Recipe(Section):
     refine: Adapted
     features: Features
     diagnose: Diagnose
-    table: Table | None = None
+    table: Table
     search: Plain = {}  # from here on the steps of prima_jax.corpus
     retrieve: Plain = {}
     synthesise: Plain = {}
     review: Plain = {}
     learn: Plain = {}
     image_only: Adapted
-    baselines: Baselines | None = None
+    baselines: Baselines

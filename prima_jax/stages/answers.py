@@ -1,4 +1,4 @@
-"""What the LLM answers, of the classes alone: logits of the class tokens as the next token, and probabilities of many cases."""
+"""The LLM's answer over the class tokens alone: their logits as the next token, and the probabilities of many cases."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -59,7 +59,7 @@ def run(
             batches=index_batches(stage, len(cases), read),
         )
 
-    trained = train_stage(stage, training, llm=settings.adapter_learning_rate)
+    trained = train_stage(stage, training, llm=settings.adapter_learning_rate, standardisation=0.0)
     return _diagnoser(adapted, trained, class_ids)
 
 
@@ -75,7 +75,7 @@ def diagnosis(module: Any, projector: Projector) -> Any:
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         model = {
             "llm": join(frozen["llm"], trainable["llm"]),
-            "projector": trainable["projector"],
+            "projector": _projector_parameters(trainable),
             "class_ids": frozen["class_ids"],
         }
         logits = class_logits(module, projector, model, batch)
@@ -136,7 +136,7 @@ def make_projector(context: Context) -> Projector:
 def _start(
     context: Context, fold: int, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
 ) -> tuple[Stage, Adapted]:
-    """standardised: gives the parameters of a standardising projector that depend on the training cases."""
+    """standardised: returns the mean and scale of a standardising projector over the training cases."""
     settings = context.config.diagnose
     adapted = adapt(settings, context.llm, context.key("diagnose", fold))
 
@@ -144,12 +144,20 @@ def _start(
         key = context.key("diagnose", "projector", fold)
         parameters = make_projector(context).init(key, blank_features(context))["params"]
         parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
-        if settings.standardized:
+        trainable = {"llm": adapted.trainable, "projector": parameters}
+        if settings.standardized:  # a part of its own, at a rate of zero: weight decay leaves it alone too
             parameters |= standardised()
-        return {"llm": adapted.trainable, "projector": parameters}
+            moments = [name for name in parameters if name.endswith(("_mean", "_scale"))]
+            trainable["standardisation"] = {name: parameters.pop(name) for name in moments}
+        return trainable
 
     return Stage("diagnose", context, fold, settings, initial), adapted
 
 
 def _diagnoser(adapted: Adapted, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
-    return {"llm": join(adapted.frozen, trained["llm"]), "projector": trained["projector"], "class_ids": class_ids}
+    return {"llm": join(adapted.frozen, trained["llm"]), "projector": _projector_parameters(trained), "class_ids": class_ids}
+
+
+def _projector_parameters(trained: dict[str, Any]) -> dict[str, Any]:
+    """Returns the projector's parameters, with the standardisation that training keeps apart."""
+    return trained["projector"] | trained.get("standardisation", {})

@@ -10,8 +10,11 @@ from prima_jax.stages.text_features import TextTokens
 __all__ = ["standardisation"]
 
 _AT_ONCE = 256
+_CONSTANT = 2**-10
+"""A dimension whose deviation is no larger a part of its size is constant but for rounding (half precision has 11 bits): it is
+moved and not scaled. MiniLM's last LayerNorm has three such dimensions."""
 _LEAST = 1e-6
-"""The smallest deviation; a dimension that is constant is only moved."""
+"""The same where the mean is zero."""
 
 
 def standardisation(images: np.ndarray, texts: TextTokens, cases: Sequence[Case]) -> dict[str, np.ndarray]:
@@ -42,7 +45,8 @@ def standardisation(images: np.ndarray, texts: TextTokens, cases: Sequence[Case]
     for name, tokens in parts.items():
         mean, deviation = _moments(tokens)
         found[f"{name}_mean"] = mean.astype(np.float32)
-        found[f"{name}_scale"] = (1 / np.maximum(deviation, _LEAST)).astype(np.float32)
+        constant = deviation <= _CONSTANT * np.abs(mean) + _LEAST
+        found[f"{name}_scale"] = (1 / np.where(constant, 1.0, deviation)).astype(np.float32)
     return found
 
 

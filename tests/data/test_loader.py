@@ -1,6 +1,5 @@
 from itertools import islice
 
-import grain
 import numpy as np
 import pytest
 
@@ -215,12 +214,6 @@ def test_masking_keeps_bert_shares():
     assert not np.isin(became[became != 1], (2, 3)).any()
 
 
-def test_the_special_tokens_have_to_be_named():
-    # Forgotten, they would be drawn as if they were words, and nothing would tell.
-    with pytest.raises(TypeError, match="special_ids"):
-        loader.masked_token_batches(TOKENS, **{k: v for k, v in MASKING.items() if k != "special_ids"})
-
-
 def test_only_words_are_masked_and_at_least_one_per_text():
     (batch,) = masked(1, probability=0.0)
     assert (batch["loss_mask"].sum(axis=1) == 1).all()
@@ -265,8 +258,3 @@ def test_a_broken_photograph_is_named_by_the_batch_that_meets_it(prepared):
     next(batches)
     with pytest.raises(UserError, match=r"p3\.png cannot be decoded"):
         next(batches)
-
-
-def test_iterators_are_grains(prepared):
-    batches = loader.index_batches(7, batch_size=3, seed=0)
-    assert isinstance(batches, grain.DatasetIterator)

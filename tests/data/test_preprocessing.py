@@ -6,24 +6,17 @@ Ours resizes with PIL, which has the same weights but rounds to whole levels twi
 Rounding moves a number by half a level at most, and an average of rounded numbers no farther: one level of 255 in all.
 """
 
-import io
 import json
-from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from prima_jax.data.builder import resample
 from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view, decode, normalize
-from prima_jax.models import pretrained
 from tests.data.cohort import shared_folder
 
 ONE_LEVEL = 1.002
 """The level derived above, and the float32 rounding of numbers up to 255. Measured: at most 1.001, on average 0.31."""
-TINY = Path(__file__).parents[1] / "models" / "golden" / "dinov3_plain"
-
 pytestmark = pytest.mark.torch
 
 
@@ -91,36 +84,3 @@ def test_drawn_pictures_of_any_shape_differ_by_less_than_a_level(shape, kind):
 
 def test_a_picture_of_the_right_size_is_not_touched():
     assert np.abs(compare(drawn(224, 224, "noise"))).max() < 1e-3
-
-
-def test_a_tiny_encoder_hardly_sees_the_rounding():
-    """Hidden states move by 0.3% of their length, by 1% for one level up or down at random in every pixel and colour, and by
-    5% and 16% where the filter is another one or the border is cut off. Storing the photographs adds no more than rounding.
-    """
-    module, variables = pretrained.from_pretrained(TINY)
-    apply = jax.jit(lambda pixels: module.apply(variables, pixels).last_hidden_state)
-
-    def distance(view):
-        moved = [np.asarray(apply(view(image)[None]) - apply(published(image, 64)[None])) for image in pictures]
-        return float(np.linalg.norm(moved) / np.linalg.norm([apply(published(image, 64)[None]) for image in pictures]))
-
-    pictures = list(photographs().values())[:6]
-    rng = np.random.default_rng(0)
-    found = {
-        "ours": distance(lambda image: normalize(center_view(image, 64))),
-        "one level at random": distance(lambda i: published(i, 64) + rng.choice([-1, 1], (64, 64, 3)) / 255 / IMAGENET_SD),
-        "no antialiasing": distance(lambda i: normalize(np.asarray(Image.fromarray(i).resize((64, 64), Image.NEAREST)))),
-        "cropped": distance(lambda i: normalize(center_view(i[16:-16, 16:-16], 64))),
-        "as stored": distance(lambda i: normalize(center_view(stored(i), 64))),
-    }
-    print({name: f"{value:.2e}" for name, value in found.items()})
-    assert found["ours"] < found["one level at random"] < found["no antialiasing"] / 5
-    assert found["ours"] < found["cropped"] / 20
-    assert found["as stored"] < 2 * found["ours"]  # at 256 pixels they are stored as they come, but for the JPEG
-
-
-def stored(image: np.ndarray) -> np.ndarray:
-    """As data/prepare.py keeps it: the shorter side 256 by Lanczos, JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return decode(resample(buffer.getvalue(), 256, "photograph"))

@@ -4,12 +4,10 @@ ModernBERT's reads the sentences. Qwen3's reads no sentence: it gives the class 
 start from. Sentences pass it all the same. Clinical ModernBERT's own file is not at hand; ModernBERT's stands for it here.
 """
 
-import csv
 import json
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +16,11 @@ from tokenizers import Tokenizer
 
 from configs import aqua, my_cohort, pad_ufes_20
 from configs.aqua_study import get_study
-from prima_jax.data.loader import masked_token_batches
 from prima_jax.data.text import class_token_ids, load_tokenizer, sentence, tokenize
 from prima_jax.models.diagnoser import special_tokens
-from prima_jax.studies.manifest import parse_fields
-from prima_jax.studies.study import Attribute, Study, Value
+from prima_jax.studies.study import Attribute, Value
 from prima_jax.studies.study_config import study_from_config
 from prima_jax.studies.synthetic.corpus import corpus_lines
-from prima_jax.studies.synthetic.evidence import draw_eye
 from tests.data.cohort import shared_folder
 from tests.studies.pad_ufes_20 import PAD_UFES_20
 
@@ -120,23 +115,6 @@ def longest(tokenizer: Published, name: str) -> str:
     return " ".join(max(written, key=lambda c: len(tokenizer.raw.encode(f" {c}").ids)) for written in clauses(name).values())
 
 
-def rows(study: Study, raw: Iterable[dict[str, str]]) -> list[str]:
-    """The distinct sentences of rows of a file, whole and of visible attributes alone."""
-    fields = [parse_fields(study, {a.name: row[a.column] for a in study.attributes}, "row") for row in raw]
-    return sorted({sentence(study, f, visual_only=visible) for f in fields for visible in (False, True)})
-
-
-@cache
-def written_rows(name: str) -> list[str]:
-    """Sentences of rows that exist: the published file's 2,054, and of 300 synthetic eyes."""
-    study, _ = STUDIES[name]
-    if name == "pad_ufes_20":
-        with shared_folder("data", "pad_ufes_20", "metadata.csv").open(newline="") as file:
-            return rows(study, csv.DictReader(file))
-    eyes = [draw_eye(0, unit).fields for unit in range(300)]
-    return rows(study, ({a.column: eye.get(a.name, "") for a in study.attributes} for eye in eyes))
-
-
 def everything(tokenizer: Published, name: str) -> list[str]:
     """Each clause alone, odd numbers, patients drawn at random, the longest sentence, and none at all."""
     alone = [clause for written in clauses(name).values() for clause in written]
@@ -156,19 +134,6 @@ def check_texts(tokenizer: Published, texts: list[str]) -> None:
 @EVERY_STUDY
 def test_whatever_a_study_can_write_decodes_to_itself(tokenizer, name):
     check_texts(tokenizer, everything(tokenizer, name))
-
-
-@EVERY_TOKENIZER
-@pytest.mark.parametrize("name", ["pad_ufes_20", "aqua"])
-def test_whatever_the_rows_at_hand_write_decodes_to_itself(tokenizer, name):
-    texts = written_rows(name)
-    assert len(texts) > 500
-    check_texts(tokenizer, texts)
-
-
-@EVERY_TOKENIZER
-def test_the_synthetic_corpus_decodes_to_itself(tokenizer):
-    check_texts(tokenizer, [line["text"] for seed in range(3) for line in corpus_lines(seed)])
 
 
 @EVERY_TOKENIZER
@@ -201,27 +166,19 @@ def test_no_sentence_loses_its_end(modernbert, name):
     assert most == len(modernbert.raw.encode(longest(modernbert, name)).ids)
 
 
-@pytest.mark.parametrize("name", ["pad_ufes_20", "aqua"])
-def test_no_row_at_hand_loses_its_end(modernbert, name):
-    _, config = STUDIES[name]
-    tokens = tokenize(modernbert.ours, written_rows(name), config.text.max_length)
-    print(f"{name}: the longest row has {tokens.mask.sum(axis=1).max()} tokens of {config.text.max_length}")
-    assert tokens.truncated == 0
-
-
-def test_the_synthetic_corpus_loses_no_end(modernbert):
+def test_the_synthetic_corpus_decodes_to_itself_and_loses_no_end(modernbert):
     _, config = STUDIES["aqua"]
     texts = [line["text"] for seed in range(3) for line in corpus_lines(seed)]
+    check_texts(modernbert, texts)
     tokens = tokenize(modernbert.ours, texts, config.knowledge.max_length)
     print(f"corpus: the longest text has {tokens.mask.sum(axis=1).max()} tokens of {config.knowledge.max_length}")
     assert tokens.truncated == 0
 
 
-@EVERY_STUDY
 @pytest.mark.parametrize("max_length", [192, 20])
-def test_frame_padding_and_masks_are_those_of_the_tokenizer_called_directly(modernbert, name, max_length):
+def test_frame_padding_and_masks_are_those_of_the_tokenizer_called_directly(modernbert, max_length):
     """Also where texts are cut: at 20 tokens many are."""
-    texts = everything(modernbert, name)
+    texts = everything(modernbert, "pad_ufes_20")
     tokens = tokenize(modernbert.ours, texts, max_length)
     length = tokens.ids.shape[1]
     direct = modernbert.ours(
@@ -242,32 +199,6 @@ def test_frame_padding_and_masks_are_those_of_the_tokenizer_called_directly(mode
     assert (tokens.truncated > 0) == (max_length == 20)
     frame = [raw.token_to_id(token) for token in ("[CLS]", "[SEP]", "[PAD]")]
     assert np.isin(tokens.ids[~tokens.words], frame).all() and not np.isin(tokens.ids[tokens.words], frame).any()
-
-
-@EVERY_STUDY
-def test_masking_touches_words_alone(modernbert, name):
-    tokens = tokenize(modernbert.ours, everything(modernbert, name), 192)
-    batches = masked_token_batches(
-        tokens,
-        batch_size=32,
-        seed=0,
-        mask_token_id=modernbert.ours.mask_token_id,
-        vocabulary_size=len(modernbert.ours),
-        probability=0.3,
-        special_ids=modernbert.ours.all_special_ids,
-    )
-    raw, row_of = modernbert.raw, {row.tobytes(): number for number, row in enumerate(tokens.ids)}
-    frame = [raw.token_to_id(token) for token in ("[CLS]", "[SEP]", "[PAD]")]
-    masks = 0
-    for batch in islice(batches, len(tokens.ids) // 32):
-        words = tokens.words[[row_of[row.tobytes()] for row in batch["labels"]]]
-        inputs, chosen = batch["input_ids"], batch["loss_mask"]
-        assert not (chosen & ~words).any()
-        assert (chosen.any(axis=1) == words.any(axis=1)).all()
-        assert np.array_equal(np.isin(inputs, frame), ~words)
-        assert np.array_equal(inputs[~chosen], batch["labels"][~chosen])
-        masks += (inputs[chosen] == raw.token_to_id("[MASK]")).sum()
-    assert masks > 0
 
 
 def test_a_replacement_drawn_at_random_is_in_the_encoders_vocabulary_and_not_its_frame(modernbert):
@@ -294,17 +225,6 @@ def test_class_tokens_are_what_the_llm_would_write_next(qwen3, name):
         piece = qwen3.raw.decode([token])
         assert piece.startswith(" ") and piece.strip() and f" {answer}".startswith(piece)
         assert token not in qwen3.special
-
-
-def test_which_class_tokens_are_whole_words(qwen3):
-    """The others are told apart by their first piece alone: MEL and NEV by M and NE."""
-    found = {
-        answer: qwen3.raw.decode([token])[1:]
-        for study, _ in STUDIES.values()
-        for answer, token in zip(study.class_names, class_token_ids(qwen3.ours, study.class_names), strict=True)
-    }
-    pieces = {"BCC": "B", "SEK": "SE", "MEL": "M", "NEV": "NE"}
-    assert found == {**{w: w for w in ("SCC", "ACK", "bacterial", "fungal", "benign", "malignant")}, **pieces}
 
 
 def test_qwen3s_ids_are_within_every_published_size(qwen3):

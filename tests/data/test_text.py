@@ -118,19 +118,6 @@ def test_a_tokenizer_that_cannot_be_written_is_told(tmp_path):
         train_tokenizer(TEXTS, tmp_path / "file" / "t", vocabulary_size=300)
 
 
-def test_the_published_modernbert_tokenizer_frames_a_text():
-    tokenizer = load_tokenizer(shared_folder("tokenizers", "modernbert"))
-    tokens = tokenize(tokenizer, ["The lesion itches.", "The lesion does not itch."], 16)
-    # The ids that the published file gives [CLS], [SEP] and [PAD].
-    assert (tokens.ids[:, 0] == 50281).all() and tokens.ids[0, -1] == 50283
-    assert [row[mask][-1] for row, mask in zip(tokens.ids, tokens.mask, strict=True)] == [50282, 50282]
-    assert (tokens.words.sum(1) == tokens.mask.sum(1) - 2).all()
-
-
-def test_the_published_qwen3_tokenizer_has_class_tokens_but_is_no_text_encoders():
-    tokenizer = load_tokenizer(shared_folder("tokenizers", "qwen3"))
-    ids = class_token_ids(tokenizer, ANSWERS)
-    assert tokenizer.convert_ids_to_tokens(ids.tolist()) == ["Ġbacterial", "Ġfungal"]
-    assert len(set(class_token_ids(tokenizer, ("BCC", "SCC", "ACK", "SEK", "MEL", "NEV")))) == 6
+def test_a_tokenizer_without_class_and_padding_tokens_is_no_text_encoders():
     with pytest.raises(UserError, match="no class or padding token"):
-        tokenize(tokenizer, ["text"], 8)
+        tokenize(load_tokenizer(shared_folder("tokenizers", "qwen3")), ["text"], 8)

@@ -20,7 +20,8 @@ SECONDS = 240  # two processes compile two programs each; hung is what takes lon
 
 
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])
-@pytest.mark.parametrize(("kind", "anchors"), [("pmap", "printed"), ("pmap", "both"), ("shard_map", "both")])
+@pytest.mark.parametrize("anchors", ["printed", "both"])
+@pytest.mark.parametrize("kind", ["pmap", "shard_map"])
 def test_sharing_the_batch_changes_neither_value_nor_gradient(devices, kind, anchors):
     arrays = tokens()
     chosen = jax.devices()[:devices]

@@ -57,13 +57,6 @@ def test_units_swap_their_labels_whole():
         chance(np.array([0, 1]), np.array([0, 1]), 2, units=np.array(["u", "u"]))
 
 
-def test_units_of_one_case_are_cases():
-    labels, probabilities, _ = three_classes(most_cases=1).draw(80, np.random.default_rng(0))
-    predicted = probabilities.argmax(axis=1)
-    with_units, without = (chance(labels, predicted, 3, units=u, permutations=300) for u in (np.arange(80), None))
-    assert (with_units["macro_f1"].draws == without["macro_f1"].draws).all()
-
-
 def test_a_method_that_learnt_is_above_chance_and_p_is_never_zero():
     labels, probabilities, units = three_classes().draw(100, np.random.default_rng(0))
     found = chance(labels, probabilities.argmax(axis=1), 3, units=units, permutations=500)["macro_f1"]

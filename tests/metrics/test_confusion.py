@@ -52,12 +52,6 @@ def test_scores_of_no_case_are_not_numbers_and_others_beside_them_are():
     assert all(np.isnan(v[0]) and v[1] == 1 for v in found.values())
 
 
-def test_counts_times_a_number_have_the_same_scores():
-    counts = np.random.default_rng(0).integers(0, 9, (3, 3))
-    found, larger = scores_of_counts(counts), scores_of_counts(2.5 * counts)
-    assert all(found[m] == pytest.approx(larger[m], rel=1e-14) for m in found)
-
-
 def test_positions_outside_the_classes_and_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match="positions from 0 to 1"):
         confusion(np.array([0, 2]), np.array([0, 1]), 2)

@@ -59,25 +59,6 @@ def test_published_example():
     assert np.sqrt(found.covariance[0, 0]) == pytest.approx(DELONG_ERROR, abs=5e-5)
 
 
-def test_exchanging_methods_or_classes_turns_the_sign_and_no_more():
-    positive, first, second = drawn(0, 1)
-    found, exchanged = delong_test(positive, first, second), delong_test(positive, second, first)
-    assert exchanged.statistic == pytest.approx(-found.statistic)
-    assert (exchanged.low, exchanged.high) == pytest.approx((-found.high, -found.low))
-    assert exchanged.p == pytest.approx(found.p)
-    other_class = delong_test(~positive, first, second)
-    assert other_class.difference == pytest.approx(-found.difference)
-    assert other_class.p == pytest.approx(found.p)
-
-
-def test_order_of_cases_and_scale_of_scores_do_not_matter():
-    positive, first, second = drawn(1, 1)
-    order = np.random.default_rng(0).permutation(len(positive))
-    found = delong_test(positive, first, second)
-    moved = delong_test(positive[order], np.exp(first[order]), 3 * second[order] - 7)
-    assert moved.statistic == pytest.approx(found.statistic)
-
-
 def test_methods_that_agree_differ_by_nothing():
     positive, first, _ = drawn(0, 8)
     found = delong_test(positive, first, 2 * first)
@@ -89,16 +70,6 @@ def test_a_difference_without_variance_is_certain():
     positive = np.arange(10) < 5
     found = delong_test(positive, positive.astype(float), -positive.astype(float))
     assert (found.difference, found.p) == (1, 0)
-
-
-def test_no_difference_is_found_as_often_as_the_level_says():
-    # 2,000 cohorts of 80: 5 % expected, Monte-Carlo error 0.5 points, so 3.5 to 6.5 is three of these.
-    generator, found = np.random.default_rng(5), 0
-    positive = np.arange(80) % 2 == 0
-    for _ in range(2000):
-        common = generator.normal(size=80) + positive
-        found += delong_test(positive, common + generator.normal(size=80), common + generator.normal(size=80)).p < 0.05
-    assert found / 2000 == pytest.approx(0.05, abs=0.015)
 
 
 def test_arrays_that_do_not_fit_are_refused():

@@ -24,15 +24,6 @@ def test_a_mask_need_not_be_a_whole_number_of_patches_wide():
     assert [pointing(np.eye(9)[patch], mask).hit for patch in range(9)] == [0, 0, 0, 0, 0, 1, 0, 0, 0]
 
 
-def test_average_precision_is_one_where_attention_lies_on_the_sign_alone_and_chance_where_it_is_blind():
-    mask = np.zeros((16, 16), bool)
-    mask[4:12, 4:12] = True
-    grid = np.full((4, 4), 0.01)
-    grid[1:3, 1:3] = 0.2
-    assert pointing(grid.ravel(), mask).average_precision == 1.0
-    assert pointing(np.full(16, 1 / 16), mask).average_precision == pytest.approx(mask.mean())
-
-
 def test_chance_deals_the_same_attention_out_on_other_patches():
     """Blind attention lies in blobs as large as patches: on a sign that is one, it has more than the share of its pixels."""
     generator, mask = np.random.default_rng(0), np.zeros((24, 24), bool)

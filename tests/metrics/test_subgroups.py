@@ -35,13 +35,6 @@ def test_a_groups_figures_are_those_of_its_cases():
     assert sum(group.cases for group in found) == len(labels)
 
 
-def test_one_group_of_all_has_the_figures_of_all():
-    labels, probabilities, _, _ = cohort()
-    (found,) = subgroup_scores(labels, probabilities, ["all"] * len(labels), "abc")
-    assert found.macro_f1 == scores(labels, probabilities, "abc")["macro_f1"]
-    assert found.units == len(labels)  # without units each case is its own
-
-
 def test_too_few_units_have_counts_and_no_figures():
     cases = 2 * FEWEST
     labels, probabilities = np.arange(cases) % 2, np.full((cases, 2), 0.5)
@@ -55,23 +48,6 @@ def test_too_few_units_have_counts_and_no_figures():
     assert (found[1].macro_auc, found[1].intervals) == (None, {})
     # Units count, not cases: the same twenty cases of two lesions are too few.
     assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].accuracy is None
-
-
-def test_macro_auc_of_a_group_without_a_class_is_left_out():
-    labels, probabilities, _, _ = cohort()
-    without = labels != 2
-    found = subgroup_scores(labels[without], probabilities[without], ["x"] * without.sum(), "abc", replicates=50)
-    assert found[0].macro_auc is None
-    assert found[0].intervals["macro_auc"] is None
-
-
-def test_a_class_that_a_group_lacks_counts_as_nothing_once_a_case_is_taken_for_it():
-    labels, probabilities = np.zeros(30, int), np.tile([0.9, 0.1], (30, 1))
-    assert subgroup_scores(labels, probabilities, ["x"] * 30, "ab")[0].macro_f1 == 1
-    probabilities[0] = (0.1, 0.9)
-    found = subgroup_scores(labels, probabilities, ["x"] * 30, "ab")[0]
-    assert found.accuracy == found.balanced_accuracy == 29 / 30
-    assert found.macro_f1 == pytest.approx((2 * 29 / 59) / 2)
 
 
 def test_bands_have_words_and_an_edge_belongs_to_the_band_above():

@@ -13,6 +13,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from prima_jax.models import pretrained
+from tests.strict import standard_promotion, strict_promotion
+
+__all__ = ["standard_promotion", "strict_promotion"]
 
 GOLDEN = Path(__file__).parent / "golden"
 

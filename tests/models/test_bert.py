@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.models.bert import Bert, BertConfig
 from prima_jax.models.pretrained import build, init_random
 
 
@@ -32,11 +31,6 @@ def test_a_text_longer_than_the_positions(case):
         jax.eval_shape(case.module.apply, case.variables, jnp.zeros((1, 17), jnp.int32))
 
 
-def test_remat_is_of_every_layer(case, remat_count):
-    module = Bert(case.module.config, with_head=True, remat=True)
-    assert remat_count(module, case.variables, case.inputs["input_ids"]) == 2
-
-
 def test_size_of_clinical_modernbert():
     """Its published training code subclasses BERT; 136.6 M parameters of 4 bytes are its 547 MB file."""
     module = build({
@@ -45,14 +39,3 @@ def test_size_of_clinical_modernbert():
     })  # fmt: skip
     params = jax.eval_shape(lambda: init_random(module, 0))["params"]
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 136_629_952
-
-
-def test_all_that_is_not_implemented_is_listed():
-    values = {
-        "hidden_act": "gelu_new", "position_embedding_type": "relative_key", "is_decoder": True, "hidden_size": 10,
-        "num_attention_heads": 3,
-    }  # fmt: skip
-    with pytest.raises(UserError) as error:
-        BertConfig.from_dict(values)
-    for word in ("gelu_new", "relative_key", "is_decoder", "hidden_size = 10"):
-        assert word in str(error.value)

@@ -169,14 +169,6 @@ def test_all_that_does_not_fit_is_listed_by_the_files_own_names(renamed):
         assert told.count(problem) == 1
 
 
-def test_both_spellings_of_one_tensor(renamed):
-    def change(tensors):
-        tensors["blocks.0.gamma_1"] = tensors["blocks.0.ls1.gamma"]
-
-    told = refusal(renamed("dinov3_plain", meta, change))
-    assert "blocks.0.ls1.gamma and blocks.0.gamma_1 are one tensor given twice" in told
-
-
 @pytest.mark.parametrize("size", TIMM_SIZES)
 def test_timms_configs_are_the_published_ones(size, published):
     """But for biases, of which timm's own are all or none."""

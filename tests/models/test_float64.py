@@ -12,6 +12,7 @@ import pytest
 from prima_jax.models import dinov3, layers, pretrained
 from scripts.comparison.ours import QUICK, ours, probe
 
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 LEARNT = ("dinov2_plain", "dinov2_swiglu", "dinov2_with_registers", "bert")
 """Those whose positions are parameters, which no rotation turns."""
 ROTARY = ("dinov3_plain", "dinov3_gated", "modernbert", "modernbert_biases", "qwen3_tied", "llama_tied", "llama_untied")

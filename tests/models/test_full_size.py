@@ -7,7 +7,7 @@ from scripts.comparison.full_size import MODELS, folder
 from scripts.comparison.ours import QUICK
 from scripts.comparison.page import LIMIT
 
-pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.nightly]
+pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.nightly, pytest.mark.usefixtures("standard_promotion")]
 SIZES = [pytest.param(name, id=published) for name, (_, published) in MODELS.items()]
 
 

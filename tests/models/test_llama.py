@@ -1,13 +1,11 @@
 """What Llama shares with Qwen3 is tested in test_qwen3.py; here stands what is its own."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from prima_jax.errors import UserError
 from prima_jax.models import pretrained
-from prima_jax.models.llama import Llama, LlamaConfig
+from prima_jax.models.llama import LlamaConfig
 from prima_jax.models.qwen3 import Qwen3
 
 
@@ -25,19 +23,6 @@ def test_it_is_qwen3_whose_norms_of_queries_and_keys_are_left_out(untied, golden
     assert not isinstance(untied.module, Qwen3) and pretrained.has_head(untied.module)
 
 
-@pytest.mark.parametrize("case", ("llama_tied", "llama_untied"))
-def test_class_logits_are_the_full_logits_of_those_tokens(case, golden):
-    case, ids = golden(case), jnp.array([7, 2])
-    hidden = jnp.asarray(case.expected["last_hidden_state"][:, -1])
-    found = case.module.apply(case.variables, hidden, ids, method="class_logits")
-    np.testing.assert_allclose(found, case.expected["logits"][:, -1][:, ids], atol=1e-5)
-
-
-def test_remat_is_of_every_layer(untied, remat_count):
-    module = Llama(untied.module.config, remat=True)
-    assert remat_count(module, untied.variables, untied.inputs["input_ids"]) == 2
-
-
 def test_what_a_config_leaves_out_is_derived():
     small = {"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}
     for head_dim in ({}, {"head_dim": None}):
@@ -49,28 +34,6 @@ def test_what_a_config_leaves_out_is_derived():
     assert LlamaConfig.from_dict({**small, "rope_theta": 5e5}).rope_theta == 5e5
     given = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e5}}
     assert LlamaConfig.from_dict({**small, **given}).rope_theta == 1e5
-
-
-@pytest.mark.parametrize(
-    ("values", "word"),
-    [
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "llama3"),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}}, "linear"),
-        ({"hidden_act": "gelu"}, "'gelu'"),
-        ({"model_type": "mistral"}, "'mistral'"),
-        ({"hidden_size": 10, "num_attention_heads": 3}, "hidden_size = 10"),
-        ({"hidden_size": 12, "num_attention_heads": 4}, "head_dim = 3"),
-        ({"num_attention_heads": 4, "num_key_value_heads": 3}, "3 key and value heads"),
-        ({"num_attention_heads": "4"}, "num_attention_heads = '4'"),
-        ({"num_attention_heads": 0}, "num_attention_heads = 0"),
-        ({"hidden_size": 0}, "hidden_size = 0"),
-        ({"head_dim": 0}, "head_dim = 0"),
-        ({"mlp_bias": 1}, "mlp_bias = 1"),
-    ],
-)
-def test_what_is_not_implemented_is_refused(values, word):
-    with pytest.raises(UserError, match=word):
-        LlamaConfig.from_dict(values)
 
 
 def test_the_rotary_frequencies_of_old_files_are_left_aside(golden_folder, tmp_path, untied):

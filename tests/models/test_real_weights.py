@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from prima_jax.models import pretrained
 from scripts.comparison.page import LIMIT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the baselines train of their own: recomputing layers in the backward pass changes neither names nor numbers."""
+"""Layers can be recomputed in the backward pass, which for what the baselines train changes neither names nor numbers."""
 
 import dataclasses
 from functools import partial
@@ -80,3 +80,11 @@ def test_parameters_outputs_and_gradients_are_the_same(name, remat_count):
     # gradient, where a layer that went wrong would be off by as much as a gradient.
     largest = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(gradients))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=16 * 2**-24 * largest), gradients, near_gradients)
+
+
+@pytest.mark.parametrize("name", ["dinov2_with_registers", "dinov3_plain", "modernbert", "bert", "qwen3_tied", "llama_untied"])
+def test_every_layer_of_an_encoder_is_recomputed(name, golden, remat_count):
+    case = golden(name)
+    first = case.inputs.get("pixel_values", case.inputs.get("input_ids"))
+    assert remat_count(case.module, case.variables, first) == 0
+    assert remat_count(case.module.clone(remat=True), case.variables, first) == case.module.config.num_hidden_layers

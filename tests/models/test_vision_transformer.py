@@ -59,3 +59,15 @@ def test_tokens_of_another_grid(golden):
     tokens = case.module.apply(case.variables, case.inputs["pixel_values"], 1, method="prefix")
     with pytest.raises(UserError, match=r"11 tokens are not those of 4 x 2 patches \(expected 13\)"):
         case.module.apply(case.variables, tokens, 1, grid=(4, 2), method="suffix")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_multiple_of_the_patch_size(name, golden):
+    module, variables = golden(name)[:2]
+    own = 1 + module.config.num_register_tokens
+    for height, width in ((20, 20), (4, 12), (32, 4)):
+        output = jax.eval_shape(module.apply, variables, np.zeros((2, height, width, 3), np.float32))
+        assert output.last_hidden_state.shape == (2, own + height * width // 16, 16)
+        assert output.hidden_states is None and output.logits is None
+    with pytest.raises(UserError, match="8 x 10 pixels cannot be cut into patches of 4"):
+        jax.eval_shape(module.apply, variables, np.zeros((2, 8, 10, 3), np.float32))

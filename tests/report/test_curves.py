@@ -7,8 +7,6 @@ import pytest
 from prima_jax.errors import UserError
 from prima_jax.report import curves
 
-PNG = b"\x89PNG\r\n\x1a\n"
-
 
 def write_history(path: Path, losses: list[float]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,16 +28,6 @@ def test_the_mean_line_is_the_mean_of_the_last_steps():
     steps, means = curves._smooth(np.arange(1, 101), np.arange(100.0))  # a fiftieth: two steps
     assert (steps[0], steps[-1]) == (2, 100)
     assert means == pytest.approx(np.arange(99) + 0.5)
-
-
-@pytest.mark.parametrize("count", [1, 3, 200])
-def test_the_same_losses_give_the_same_picture(tmp_path: Path, count: int):
-    path = write_history(tmp_path / "history.jsonl", list(np.linspace(2, 1, count)))
-    one = curves.Curves("align", "", {"fold 0": path})
-    pictures = [curves.loss_picture(one, synthetic=False) for _ in range(2)]
-    assert pictures[0] == pictures[1]
-    assert pictures[0].startswith(PNG)
-    assert curves.loss_picture(one, synthetic=True) != pictures[0]
 
 
 def test_the_title_names_a_row_where_others_trained_the_stage_otherwise():

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from prima_jax.report.scores import class_order, score_table
 from prima_jax.report.table import latex, markdown
 from tests.report import examples
@@ -84,12 +82,6 @@ def test_what_others_published_stands_last_in_the_papers_table_alone():
     assert "TPMKA" not in text(results(**aqua, table=3)) and "TPMKA" not in text(results())
 
 
-def test_inner_folds_are_said_in_every_file():
-    found = results(without_fold=1)
-    assert headings(found)[0] == "Method (INNER FOLDS)"
-    assert "INNER FOLDS: the records held out in fold 1" in text(found)
-
-
 def test_nothing_published_stands_beside_a_synthetic_study():
     found = results(synthetic=True)
     assert len(cells(found)) == 2
@@ -143,10 +135,6 @@ def test_what_has_to_be_known_of_a_row_stands_under_the_table():
     assert "- PRIMA: it is ours." in text(found)
 
 
-def test_table_3_has_no_columns_for_classes():
-    assert headings(results(table=3))[1] == "Macro F1"
-
-
 def test_latex_is_escaped_and_as_wide_as_its_rows():
     written = tex(results())
     assert r"Majority class \& more" in written
@@ -160,11 +148,6 @@ def test_no_name_of_a_cohort_is_a_command_of_latex():
     written = tex(found)
     assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in written
     assert "% Two lines: Table 1\n" in written
-
-
-@pytest.mark.parametrize("seeds", [[0], [0, 1]])
-def test_several_seeds_are_told(seeds):
-    assert ("Seeds 0, 1" in text(results(seeds=seeds))) == (len(seeds) == 2)
 
 
 def test_a_plain_run_has_all_published_rows_under_its_own_and_marked():

@@ -31,9 +31,3 @@ def test_terminal_cells_end_under_their_headings():
         row = next(line for line in lines if line.startswith(name))
         for heading in ("BCC", "MEL", "NEV", "Accuracy"):
             assert row[head.index(heading) + len(heading) - 1] == ")"
-
-
-def test_a_single_fold_shows_no_standard_deviation():
-    ours = terminal_table(score_table(results(("a", "b"), folds=1, study="mine"), costs=False)).split("F1 of each class")[0]
-    assert "50.00" in ours
-    assert "(0" not in ours

@@ -187,13 +187,6 @@ def test_a_folder_without_any_photograph_is_an_error_even_where_some_may_lack(tm
         read(replace(STUDY, skip_missing_images=True), tmp_path)
 
 
-def test_a_truncated_photograph_is_named_with_its_row(tmp_path):
-    path = write_cohort(tmp_path) / "images" / "p4.png"
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UserError, match=r"line 6: the photograph .*p4\.png cannot be decoded"):
-        read(STUDY, tmp_path)
-
-
 def test_all_photographs_that_cannot_be_decoded_are_named_at_once(tmp_path):
     for name in ("p2.png", "p4.png", "p5.png"):
         (write_cohort(tmp_path) if name == "p2.png" else tmp_path).joinpath("images", name).write_bytes(b"no photograph")

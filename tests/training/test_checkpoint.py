@@ -57,8 +57,9 @@ def test_a_tree_of_another_shape_or_name_is_an_error(tmp_path, target):
 
 
 @pytest.mark.parametrize("devices", [1, 4])
-def test_progress_comes_back_bit_for_bit_with_its_data_position(progress, devices):
-    parallel = Parallel(devices=jax.devices()[:devices])
+@pytest.mark.parametrize("kind", ["pmap", "shard_map"])
+def test_progress_comes_back_bit_for_bit_with_its_data_position(progress, kind, devices):
+    parallel = Parallel(kind, jax.devices()[:devices])
     trainable, _ = toy.trees()
     state = parallel.replicate(create(trainable, toy.optimizer()))
     position = {"batches": {"nested": {"next": [1, 2, 3]}}, "seconds": 1.25}

@@ -52,8 +52,11 @@ def broken_loss(trainable, frozen, batch):
 
 
 @pytest.fixture
-def parallel():
-    return Parallel(devices=jax.devices()[:1])
+def parallel(request):
+    return Parallel(getattr(request, "param", "pmap"), jax.devices()[:1])
+
+
+BOTH_KINDS = pytest.mark.parametrize("parallel", ["pmap", "shard_map"], indirect=True)
 
 
 @pytest.fixture
@@ -85,6 +88,7 @@ def test_gradient_norm_and_loss_are_those_of_the_first_batch(uninterrupted):
     assert first["gradient_norm"] == pytest.approx(norm, rel=1e-5)
 
 
+@BOTH_KINDS
 @pytest.mark.parametrize("often", [0.0, 1e9], ids=["checkpoint at every step", "never"])
 def test_killed_runs_go_on_and_end_with_the_same_bits(uninterrupted, tmp_path, parallel, often):
     for number in (2, 30, 53, 54, STEPS):
@@ -139,6 +143,7 @@ def test_a_kill_while_the_history_is_taken_up_again_loses_no_line(uninterrupted,
     assert toy.history(tmp_path) == uninterrupted[1]
 
 
+@BOTH_KINDS
 def test_sigterm_saves_and_raises_stopped(uninterrupted, tmp_path, parallel):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Stopped):
@@ -168,6 +173,7 @@ def test_a_broken_step_is_told_even_where_checkpoints_are_frequent(tmp_path, par
     assert max(map(int, saved)) == 12, "a broken state was saved, which no restart could leave"
 
 
+@BOTH_KINDS
 def test_only_the_trainable_tree_changes(tmp_path, parallel):
     objective = toy.objective()
     frozen = jax.tree.map(np.array, objective.frozen)
@@ -179,6 +185,7 @@ def test_only_the_trainable_tree_changes(tmp_path, parallel):
     assert all((trained[k] != started[k]).all() for k in trained)
 
 
+@BOTH_KINDS
 def test_a_compiled_step_of_an_earlier_fold_serves_again(tmp_path, parallel, uninterrupted):
     traced = []
 

@@ -61,18 +61,6 @@ def test_three_steps_of_adamw_follow_the_formula(b2, clip_norm):
         np.testing.assert_allclose(parameter["w"], expected, rtol=2e-6)  # a few float32 roundings
 
 
-def test_weight_decay_is_decoupled():
-    """With no gradient a parameter shrinks by rate x decay, whatever the moments; as an L2 term it would move by the rate."""
-    optimizer = adamw(learning_rate=0.1, weight_decay=0.01, steps=10, warmup_fraction=0.1)
-    parameter = {"w": jnp.array([2.0])}
-    state = optimizer.init(parameter)
-    for lr in (0.0, 0.1):
-        before = float(parameter["w"][0])
-        updates, state = optimizer.update({"w": jnp.zeros(1)}, state, parameter)
-        parameter = optax.apply_updates(parameter, updates)
-        assert float(parameter["w"][0]) == pytest.approx(before * (1 - lr * 0.01), rel=1e-6)
-
-
 def test_a_part_with_a_rate_of_its_own_is_trained_as_by_an_optimiser_of_its_own():
     """Decay and schedule included; the other part is as if there were none."""
     tree = {"llm": {"A": jnp.array([1.0, -2.0])}, "projector": {"kernel": jnp.array([3.0, 0.5])}}

@@ -50,7 +50,7 @@ class DenseNet(nn.Module):
             if block:
                 x = nn.relu(norm(name=f"transition_{block}_norm")(x))
                 x = _conv(x.shape[-1] // 2, 1, f"transition_{block}_conv")(x)
-                x = nn.avg_pool(x, (2, 2), strides=(2, 2))
+                x = nn.pool(x, 0.0, jax.lax.add, (2, 2), (2, 2), "VALID") / 4  # the mean
             for layer in range(layers):
                 x = jnp.concatenate([x, dense_layer(self.growth, norm, name=f"block_{block}_layer_{layer}")(x)], axis=-1)
         return nn.relu(norm(name="norm")(x)).mean(axis=(1, 2))

@@ -38,15 +38,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_columns_and_values_are_those_of_the_aqua_config(rows):
-    study = get_study()
-    expected = {study["image_column"], study["label_column"], study["image_type_column"], *study["unit_columns"]}
-    expected |= {attribute.get("column", attribute["name"]) for attribute in study["attributes"]}
-    assert set(rows[0]) == expected == set(write.COLUMNS)
-    assert {row["organism"] for row in rows} == {raw for raw, _ in study["classes"]}
-    assert {row["illumination"] for row in rows} == {raw for raw, _ in study["image_types"]}
-
-
 def test_the_manifest_reader_reads_it(folder, rows):
     reading = read(study_from_config(get_study()), folder)
     assert len(reading.records) == len(rows)
