@@ -5,18 +5,19 @@ masked-language training on the fold's own training sentences makes of it, witho
 what the image-only row trained on the fold's labels.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prima_jax.files import folder_lock, whole_file
 from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import image_features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context, Fold, tree_hash
 from prima_jax.stages.encoder import encode
+from prima_jax.stages.feature_table import stored_table
 from prima_jax.stages.inference import predict_images
 from prima_jax.stages.text_features import TextTokens
 

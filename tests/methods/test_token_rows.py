@@ -98,7 +98,7 @@ def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch
     for name in IMAGE_ROWS:
         METHODS[name].predict(bench, METHODS[name].fit(bench, train), test)
     assert calls == ["frozen_tokens"]
-    assert [path.parent for path in tmp_path.rglob("tokens-*")] == [context.place("frozen_tokens")]
+    assert [path.parent for path in tmp_path.rglob("tokens-*.npy")] == [context.place("frozen_tokens")]
 
 
 def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
@@ -107,7 +107,7 @@ def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
     other = with_backbones(bench.context, image=bench.context.image_encoder._replace(variables=variables))
     first, second = (frozen_encoders.frozen_tokens(bench._replace(context=context)) for context in (bench.context, other))
     assert np.abs(first - second).max() > 1e-4
-    assert len(list(tmp_path.rglob("tokens-*.npz"))) == 2
+    assert len(list(tmp_path.rglob("tokens-*.npy"))) == 2
 
 
 def test_rows_on_primas_tokens_look_at_the_encoder_of_their_stage(study, tmp_path):
