@@ -14,14 +14,14 @@ from prima_jax.data.builder import resample
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import sentence
 from prima_jax.errors import UserError
-from prima_jax.experiment.job import Job
+from prima_jax.experiment.job import Job, finished_fold
 from prima_jax.experiment.rows import PRIMA, row_config
+from prima_jax.recipe.check import check_fields
 from prima_jax.stages import diagnose, image_features, text_features
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import load_encoders, load_tokenizers
-from prima_jax.stages.stage import read_done
 from prima_jax.studies.manifest import is_drawn, parse_fields
 from prima_jax.studies.study import Record, Study
 from prima_jax.studies.study_config import load_study
@@ -85,16 +85,19 @@ def load(run: str | Path) -> Model:
     """Opens the --workdir of a run. Raises UserError where it is none, or where no fold of PRIMA is finished."""
     run = Path(run)
     config = load_config(run)
-    if "table" not in config or "baselines" not in config or isinstance(config.study.definition, str):
+    try:
+        check_fields(config)
+        study = load_study(config)
+    except UserError as error:
         raise UserError(
-            f"{run} was made by an earlier version of this package, whose models this one does not read: predict with that "
-            "version, or run the recipe again in another --workdir."
-        )
+            f"{run / 'config.json'} is not as this version of the package writes it ({error}): put it back, predict with the "
+            "version that made the run, or run the recipe again in another --workdir."
+        ) from error
     job = Job(PRIMA, config.table.seeds[0])
-    finished = tuple(k for k in range(config.folds) if read_done(job.folder(run, k)) is not None)
+    finished = tuple(k for k in range(config.folds) if finished_fold(config, run, job, k) is not None)
     if not finished:
         raise UserError(f"No fold of PRIMA in {run} is finished: run prima run with --workdir={run} to its end.")
-    return Model(run, row_config(config, job.row, job.seed), load_study(config), finished)
+    return Model(run, row_config(config, job.row, job.seed), study, finished)
 
 
 def _fold_probabilities(context: Context, fold: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 from prima_jax.files import folder_lock, write_whole
+from prima_jax.json_text import read_object
 
 __all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_folder", "open_workdir"]
 
@@ -30,6 +31,8 @@ _DISK_ERRORS = (
 @contextmanager
 def open_workdir(folder: Path, config: ConfigDict) -> Iterator[Path]:
     """`locked_folder` for the folder of a run. Raises UserError also if it was made with another config."""
+    with suppress(OSError):  # told below
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold patients' data; one that is there keeps its mode
     with locked_folder(folder, "--workdir"):
         _compare(folder, config)
         yield folder
@@ -65,12 +68,15 @@ def claim(folder: Path, config: ConfigDict, data: str) -> None:
     Raises UserError where it was made with other data.
     """
     config_file, data_file = folder / "config.json", folder / "data.sha256"
-    if config_file.exists() and data_file.exists() and data_file.read_text() != data:
+    if not data_file.exists():
+        _refuse_finished(folder, data_file)
+    if config_file.exists() and data_file.exists() and data_file.read_bytes() != data.encode():
         raise UserError(
             f"{folder} was made with other data: rows, photographs or the corpus have changed since; choose another --workdir."
         )
-    if not config_file.exists():  # written last: until then the folder belongs to nothing
+    if not data_file.exists():
         write_whole(data_file, data.encode())
+    if not config_file.exists():  # written last: until then the folder belongs to nothing
         write_whole(config_file, json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list).encode())
 
 
@@ -79,13 +85,12 @@ def load_config(folder: Path) -> ConfigDict:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder} holds no run: expected {path}, which prima run --workdir={folder} writes.")
+    advice = "put back what the run wrote there, or choose another --workdir."
+    content = read_object(path, advice)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or "study" not in content:
-            raise ValueError("it is no object with the section study")
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); delete it, then give the very command that made it again.") from error
-    return ConfigDict(_tuples(content))
+        return ConfigDict(_tuples(content))
+    except (TypeError, ValueError, KeyError) as error:  # a name with a dot, or a section's place taken
+        raise UserError(f"{path} holds no config ({error}); {advice}") from error
 
 
 def different_fields(first: ConfigDict, second: ConfigDict) -> list[str]:
@@ -101,6 +106,7 @@ def config_hash(config: ConfigDict) -> str:
 
 def _compare(folder: Path, config: ConfigDict) -> None:
     if not (folder / "config.json").exists():
+        _refuse_finished(folder, folder / "config.json")
         return
     made_with = load_config(folder)
     different = different_fields(made_with, config)
@@ -109,6 +115,12 @@ def _compare(folder: Path, config: ConfigDict) -> None:
         told = "; ".join(f"{k} was {_shortened(before.get(k))} and is now {_shortened(now.get(k))}" for k in different[:5])
         more = f" (and {len(different) - 5} more)" if len(different) > 5 else ""
         raise UserError(f"{folder} was made with another config: {told}{more}; choose another --workdir.")
+
+
+def _refuse_finished(folder: Path, lost: Path) -> None:
+    """Raises UserError where a folder holds finished work: nobody knows of which config or data without the lost file."""
+    if any(next(folder.glob(f"{part}/**/done.json"), None) for part in ("rows", "shared")):
+        raise UserError(f"{folder} holds finished work, but not {lost.name}, which says of what: choose another --workdir.")
 
 
 def _shortened(value: Any) -> str:

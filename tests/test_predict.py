@@ -19,6 +19,7 @@ from prima_jax import predict
 from prima_jax.experiment import run as run_module
 from prima_jax.experiment.job import run_job
 from prima_jax.studies.study_config import load_study
+from prima_jax.workdir import config_hash
 from tests.stages.tiny import ONE_LAYER, tiny_config
 
 
@@ -32,7 +33,7 @@ def run_folder(folder: Path, config: ConfigDict) -> Path:
     """A run of which nothing is left but its config and the mark of a finished fold."""
     fold = folder / "rows" / "prima" / "seed_0" / "fold_0"
     fold.mkdir(parents=True)
-    (fold / "done.json").write_text("{}")
+    (fold / "done.json").write_text(json.dumps({"whose": [config_hash(config), "prima", 0, 0]}))
     (folder / "config.json").write_text(json.dumps(config.to_dict(), default=list))
     return folder
 
@@ -93,7 +94,7 @@ def test_a_run_of_an_earlier_version_is_refused(refused, tmp_path: Path, photogr
         del config.table
     run = run_folder(tmp_path / "earlier", config)
     told = refused(f"--run={run}", f"--image=white:{photograph}", "--metadata=age=80")
-    assert "earlier version" in told and "another --workdir" in told
+    assert "version that made the run" in told and "another --workdir" in told
 
 
 def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path: Path, photograph: Path):
@@ -139,7 +140,7 @@ def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Pa
     assert "holds no run" in refused(f"--run={tmp_path / 'nowhere'}", image)
     for content in (b"{", b"\xff\xfe"):
         (run / "config.json").write_bytes(content)
-        assert f"{run / 'config.json'} is damaged" in refused(f"--run={run}", image)
+        assert f"{run / 'config.json'} is no" in refused(f"--run={run}", image)
 
 
 # A finished run, the smallest there is.

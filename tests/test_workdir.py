@@ -126,7 +126,7 @@ def test_an_error_that_is_not_the_disks_is_not_hidden(tmp_path: Path, config: Co
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe"])
 def test_a_damaged_config_is_told_in_one_sentence(tmp_path: Path, config: ConfigDict, content: bytes):
     (tmp_path / "config.json").write_bytes(content)
-    assert "config.json is damaged" in refusal(tmp_path, config)
+    assert "config.json is no" in refusal(tmp_path, config)
 
 
 def test_a_folder_without_a_run_is_told_in_one_sentence(tmp_path: Path):

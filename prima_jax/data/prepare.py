@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,8 @@ def prepare(reading: LoadedStudy, cache: str | Path, *, size: int) -> Prepared:
     """
     folder = Path(cache) / f"{reading.study.name}-{fingerprint(reading, size)}"
     if not folder.is_dir():
+        with suppress(OSError):  # told below
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold patients' photographs
         with whole_folder(folder) as temporary:
             _write(reading, temporary, size)
             seal(temporary)

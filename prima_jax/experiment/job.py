@@ -2,8 +2,6 @@
 
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from prima_jax.errors import UserError
 from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import Run, open_run, split_cases
 from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_rows
+from prima_jax.files import digest, whole_file
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
@@ -24,8 +23,9 @@ from prima_jax.stages.image_features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
 from prima_jax.stages.stage import read_done, write_done
+from prima_jax.workdir import config_hash
 
-__all__ = ["Job", "finished", "open_job", "probabilities", "run_job"]
+__all__ = ["Job", "finished", "finished_fold", "open_job", "probabilities", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     run = open_job(config, workdir, job)
     title = row_title(job.row, config)
     for fold in run.folds:
-        if read_done(job.folder(workdir, fold.index)) is None:
+        if finished_fold(config, workdir, job, fold.index) is None:
             print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
-            run_fold(run.context, fold, job)
+            run_fold(config, run.context, fold, job)
             drop_features(config, workdir, job, run.context, fold)
 
 
@@ -58,8 +58,8 @@ def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:
     return open_run(changed, workdir)
 
 
-def run_fold(context: Context, fold: Fold, job: Job) -> None:
-    """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold."""
+def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None:
+    """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold; config: the whole run's."""
     folder = job.folder(context.folder, fold.index)
     folder.mkdir(parents=True, exist_ok=True)
     method, started = METHODS[job.row.method], time.monotonic()
@@ -69,7 +69,13 @@ def run_fold(context: Context, fold: Fold, job: Job) -> None:
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
-    np.savez(folder / "probabilities.npz", allow_pickle=False, probabilities=found)
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"The probabilities of {job.row.title} in fold {fold.index} are not finite numbers, and are not kept: lower the "
+            "learning rates of what it trains, or compute it in float32 (--config.dtype=float32)."
+        )
+    with whole_file(folder / "probabilities.npz") as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
     seconds = time.monotonic() - started + sum(cost.reused_seconds for cost in costs.values())
     needed = {
@@ -77,7 +83,8 @@ def run_fold(context: Context, fold: Fold, job: Job) -> None:
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
-    write_done(folder, seconds=seconds, **needed, **measured(context.costs.codes))
+    noted = {"whose": _whose(config, job, fold.index), "probabilities": digest(folder / "probabilities.npz")}
+    write_done(folder, seconds=seconds, **noted, **needed, **measured(context.costs.codes))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:
@@ -87,29 +94,46 @@ def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context,
     folder = context.place("features", fold.index)
     for row in table_rows(config):
         wanted = row.method == PRIMA.method and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
-        if wanted and read_done(Job(row, job.seed).folder(workdir, fold.index)) is None:
+        if wanted and finished_fold(config, workdir, Job(row, job.seed), fold.index) is None:
             return
     drop_image_tokens(folder)
 
 
-def finished(workdir: Path, job: Job, folds: int) -> bool:
-    """Returns True if all folds are finished. Raises UserError for those of an earlier version of this package."""
-    notes = [read_done(job.folder(workdir, fold)) for fold in range(folds)]
-    if any(note is not None and "folders" not in note for note in notes):
-        raise UserError(f"{workdir} holds rows of an earlier version of this package: choose another --workdir.")
-    return None not in notes
+def finished(config: ConfigDict, workdir: Path, job: Job) -> bool:
+    """Returns True if all folds are finished. Raises UserError as `finished_fold` does."""
+    return None not in [finished_fold(config, workdir, job, fold) for fold in range(config.folds)]
 
 
-def probabilities(workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """A fold's probabilities [cases, C], and what was noted beside them. Raises UserError if they are damaged."""
-    folder = job.folder(workdir, fold)
-    path, note = folder / "probabilities.npz", read_done(folder)
+def finished_fold(config: ConfigDict, workdir: Path, job: Job, fold: int) -> Mapping[str, Any] | None:
+    """Returns what a finished fold noted, None if it is not finished. Raises UserError where it is another's.
+
+    config: that of the whole run.
+    """
+    note = read_done(folder := job.folder(workdir, fold))
+    if note is not None and note.get("whose") != _whose(config, job, fold):
+        raise UserError(
+            f"{folder} holds what another config, fold or version of this package gave: choose another --workdir, or delete it "
+            "and give the same command again, which computes it anew."
+        )
+    return note
+
+
+def probabilities(config: ConfigDict, workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """A finished fold's probabilities [cases, C], and what it noted. Raises UserError where they are not as they were written."""
+    note, path = finished_fold(config, workdir, job, fold), job.folder(workdir, fold) / "probabilities.npz"
     assert note is not None
     try:
-        with np.load(path) as stored:
-            return stored["probabilities"], note
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        whole = note["probabilities"] == digest(path)
+    except OSError:
+        whole = False
+    if not whole:
         raise UserError(
-            f"{path} is damaged ({error}): delete {folder / 'done.json'} and run the same command again, which computes it anew "
-            "from the fold's trained models."
-        ) from error
+            f"{path} is not as it was written: delete {path.parent} and give the same command again, which computes it anew from "
+            "the fold's trained models."
+        )
+    with np.load(path) as stored:
+        return stored["probabilities"], note
+
+
+def _whose(config: ConfigDict, job: Job, fold: int) -> list[Any]:
+    return [config_hash(config), job.row.name, job.seed, fold]

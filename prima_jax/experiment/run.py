@@ -59,9 +59,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
         groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
-        missing = [job for job in jobs if not finished(workdir, job, config.folds)]
+        missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
-        results, lines, notes = collect(workdir, jobs, runs)
+        results, lines, notes = collect(config, workdir, jobs, runs)
         results["table"] = config.table.number
         results["in_several_folds"] = leaks(runs)
         of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
@@ -116,7 +116,9 @@ Notes = list[tuple[Job, int, Any]]
 """(row and seed, fold, the content of its done.json)."""
 
 
-def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[str, Any], list[dict[str, Any]], Notes]:
+def collect(
+    config: ConfigDict, workdir: Path, jobs: list[Job], runs: dict[int, Run]
+) -> tuple[dict[str, Any], list[dict[str, Any]], Notes]:
     """Returns the scores and costs of all rows for results.json, the lines of predictions.csv, and the notes of all folds."""
     first = runs[jobs[0].seed]
     names = first.context.prepared.study.class_names
@@ -128,7 +130,7 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
         row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config))
         for fold in opened.folds:
             cases = split_cases(opened.context, fold)[1]
-            found, note = probabilities(workdir, job, fold.index)
+            found, note = probabilities(config, workdir, job, fold.index)
             notes.append((job, fold.index, note))
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]

@@ -11,7 +11,7 @@ from prima_jax.errors import UserError
 from prima_jax.recipe.fields import Recipe
 from prima_jax.recipe.fit import check_fit
 
-__all__ = ["check"]
+__all__ = ["check", "check_fields"]
 
 _KINDS = {
     "finite": "a finite number",
@@ -27,12 +27,16 @@ _KINDS = {
 
 
 def check(config: ConfigDict) -> None:
-    """Raises UserError for a field that is unknown, absent or out of range, and for what `check_fit` refuses."""
+    """Raises UserError for what `check_fields` and `check_fit` refuse."""
+    check_fit(check_fields(config))
+
+
+def check_fields(config: ConfigDict) -> Recipe:
+    """Returns the recipe. Raises UserError for a field that is unknown, absent or out of range."""
     try:
-        recipe = Recipe.model_validate(config.to_dict())
+        return Recipe.model_validate(config.to_dict())
     except ValidationError as error:
         raise UserError(_sentence(error)) from error
-    check_fit(recipe)
 
 
 def _sentence(error: ValidationError) -> str:

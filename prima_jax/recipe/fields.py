@@ -272,7 +272,7 @@ class Recipe(Section):
     """Those that follow other sections are last, so that an error names the one that was set."""
 
     seed: Seed
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, le=1000)]
     parallel: Literal["pmap", "shard_map"]
     dtype: Literal["float32", "bfloat16"]
     remat: bool

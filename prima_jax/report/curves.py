@@ -44,7 +44,7 @@ def stage_name(stage: str) -> str:
 def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads steps and losses, `[S]` each, of a file with an object {"step": ..., "loss": ...} a line; UserError otherwise."""
     steps, losses = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             row = json.loads(line)
             steps.append(int(row["step"]))

@@ -4,11 +4,13 @@ Orbax's interface lives in this file alone. Everything is restored into an abstr
 another shape is an error; types are cast to the target's.
 """
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from prima_jax.errors import UserError
@@ -45,18 +47,24 @@ class Progress:
 
     def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
         """Saves in the background; `data` is what the batch iterator returns as its position."""
+        noted = ocp.args.JsonSave({"position": data, "sha256": _digest(state)})
         try:
-            self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)))
+            self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=noted))
         except (OSError, ValueError) as error:
             raise _disk_error(self._folder, error) from error
 
     def restore(self, step: int, target: Any) -> tuple[Any, dict[str, Any]]:
-        """The state, laid out on devices as `target` is, and the data position."""
+        """The state, laid out on devices as `target` is, and the data position. Raises UserError for what was not saved so."""
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, target)
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
-        )
-        return restored["state"], restored["data"]
+        asked = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
+        try:
+            restored = self._manager.restore(step, args=asked)
+            whole = restored["data"]["sha256"] == _digest(restored["state"])
+        except Exception as error:  # what a damaged file raises has no type of its own
+            raise _damaged(self._folder, _reason(error)) from error
+        if not whole:
+            raise _damaged(self._folder, "other values")
+        return restored["state"], restored["data"]["position"]
 
     def __enter__(self) -> "Progress":
         return self
@@ -88,11 +96,34 @@ def save_tree(folder: Path, tree: Any) -> None:
 
 
 def load_tree(folder: Path, target: Any) -> Any:
-    """Reads what `save_tree` wrote into the shapes, types and devices of `target`."""
-    with ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(folder.absolute(), jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
+    """Reads what `save_tree` wrote into the shapes, types and devices of `target`. Raises UserError where that fails."""
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            return checkpointer.restore(folder.absolute(), jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
+    except Exception as error:  # as above
+        raise _damaged(folder, _reason(error)) from error
+
+
+def _digest(tree: Any) -> str:
+    """Returns the SHA-256 of a tree's names and values."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
+        values = np.ascontiguousarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape}".encode())
+        found.update(values.view(np.uint8).data if values.size else b"")
+    return found.hexdigest()
+
+
+def _damaged(folder: Path, found: str) -> UserError:
+    return UserError(
+        f"{folder} is not as it was written ({found}): delete {folder.parent} and give the same command again, which trains this "
+        "stage anew."
+    )
 
 
 def _disk_error(folder: Path, error: Exception) -> UserError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return UserError(f"Cannot write a checkpoint to {folder}: {reason}; free some space or choose another --workdir.")
+    return UserError(f"Cannot write a checkpoint to {folder}: {_reason(error)}; free some space or choose another --workdir.")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,5 +1,6 @@
 """What is saved is what is read, bit for bit, or an error."""
 
+import shutil
 import threading
 
 import jax
@@ -11,6 +12,7 @@ from prima_jax.errors import UserError
 from prima_jax.training.checkpoint import Progress, load_tree, save_tree
 from prima_jax.training.parallel import Parallel
 from prima_jax.training.state import create
+from tests.damages import DAMAGES
 from tests.training import toy
 
 
@@ -89,6 +91,30 @@ def test_progress_of_another_shape_is_an_error(progress):
     progress.wait()
     with pytest.raises(Exception, match=r"(?i)shape|mismatch"):
         progress.restore(1, {"w": jnp.zeros(5)})
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_told_in_one_sentence_or_makes_no_difference(tmp_path, damage):
+    """Of training's checkpoint and of a finished stage, one file after the other."""
+    whole, tree = tmp_path / "whole", {"w": jnp.arange(300.0), "b": {"c": jnp.ones((20, 30))}}
+    with Progress(whole / "checkpoint") as progress:
+        progress.save(4, tree, {"batches": 4})
+    told = 0
+    for file in [path.relative_to(whole) for path in whole.rglob("*") if path.is_file()]:
+        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+        shutil.copytree(whole, tmp_path / "copy")
+        DAMAGES[damage](tmp_path / "copy" / file)
+        try:
+            with Progress(tmp_path / "copy" / "checkpoint") as again:
+                found = again.restore(again.latest(), tree) if again.latest() else None
+        except UserError as error:
+            told += 1
+            assert "trains this stage anew" in str(error) and "\n" not in str(error)
+        else:
+            assert found is None or found[1] == {"batches": 4}
+            if found:
+                assert_identical(found[0], tree)
+    assert told > 2
 
 
 def test_no_checkpoint_is_none_and_only_the_newest_is_kept(progress, tmp_path):
