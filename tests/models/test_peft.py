@@ -144,7 +144,7 @@ def test_all_that_does_not_fit_is_listed(saved, golden):
         assert problem in message
 
 
-@pytest.mark.parametrize("value", [0, -1, "8", None, True, 2.5, float("inf"), float("nan"), 1e308, 10**400])
+@pytest.mark.parametrize("value", [0, -1, "8", None, True, 2.5, 1e308, 10**400])
 @pytest.mark.parametrize("field", ["r", "lora_alpha"])
 def test_a_rank_or_alpha_that_is_none(field, value, saved, golden):
     edit_config(saved, **{field: value})
