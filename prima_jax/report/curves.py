@@ -53,6 +53,8 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
             raise UserError(
                 f'{path}, line {number}: expected an object with "step" and "loss", found {line[:60]!r}; take the line out.'
             ) from error
+    if not steps:
+        raise UserError(f"{path} holds no step: delete it, and the report is written without this curve.")
     return np.array(steps), np.array(losses)
 
 
