@@ -132,3 +132,35 @@ def test_a_damaged_config_is_told_in_one_sentence(tmp_path: Path, config: Config
 def test_a_folder_without_a_run_is_told_in_one_sentence(tmp_path: Path):
     with pytest.raises(UserError, match="holds no run"):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["config.json", "data.sha256"])
+def test_finished_work_without_its_config_or_data_is_refused(tmp_path: Path, config: ConfigDict, lost: str):
+    """Under another seed it would be scored on other folds."""
+    with open_workdir(tmp_path, config):
+        claim(tmp_path, config, DATA)
+    (tmp_path / lost).unlink()
+    with open_workdir(tmp_path, config):  # nothing is finished yet
+        claim(tmp_path, config, DATA)
+    (tmp_path / lost).unlink()
+    done = tmp_path / "rows" / "prima" / "seed_0" / "fold_0" / "done.json"
+    done.parent.mkdir(parents=True)
+    done.write_text("{}")
+    with pytest.raises(UserError, match=f"finished work, but not {lost}"), open_workdir(tmp_path, config):
+        claim(tmp_path, config, DATA)
+
+
+def test_a_fingerprint_that_is_no_text_is_another_one(tmp_path: Path, config: ConfigDict):
+    claim(tmp_path, config, DATA)
+    (tmp_path / "data.sha256").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="made with other data"):
+        claim(tmp_path, config, DATA)
+
+
+def test_a_new_workdir_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path, config: ConfigDict):
+    (tmp_path / "shared").mkdir(mode=0o755)
+    modes = []
+    for name in ("shared", "new"):
+        with open_workdir(tmp_path / name, config) as folder:
+            modes.append(folder.stat().st_mode & 0o777)
+    assert modes == [0o755, 0o700]

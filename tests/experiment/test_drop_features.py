@@ -6,6 +6,7 @@ from configs.aqua import get_config
 from prima_jax.experiment.job import Job, drop_features
 from prima_jax.experiment.rows import TABLES, row_config
 from prima_jax.stages.stage import write_done
+from prima_jax.workdir import config_hash
 from tests.stages.tiny import ONE_LAYER
 
 
@@ -27,7 +28,7 @@ def test_they_go_with_the_last_row_that_reads_them(study, tmp_path):
         (features / "image_tokens-0.npy").touch()
         folder = job.folder(tmp_path, fold.index)
         folder.mkdir(parents=True)
-        write_done(folder)
+        write_done(folder, whose=[config_hash(config), name, 0, fold.index])
         drop_features(config, tmp_path, job, context, fold)
         return len(list(features.glob("*.npy")))
 
