@@ -141,12 +141,12 @@ def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
         )
     if not path.is_file():
         raise UserError(f"No {study.manifest} for {study.title} in {folder.absolute()}; put it there.")
+    rows: list[tuple[int, dict[str, str]]] = []
     try:
         # utf-8-sig also reads the byte order mark that spreadsheets write.
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(study, path, reader.fieldnames or ())
-            rows = []
             for row in reader:
                 rows.append((reader.line_num, row))
     except UnicodeDecodeError as error:
@@ -175,9 +175,10 @@ def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
         other = next((name for sign, name in DELIMITERS.items() if len(present) == 1 and sign in present[0]), "")
         if other:
             raise UserError(f"{path} has {other} between its columns: save it as CSV with commas.")
+        others = [column for column in present if column not in expected]  # a first line that is none may be a patient's
+        has = f"it has {len(others)} others" + (f" ({shown(', '.join(others))})" if others else "")
         raise UserError(
-            f"{path} lacks the column(s) {', '.join(absent)}; it has {', '.join(present) or 'none'}: "
-            f"add them, or change the column names of the study."
+            f"{path} lacks the column(s) {', '.join(absent)}; {has}: add them, or change the column names of the study."
         )
     twice = [column for column in dict.fromkeys(expected) if present.count(column) > 1]
     if twice:
