@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 import os
 import struct
 import warnings
@@ -38,7 +39,9 @@ TURNS = {
 MOST_PIXELS = 178_956_970
 """Half a gigabyte of RGB, which is Pillow's own limit too; its warnings at half of that name no file."""
 Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module=r"PIL\.")  # about a file's notes; what its pixels lack is an error
+# About a file's notes, without its name; what its pixels lack is an error.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 FORMAT = 3
 THUMBNAIL = (32, 32)
