@@ -27,7 +27,7 @@ from prima_jax.experiment.statistics import groups_of_cases, statistics
 from prima_jax.methods.frozen_encoders import photographs
 from prima_jax.methods.registry import METHODS
 from prima_jax.metrics.leak import find_leaks
-from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.metrics import is_constant, scores
 from prima_jax.metrics.predictions import predictions_of_rows
 from prima_jax.recipe.check import check
 from prima_jax.report.curves import Curves
@@ -131,6 +131,7 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
             found, note = probabilities(workdir, job, fold.index)
             notes.append((job, fold.index, note))
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
+            row["constant"].append(is_constant(found))
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
     common = {
         "seeds": list(runs),
@@ -178,6 +179,7 @@ def empty_row(job: Job, names: tuple[str, ...], config: ConfigDict) -> dict[str,
         "sees": sorted(method.sees),
         **scored,
         "f1": {name: [] for name in names},
+        "constant": [],
         "parameters": [],
         "seconds": [],
         "peak_memory": [],

@@ -6,7 +6,7 @@ from typing import Any
 
 from prima_jax.metrics.seeds import by_seed, over_seeds
 
-__all__ = ["caption", "conditions", "facts", "figure", "title", "warnings"]
+__all__ = ["caption", "conditions", "facts", "figure", "marked_title", "title", "warnings"]
 
 
 def title(results: Mapping[str, Any]) -> str:
@@ -15,9 +15,19 @@ def title(results: Mapping[str, Any]) -> str:
     return f"SYNTHETIC, no patients: {name}" if results["synthetic"] else name
 
 
+def marked_title(row: Mapping[str, Any]) -> str:
+    """Returns a row's title, with a mark if it is constant: all cases of a fold have the same probabilities."""
+    constant = row.get("constant", ())
+    if not any(constant):
+        return row["title"]
+    return f"{row['title']} (constant{'' if all(constant) else f' in {sum(constant)} of {len(constant)} folds'})"
+
+
 def caption(results: Mapping[str, Any]) -> list[str]:
-    """Returns the sentences under a table: its facts and warnings."""
-    return [*facts(results), *warnings(results)]
+    """Returns the sentences under a table: its facts and warnings, and the rows that say nothing about a case."""
+    constant = [marked_title(row) for row in results["methods"].values() if any(row.get("constant", ()))]
+    same = [f"The same probabilities for every case of a fold: {'; '.join(constant)}."] if constant else []  # titles have commas
+    return [*facts(results), *warnings(results), *same]
 
 
 def facts(results: Mapping[str, Any]) -> list[str]:

@@ -51,6 +51,19 @@ def test_caption_says(changes: dict, said: str):
     assert said in " ".join(caption(results(**changes)))
 
 
+def test_rows_that_say_nothing_about_a_case_are_named():
+    found = results()
+    assert "same probabilities" not in " ".join(caption(found))
+    for name, constant in {
+        "prima": [False] * 5,
+        "metadata_only": [True] * 5,
+        "majority": [True, False, True, False, True],
+    }.items():
+        found["methods"][name]["constant"] = constant
+    named = "Metadata, gradient boosting (constant); Majority class (constant in 3 of 5 folds)."
+    assert caption(found)[-1] == f"The same probabilities for every case of a fold: {named}"
+
+
 def test_nothing_is_warned_of_without_reason():
     quiet = {"straddling_subjects": 0, "missing_images": 0, "identical_images": [], "random_weights": False}
     found = results(**quiet, corpus_vetted=True)
