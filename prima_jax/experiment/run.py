@@ -1,5 +1,6 @@
 """A run is a list of rows: runs those that are missing, then scores all that are there on the same folds."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
@@ -30,6 +32,7 @@ from prima_jax.metrics.leak import find_leaks
 from prima_jax.metrics.metrics import is_constant, scores
 from prima_jax.metrics.predictions import predictions_of_rows
 from prima_jax.recipe.check import check
+from prima_jax.report.captions import said_of_absent_classes
 from prima_jax.report.curves import Curves
 from prima_jax.report.write import write_report
 from prima_jax.runtime import leave_device_memory
@@ -53,6 +56,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         reading = read_study(config, workdir)
         runs = {seed: open_run(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
         report_reading(reading)
+        absent = absent_classes(runs)
+        for sentence in said_of_absent_classes({"folds": config.folds, "seeds": seeds, "folds_without_class": absent}):
+            print(sentence, file=sys.stderr)
         for seed, opened in runs.items():
             for row in rows:
                 check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
@@ -64,6 +70,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results, lines, notes = collect(workdir, jobs, runs)
         results["table"] = config.table.number
         results["in_several_folds"] = leaks(runs)
+        results["folds_without_class"] = absent
         of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
         write_report(
@@ -110,6 +117,16 @@ def leaks(runs: dict[int, Run]) -> dict[str, int]:
         by_subject = opened.context.config.split.group == "subject"
         found |= {(leak.kind, leak.name) for leak in leaking if leak.kind != "subject" or by_subject}
     return dict(Counter(kind for kind, _ in sorted(found)))
+
+
+def absent_classes(runs: dict[int, Run]) -> list[dict[str, Any]]:
+    """The classes of which some folds hold out no case, as a group with several diagnoses may make them: of every seed."""
+    found = []
+    for seed, opened in runs.items():
+        records, names = opened.context.prepared.records, opened.context.prepared.study.class_names
+        for name, folds in folds_without_class(records, held_out_in(opened.folds), len(opened.folds), names).items():
+            found.append({"seed": seed, "class": name, "folds": folds})
+    return found
 
 
 Notes = list[tuple[Job, int, Any]]

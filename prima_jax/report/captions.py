@@ -6,7 +6,7 @@ from typing import Any
 
 from prima_jax.metrics.seeds import by_seed, over_seeds
 
-__all__ = ["caption", "conditions", "facts", "figure", "marked_title", "title", "warnings"]
+__all__ = ["caption", "conditions", "facts", "figure", "marked_title", "said_of_absent_classes", "title", "warnings"]
 
 
 def title(results: Mapping[str, Any]) -> str:
@@ -60,7 +60,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
     """Returns all warnings that a reader needs beside the figures."""
-    sentences = [*conditions(results), *_no_corpus(results)]
+    sentences = [*conditions(results), *_no_corpus(results), *said_of_absent_classes(results)]
     if results.get("straddling_subjects"):
         sentences.append(
             f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "
@@ -79,6 +79,20 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     if results.get("corpus_vetted") is False and results.get("corpus_texts") != 0:
         unpublished = "" if results.get("corpus_published") else " They are no published corpus either."
         sentences.append(f"No physician vetted the texts that the text encoder was trained on.{unpublished}")
+    return sentences
+
+
+def said_of_absent_classes(results: Mapping[str, Any]) -> list[str]:
+    """Returns a warning for each class that some folds hold out no case of: "folds_without_class" of results.json."""
+    sentences = []
+    for found in results.get("folds_without_class", ()):
+        folds = found["folds"]
+        which = f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"
+        of_seed = f" of seed {found['seed']}" if _seeds(results) > 1 else ""
+        said = f"{which}{of_seed} {_have(len(folds))} no case of {found['class']}; its F1 is 0 there if predicted, else none"
+        whole = set(range(results["folds"])) - set(folds)
+        untaught = f"; fold {whole.pop()} holds out all of its cases, and trains on none" if len(whole) == 1 else ""
+        sentences.append(f"NOT STRATIFIED: {said}{untaught}.")
     return sentences
 
 
@@ -126,7 +140,8 @@ def _size(results: Mapping[str, Any]) -> str:
 
 def _split(results: Mapping[str, Any]) -> str:
     group = results["split"]
-    rule = f"Folds are stratified by class and grouped by {group}: no {group} is in two folds."
+    stratified = "as far as the groups allow" if results.get("folds_without_class") else "by class"
+    rule = f"Folds are stratified {stratified} and grouped by {group}: no {group} is in two folds."
     if group == "subject" or results.get("straddling_subjects") != 0:
         return rule
     return f"{rule} Nor is any subject."

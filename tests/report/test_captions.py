@@ -51,6 +51,14 @@ def test_caption_says(changes: dict, said: str):
     assert said in " ".join(caption(results(**changes)))
 
 
+def test_folds_that_hold_out_no_case_of_a_class_are_not_called_stratified():
+    found = results(folds=3, seeds=[0, 4], folds_without_class=[{"seed": 4, "class": "MEL", "folds": [0, 2]}])
+    said = " ".join(caption(found))
+    assert "NOT STRATIFIED: folds 0, 2 of seed 4 have no case of MEL;" in said
+    assert "fold 1 holds out all of its cases, and trains on none" in said
+    assert "stratified as far as the groups allow" in said and "stratified by class" not in said
+
+
 def test_rows_that_say_nothing_about_a_case_are_named():
     found = results()
     assert "same probabilities" not in " ".join(caption(found))
