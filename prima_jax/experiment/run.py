@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
 from prima_jax.experiment.describe import describe, prediction_lines
@@ -64,6 +65,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
+        keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
         groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
         missing = [job for job in jobs if not finished(workdir, job, config.folds)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
