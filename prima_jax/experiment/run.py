@@ -39,6 +39,7 @@ from prima_jax.report.write import write_report
 from prima_jax.runtime import leave_device_memory
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, held_out_in
+from prima_jax.training.made_with import joined, made_with
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["SCORES", "results_folder", "run"]
@@ -152,9 +153,13 @@ def collect(workdir: Path, jobs: list[Job], runs: dict[int, Run]) -> tuple[dict[
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
             row["constant"].append(is_constant(found))
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
+    for name, row in methods.items():
+        made = joined(note["versions"] for job, _, note in notes if job.row.name == name)
+        row["made_with"] = {key: made.get(key, "not noted") for key in made_with()}
     common = {
         "seeds": list(runs),
         "versions": measured_in_all([note for _, _, note in notes])["versions"],
+        "made_with": made_with(),
         "seconds": stage_seconds(notes),
     }
     return {**describe(first.context, first.reading, first.folds), **common, "methods": methods}, lines, notes

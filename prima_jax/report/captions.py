@@ -51,8 +51,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
-    if " and " in (codes := results.get("versions", {}).get("prima_jax", "")):
-        sentences.append(f"SEVERAL CODES: what was finished before this package changed was kept as it was ({codes}).")
+    sentences += _made_otherwise(results)
     if results.get("hidden_block"):
         sentences.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
     return sentences
@@ -115,6 +114,24 @@ def figure(values: Sequence[float | None], seeds: int = 1) -> str:
         return f"{mean:.2f}"
     variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
     return f"{mean:.2f} ({variance**0.5:.2f})"
+
+
+def _made_otherwise(results: Mapping[str, Any]) -> list[str]:
+    """Returns warnings with the rows that other code or other devices have computed, wholly or in part, than wrote this page."""
+    words = {
+        "prima_jax": ("SEVERAL CODES: what was finished before this package changed was kept as it was", "this package is now"),
+        "devices": ("SEVERAL MACHINES: other devices, or another number of them, give other figures", "here:"),
+        "jax_enable_x64": ("SEVERAL PRECISIONS: JAX_ENABLE_X64 gives other figures", "here:"),
+    }
+    sentences = []
+    for name, now in results.get("made_with", {}).items():
+        rows: dict[str, list[str]] = {}
+        for row in results["methods"].values():
+            rows.setdefault(row["made_with"][name], []).append(row["title"])
+        told = [f"{made}: {'; '.join(titles)}" for made, titles in rows.items() if made != now]  # titles have commas
+        if told:
+            sentences.append(f"{words[name][0]}. {'. '.join(told)} ({words[name][1]} {now}).")
+    return sentences
 
 
 def _what(results: Mapping[str, Any]) -> str:

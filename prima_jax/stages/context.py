@@ -1,7 +1,7 @@
 """What every stage is handed: the models as they start out, a place to write, and the study."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +50,8 @@ class StageCost:
     """Of these, what was reused from another row, minus the time spent waiting for its lock."""
     parameters: int
     """How many it trains."""
-    code: str
-    """The code that trained it (sources.CODE)."""
+    made_with: Mapping[str, str]
+    """The code and the devices that trained it (training/made_with.py); empty of an older one."""
     folder: Path
     """Where it lies."""
 
@@ -66,10 +66,6 @@ class CostLog:
         """What a stage took; of one that is read again, what was reused counts once."""
         before = self.stages.get(name)
         self.stages[name] = replace(cost, reused_seconds=before.reused_seconds) if before else cost
-
-    @property
-    def codes(self) -> list[str]:
-        return [cost.code for cost in self.stages.values()]
 
 
 @dataclass(frozen=True)
