@@ -77,7 +77,7 @@ def run_fold(context: Context, fold: Fold, job: Job) -> None:
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
-    write_done(folder, seconds=seconds, **needed, **measured(cost.made_with for cost in costs.values()))
+    write_done(folder, seconds=seconds, **needed, **measured(context.costs.made_with))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:

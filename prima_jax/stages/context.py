@@ -58,14 +58,22 @@ class StageCost:
 
 @dataclass
 class CostLog:
-    """The stages that were trained or read back so far, by name."""
+    """What was computed or read back so far."""
 
     stages: dict[str, StageCost] = field(default_factory=dict)
+    """By name."""
+    tables: dict[Path, Mapping[str, str]] = field(default_factory=dict)
+    """Files of features -> what they were made with."""
 
     def note(self, name: str, cost: StageCost) -> None:
         """What a stage took; of one that is read again, what was reused counts once."""
         before = self.stages.get(name)
         self.stages[name] = replace(cost, reused_seconds=before.reused_seconds) if before else cost
+
+    @property
+    def made_with(self) -> list[Mapping[str, str]]:
+        """The code and the devices of all of it (training/made_with.py); empty where an older one did not note them."""
+        return [*(cost.made_with for cost in self.stages.values()), *self.tables.values()]
 
 
 @dataclass(frozen=True)
