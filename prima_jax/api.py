@@ -1,10 +1,12 @@
 """From Python: load a finished run, give it cases, get probabilities. Nothing here can train."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.data.builder import resample
 from prima_jax.data.prepare import Prepared
+from prima_jax.data.seen import never_seen, read_seen
 from prima_jax.data.text import sentence
 from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job, finished_fold
@@ -28,7 +31,7 @@ from prima_jax.studies.study_config import load_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import load_config
 
-__all__ = ["Model", "NewCase", "load"]
+__all__ = ["Model", "NeverSeen", "NewCase", "load"]
 
 _UNKNOWN = -1
 """The label of a case that has no diagnosis yet."""
@@ -42,6 +45,10 @@ class NewCase:
     """(view, file); the view is the empty string where the study has photographs of one kind."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Attribute, or column of the study's file, -> its value as the file has it; what is unknown is left out."""
+
+
+class NeverSeen(UserWarning):
+    """A case has a value that no training record had, so that its probabilities rest on nothing that was learnt of it."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,15 @@ class Model:
     def predict(self, cases: Sequence[NewCase]) -> np.ndarray:
         """Returns the class probabilities, [cases, C], classes as in `study.class_names`.
 
-        Raises UserError for a photograph that cannot be read and for metadata that the study does not know.
+        Raises UserError for a photograph that cannot be read and for metadata that the study does not know. Warns (NeverSeen) of
+        the fields of `never_seen`.
         """
         asked = [_records(self.study, number, case) for number, case in enumerate(cases)]
         records = tuple(record for of_case in asked for record in of_case)
         source = [{"image": _photograph(record.image, self.config.data.size)} for record in records]
+        for number, case in enumerate(cases):
+            if names := self.never_seen(case):
+                warnings.warn(f"case {number + 1}: never seen in training: {', '.join(names)}", NeverSeen, stacklevel=2)
         context = Context(
             self.config,
             self.run,
@@ -75,6 +86,21 @@ class Model:
             study_folder=Path(self.config.data.dir),
         )
         return np.mean([_fold_probabilities(context, index) for index in self.folds], axis=0)
+
+    def never_seen(self, case: NewCase) -> list[str] | None:
+        """Returns the names of a case's fields that have a value which no training record had, or a number outside of theirs.
+
+        None: the run was made before it was noted what it was trained on.
+        """
+        if self._seen is None:
+            return None
+        records = _records(self.study, 0, case)
+        found = [name for record in records for name in never_seen(self._seen, record.fields, record.image_type)]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _seen(self) -> dict[str, Any] | None:
+        return read_seen(self.run)
 
     @cached_property
     def _backbones(self) -> Backbones:

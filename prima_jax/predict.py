@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,22 +43,27 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     """The mean, over the models of all folds, of the class probabilities of one case.
 
     `images` are paths, or "view:path"; `metadata` maps attribute names, or the file's column names, to raw values.
-    Returns {"study", "synthetic", "models", "predicted", "probabilities": {class: probability}}.
+    Returns {"study", "synthetic", "models", "predicted", "probabilities": {class: probability}, "never_seen": names of
+    fields with a value that no training record had, None where the run did not note them}.
     """
     from prima_jax.runtime import setup_process
 
     setup_process()
-    from prima_jax.api import NewCase, load
+    from prima_jax.api import NeverSeen, NewCase, load
 
     model = load(run)
     names = model.study.class_names
-    mean = model.predict([NewCase([_view_and_file(image, tuple(model.study.image_types)) for image in images], metadata)])[0]
+    case = NewCase([_view_and_file(image, tuple(model.study.image_types)) for image in images], metadata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NeverSeen)  # the answer says it
+        mean = model.predict([case])[0]
     return {
         "study": model.study.name,
         "synthetic": model.synthetic,
         "models": len(model.folds),
         "predicted": names[int(mean.argmax())],
         "probabilities": {name: round(float(p), 6) for name, p in zip(names, mean, strict=True)},
+        "never_seen": model.never_seen(case),
     }
 
 
@@ -83,10 +89,15 @@ def read_metadata(text: str) -> dict[str, str]:
 
 
 def as_text(outcome: dict[str, Any]) -> str:
-    """The probabilities, most likely first."""
+    """The probabilities, most likely first, and what of the case was never seen in training."""
     title = f"{outcome['study']}{' (SYNTHETIC)' if outcome['synthetic'] else ''}, mean of {outcome['models']} models"
     ranked = sorted(outcome["probabilities"].items(), key=lambda item: -item[1])
-    return "\n".join([title, *(f"{name:>12}  {100 * p:5.1f} %" for name, p in ranked)])
+    unseen, said = outcome["never_seen"], []
+    if unseen:
+        said = [f"NEVER SEEN IN TRAINING: the values of {', '.join(unseen)}; what they do to this answer was not learnt."]
+    if unseen is None:
+        said = ["This run did not note what it was trained on: values that it never saw are not told."]
+    return "\n".join([title, *(f"{name:>12}  {100 * p:5.1f} %" for name, p in ranked), *said])
 
 
 def _view_and_file(argument: str, views: tuple[str, ...]) -> tuple[str, str]:

@@ -122,6 +122,16 @@ def test_a_file_of_metadata_is_read_as_the_flag_is(tmp_path: Path):
     assert predict.read_metadata("age=64, contact_lens = yes,trauma=") == predict.read_metadata(str(file))
 
 
+@pytest.mark.parametrize(
+    ("unseen", "said"),
+    [(["age", "site"], "NEVER SEEN IN TRAINING: the values of age, site;"), (None, "did not note"), ([], "90.0 %")],
+)
+def test_the_answer_ends_with_what_was_never_seen(unseen: list[str] | None, said: str):
+    outcome = {"study": "s", "synthetic": False, "models": 2, "probabilities": {"a": 0.9, "b": 0.1}, "never_seen": unseen}
+    lines = predict.as_text(outcome).splitlines()
+    assert len(lines) == (3 if unseen == [] else 4) and said in lines[-1 if unseen != [] else 1]
+
+
 def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path):
     assert "say which view it is, as VIEW:FILE with one of white, blue, scatter" in refused(
         f"--run={run}", f"--image={photograph}"
@@ -194,10 +204,12 @@ def test_a_case_is_predicted_as_it_was_while_it_was_held_out(finished: Path, tmp
 
     asked = [prima_jax.NewCase([image.split(":", 1) for image in images]), prima_jax.NewCase([images[0].split(":", 1)])]
     several = prima_jax.load(tmp_path / "only_0").predict(asked)
+    with pytest.warns(prima_jax.api.NeverSeen, match="case 2: never seen in training: age$"):
+        prima_jax.load(tmp_path / "only_0").predict([asked[0], prima_jax.NewCase(asked[0].images, {"age": "999"})])
     assert several.shape == (2, 2) and several[0] == pytest.approx([*nothing_known["probabilities"].values()], abs=1e-5)
 
     both = ask(finished, photographs, capsys)
-    assert (both["models"], both["synthetic"]) == (2, True)
+    assert (both["models"], both["synthetic"], both["never_seen"]) == (2, True, [])
     mean = {name: np.mean([answer["probabilities"][name] for answer in answers]) for name in held_out}
     assert both["probabilities"] == pytest.approx(mean, abs=2e-6)
     assert both["predicted"] == max(mean, key=mean.get)

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Record
 
-__all__ = ["assign_folds", "straddling_subjects"]
+__all__ = ["assign_folds", "folds_without_class", "straddling_subjects"]
 
 
 def assign_folds(
@@ -45,6 +45,15 @@ def assign_folds(
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
         assigned[validation] = fold
     return assigned
+
+
+def folds_without_class(
+    records: Sequence[Record], assigned: np.ndarray, folds: int, class_names: Sequence[str]
+) -> dict[str, list[int]]:
+    """Returns class -> the folds in which no case of it is held out, where there are such; `assigned` `[N]` as above."""
+    labels = np.array([record.label for record in records])
+    found = {name: [k for k in range(folds) if c not in labels[assigned == k]] for c, name in enumerate(class_names)}
+    return {name: absent for name, absent in found.items() if absent}
 
 
 def straddling_subjects(records: Sequence[Record], folds: np.ndarray) -> int:

@@ -236,9 +236,12 @@ def _notes(first: Finished, second: Finished) -> list[str]:
 
 
 def _other_settings(first: Finished, second: Finished) -> list[str]:
-    """Which fields of the two configs differ: a difference of scores may come from any."""
+    """Which fields of the two configs, and which versions or devices, differ: a difference of scores may come from any."""
     fields = different_fields(first.config, second.config)
-    return [f"Different in their configs: {', '.join(fields) if fields else 'nothing'}."]
+    ours, theirs = (table.results.get("versions", {}) for table in (first, second))
+    versions = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    computed = [f"Different in what computed them: {', '.join(versions)}."] if versions else []
+    return [f"Different in their configs: {', '.join(fields) if fields else 'nothing'}.", *computed]
 
 
 def _head(columns: list[str]) -> list[str]:

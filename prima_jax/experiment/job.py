@@ -84,7 +84,7 @@ def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
     noted = {"whose": _whose(config, job, fold.index), "probabilities": digest(folder / "probabilities.npz")}
-    write_done(folder, seconds=seconds, **noted, **needed, **measured(context.costs.codes))
+    write_done(folder, seconds=seconds, **noted, **needed, **measured(context.costs.made_with))
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from prima_jax.version import CODE
+from prima_jax.training.made_with import joined, made_with
 
 __all__ = ["measured", "measured_in_all", "peak_device_memory_bytes", "peak_memory_bytes", "versions"]
 
@@ -18,15 +18,12 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-_AND = " and "
-
-
-def measured(codes: Iterable[str] = ()) -> dict[str, Any]:
-    """{"versions", "peak_memory_bytes", "peak_device_memory_bytes"} of this process so far; codes: sources.CODE of what it has
-    read back.
+def measured(read_back: Iterable[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """{"versions", "peak_memory_bytes", "peak_device_memory_bytes"} of this process so far; read_back: what the stages that it
+    did not train itself were made with.
     """
     return {
-        "versions": {**versions(), "prima_jax": _AND.join(dict.fromkeys([*codes, CODE]))},
+        "versions": {**versions(), **joined([*read_back, made_with()])},
         "peak_memory_bytes": peak_memory_bytes(),
         "peak_device_memory_bytes": peak_device_memory_bytes(),
     }
@@ -34,24 +31,18 @@ def measured(codes: Iterable[str] = ()) -> dict[str, Any]:
 
 def measured_in_all(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same of a whole run: the largest peaks, and of each package every version that a fold was run with."""
-    packages = dict.fromkeys(name for fold in folds for name in fold["versions"])
     peaks = [fold["peak_device_memory_bytes"] for fold in folds if fold["peak_device_memory_bytes"] is not None]
     return {
-        "versions": {name: _of_all(folds, name) for name in packages},
+        "versions": joined(fold["versions"] for fold in folds),
         "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in folds),
         "peak_device_memory_bytes": max(peaks, default=None),
     }
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python, of this package and of those that bear on the numbers."""
+    """The versions of Python and of the packages that bear on the numbers, and what else they were made with."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), "prima_jax": CODE, **packages}
-
-
-def _of_all(folds: Sequence[Mapping[str, Any]], name: str) -> str:
-    found = [fold["versions"].get(name, "not noted").split(_AND) for fold in folds]
-    return _AND.join(dict.fromkeys(version for versions in found for version in versions))
+    return {"python": platform.python_version(), **made_with(), **packages}
 
 
 def peak_memory_bytes() -> int:

@@ -125,7 +125,10 @@ _ABLATION = (
     _ablation("batch_soft", "PRIMA, Eq. 6 over 4N", align__soft__normalizer="batch"),
 )
 
-_DEFAULT = ("prima", "image_only", "frozen_tokens", "frozen_tokens_metadata", "metadata_only", "missingness_only", "majority")
+_DEFAULT = (
+    *("prima", "image_only", "frozen_tokens", "frozen_tokens_metadata", "metadata_only", "metadata_logistic"),
+    *("missingness_only", "majority"),
+)
 
 TABLES: Mapping[int, tuple[Row, ...]] = {
     0: tuple(next(row for row in (*_COMPARED, *_PLAIN) if row.name == name) for name in _DEFAULT),

@@ -1,5 +1,6 @@
 """A run is a list of rows: runs those that are missing, then scores all that are there on the same folds."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from prima_jax.data.seen import keep_seen
+from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
@@ -27,14 +30,16 @@ from prima_jax.experiment.statistics import groups_of_cases, statistics
 from prima_jax.methods.frozen_encoders import photographs
 from prima_jax.methods.registry import METHODS
 from prima_jax.metrics.leak import find_leaks
-from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.metrics import is_constant, scores
 from prima_jax.metrics.predictions import predictions_of_rows
 from prima_jax.recipe.check import check
+from prima_jax.report.captions import said_of_absent_classes
 from prima_jax.report.curves import Curves
 from prima_jax.report.write import write_report
 from prima_jax.runtime import leave_device_memory
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, held_out_in
+from prima_jax.training.made_with import joined, made_with
 from prima_jax.workdir import claim, open_workdir
 
 __all__ = ["SCORES", "results_folder", "run"]
@@ -53,17 +58,22 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         reading = read_study(config, workdir)
         runs = {seed: open_run(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
         report_reading(reading)
+        absent = absent_classes(runs)
+        for sentence in said_of_absent_classes({"folds": config.folds, "seeds": seeds, "folds_without_class": absent}):
+            print(sentence, file=sys.stderr)
         for seed, opened in runs.items():
             for row in rows:
                 check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
+        keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
         groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
         missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, lines, notes = collect(config, workdir, jobs, runs)
         results["table"] = config.table.number
         results["in_several_folds"] = leaks(runs)
+        results["folds_without_class"] = absent
         of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
         write_report(
@@ -112,6 +122,16 @@ def leaks(runs: dict[int, Run]) -> dict[str, int]:
     return dict(Counter(kind for kind, _ in sorted(found)))
 
 
+def absent_classes(runs: dict[int, Run]) -> list[dict[str, Any]]:
+    """The classes of which some folds hold out no case, as a group with several diagnoses may make them: of every seed."""
+    found = []
+    for seed, opened in runs.items():
+        records, names = opened.context.prepared.records, opened.context.prepared.study.class_names
+        for name, folds in folds_without_class(records, held_out_in(opened.folds), len(opened.folds), names).items():
+            found.append({"seed": seed, "class": name, "folds": folds})
+    return found
+
+
 Notes = list[tuple[Job, int, Any]]
 """(row and seed, fold, the content of its done.json)."""
 
@@ -133,10 +153,15 @@ def collect(
             found, note = probabilities(config, workdir, job, fold.index)
             notes.append((job, fold.index, note))
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
+            row["constant"].append(is_constant(found))
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
+    for name, row in methods.items():
+        made = joined(note["versions"] for job, _, note in notes if job.row.name == name)
+        row["made_with"] = {key: made.get(key, "not noted") for key in made_with()}
     common = {
         "seeds": list(runs),
         "versions": measured_in_all([note for _, _, note in notes])["versions"],
+        "made_with": made_with(),
         "seconds": stage_seconds(notes),
     }
     return {**describe(first.context, first.reading, first.folds), **common, "methods": methods}, lines, notes
@@ -180,6 +205,7 @@ def empty_row(job: Job, names: tuple[str, ...], config: ConfigDict) -> dict[str,
         "sees": sorted(method.sees),
         **scored,
         "f1": {name: [] for name in names},
+        "constant": [],
         "parameters": [],
         "seconds": [],
         "peak_memory": [],

@@ -74,7 +74,7 @@ def frozen_tokens(bench: Bench) -> np.ndarray:
     def parts() -> Iterator[tuple[Any, np.ndarray]]:
         yield slice(None), class_and_mean_tokens(context, backbone.variables)
 
-    return np.asarray(stored_table(path, shape, "float32", parts, shape[0], "image"))
+    return np.asarray(stored_table(path, shape, "float32", parts, shape[0], "image", context.costs))
 
 
 def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarray:

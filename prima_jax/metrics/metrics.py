@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-__all__ = ["scores"]
+__all__ = ["is_constant", "scores"]
 
 
 def scores(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
@@ -35,3 +35,8 @@ def scores(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[
         "balanced_accuracy": float(recall),
         "f1": {name: None if np.isnan(v) else float(v) for name, v in zip(class_names, f1, strict=True)},
     }
+
+
+def is_constant(probabilities: np.ndarray) -> bool:
+    """Returns True if several cases `[N, C]` all have the same probabilities, but for rounding: they say nothing about a case."""
+    return len(probabilities) > 1 and bool(np.ptp(probabilities, axis=0).max() <= 1e-6)

@@ -6,7 +6,7 @@ has and how they are laid out; rows are read in both directions, to load and to 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -61,8 +61,8 @@ class KeyMap:
     """(pattern, replacement): the reference's spelling of a tensor in a loaded model without a head."""
     respelled: tuple[tuple[str, str], ...] = ()
     """(pattern, replacement): other spellings that checkpoints use for the same tensor."""
-    copies: Mapping[str, str] | None = None
-    """Tensors that some files hold twice, name -> name of the one it must equal, since the two are tied."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Tensors that some files hold as well, or in its place: name -> name of the one it must equal, since the two are tied."""
     unused: tuple[str, ...] = ()
     """Patterns of tensors that are deliberately not part of our models."""
     fused: tuple[tuple[str, tuple[str, ...]], ...] = ()

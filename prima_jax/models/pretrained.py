@@ -182,8 +182,11 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
     key_map, links = _names(module, expected, tensors)
     parameters, problems = {}, tensors.problems
     parts_of = {}
+    tied = {name: original for name, original in key_map.copies.items() if all(name != link.name for link in links)}
     for link in links:
         parts = [part for part in key_map.places(link.name) if part.name in tensors]
+        # Of two tied tensors safetensors' save_model stores the one whose name comes first.
+        parts = parts or [Part(name) for name, original in tied.items() if original == link.name and name in tensors]
         names = [part.name for part in parts]
         parts_of[link.name] = parts
         if not parts and link.name in key_map.zero:
@@ -239,7 +242,7 @@ def _left_over(name: str, key_map: KeyMap, parts_of: Mapping[str, list[Part]], t
         return ""
     if any(name in key_map.spellings(known) for known in key_map.empty) and 0 in tensors.shape(name):
         return ""
-    original = parts_of.get((key_map.copies or {}).get(name, ""), [])
+    original = parts_of.get(key_map.copies.get(name, ""), [])
     if len(original) != 1:
         return f"{name} is not part of this model"
     return "" if tensors.equal(name, original[0].name) else f"{name} differs from {original[0].name}, to which it is tied"

@@ -6,7 +6,7 @@ from typing import Any
 
 from prima_jax.metrics.seeds import by_seed, over_seeds
 
-__all__ = ["caption", "conditions", "facts", "figure", "title", "warnings"]
+__all__ = ["caption", "conditions", "facts", "figure", "marked_title", "said_of_absent_classes", "title", "warnings"]
 
 
 def title(results: Mapping[str, Any]) -> str:
@@ -15,9 +15,19 @@ def title(results: Mapping[str, Any]) -> str:
     return f"SYNTHETIC, no patients: {name}" if results["synthetic"] else name
 
 
+def marked_title(row: Mapping[str, Any]) -> str:
+    """Returns a row's title, with a mark if it is constant: all cases of a fold have the same probabilities."""
+    constant = row.get("constant", ())
+    if not any(constant):
+        return row["title"]
+    return f"{row['title']} (constant{'' if all(constant) else f' in {sum(constant)} of {len(constant)} folds'})"
+
+
 def caption(results: Mapping[str, Any]) -> list[str]:
-    """Returns the sentences under a table: its facts and warnings."""
-    return [*facts(results), *warnings(results)]
+    """Returns the sentences under a table: its facts and warnings, and the rows that say nothing about a case."""
+    constant = [marked_title(row) for row in results["methods"].values() if any(row.get("constant", ()))]
+    same = [f"The same probabilities for every case of a fold: {'; '.join(constant)}."] if constant else []  # titles have commas
+    return [*facts(results), *warnings(results), *same]
 
 
 def facts(results: Mapping[str, Any]) -> list[str]:
@@ -41,8 +51,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
             "RANDOM WEIGHTS: at least one of the encoders and the LLM started untrained, so these figures are no test "
             "of published ones, which come from pre-trained weights."
         )
-    if " and " in (codes := results.get("versions", {}).get("prima_jax", "")):
-        sentences.append(f"SEVERAL CODES: what was finished before this package changed was kept as it was ({codes}).")
+    sentences += _made_otherwise(results)
     if results.get("hidden_block"):
         sentences.append(f"HIDDEN: no method was shown the fields of the block {results['hidden_block']!r}.")
     return sentences
@@ -50,7 +59,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
     """Returns all warnings that a reader needs beside the figures."""
-    sentences = [*conditions(results), *_no_corpus(results)]
+    sentences = [*conditions(results), *_no_corpus(results), *said_of_absent_classes(results)]
     if results.get("straddling_subjects"):
         sentences.append(
             f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "
@@ -69,6 +78,20 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     if results.get("corpus_vetted") is False and results.get("corpus_texts") != 0:
         unpublished = "" if results.get("corpus_published") else " They are no published corpus either."
         sentences.append(f"No physician vetted the texts that the text encoder was trained on.{unpublished}")
+    return sentences
+
+
+def said_of_absent_classes(results: Mapping[str, Any]) -> list[str]:
+    """Returns a warning for each class that some folds hold out no case of: "folds_without_class" of results.json."""
+    sentences = []
+    for found in results.get("folds_without_class", ()):
+        folds = found["folds"]
+        which = f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"
+        of_seed = f" of seed {found['seed']}" if _seeds(results) > 1 else ""
+        said = f"{which}{of_seed} {_have(len(folds))} no case of {found['class']}; its F1 is 0 there if predicted, else none"
+        whole = set(range(results["folds"])) - set(folds)
+        untaught = f"; fold {whole.pop()} holds out all of its cases, and trains on none" if len(whole) == 1 else ""
+        sentences.append(f"NOT STRATIFIED: {said}{untaught}.")
     return sentences
 
 
@@ -91,6 +114,24 @@ def figure(values: Sequence[float | None], seeds: int = 1) -> str:
         return f"{mean:.2f}"
     variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
     return f"{mean:.2f} ({variance**0.5:.2f})"
+
+
+def _made_otherwise(results: Mapping[str, Any]) -> list[str]:
+    """Returns warnings with the rows that other code or other devices have computed, wholly or in part, than wrote this page."""
+    words = {
+        "prima_jax": ("SEVERAL CODES: what was finished before this package changed was kept as it was", "this package is now"),
+        "devices": ("SEVERAL MACHINES: other devices, or another number of them, give other figures", "here:"),
+        "jax_enable_x64": ("SEVERAL PRECISIONS: JAX_ENABLE_X64 gives other figures", "here:"),
+    }
+    sentences = []
+    for name, now in results.get("made_with", {}).items():
+        rows: dict[str, list[str]] = {}
+        for row in results["methods"].values():
+            rows.setdefault(row["made_with"][name], []).append(row["title"])
+        told = [f"{made}: {'; '.join(titles)}" for made, titles in rows.items() if made != now]  # titles have commas
+        if told:
+            sentences.append(f"{words[name][0]}. {'. '.join(told)} ({words[name][1]} {now}).")
+    return sentences
 
 
 def _what(results: Mapping[str, Any]) -> str:
@@ -116,7 +157,8 @@ def _size(results: Mapping[str, Any]) -> str:
 
 def _split(results: Mapping[str, Any]) -> str:
     group = results["split"]
-    rule = f"Folds are stratified by class and grouped by {group}: no {group} is in two folds."
+    stratified = "as far as the groups allow" if results.get("folds_without_class") else "by class"
+    rule = f"Folds are stratified {stratified} and grouped by {group}: no {group} is in two folds."
     if group == "subject" or results.get("straddling_subjects") != 0:
         return rule
     return f"{rule} Nor is any subject."

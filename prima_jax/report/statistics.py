@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prima_jax.report.captions import marked_title
 from prima_jax.report.scores import class_order
 from prima_jax.report.table import Line, Table
 
@@ -26,7 +27,7 @@ def _methods(results: Mapping[str, Any], methods: Mapping[str, Any]) -> Table:
     for name, one in methods.items():
         against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
-            results["methods"][name]["title"],
+            marked_title(results["methods"][name]),
             _interval(one["intervals"]["macro_f1"]),
             _interval({**chance, "estimate": chance["mean"]}),
             _interval(one["intervals"]["macro_auc"]),
@@ -63,6 +64,11 @@ def _notes(results: Mapping[str, Any], methods: Mapping[str, Any]) -> list[str]:
         if torn
         else "No record, unit, file or group of identical photographs lies in two folds; near duplicates were not looked for.",
     ]
+    if any(any(row.get("constant", ())) for row in results["methods"].values()):
+        sentences.append(
+            "Constant: the row gives every case of a fold the same probabilities, so that a p-value against it says "
+            "whether PRIMA is better than no information."
+        )
     if results.get("shuffled") == "labels":
         beyond = [results["methods"][name]["title"] for name, one in methods.items() if not one["chance"]["macro_f1"]["within"]]
         sentences.append(

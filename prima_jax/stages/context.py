@@ -1,7 +1,7 @@
 """What every stage is handed: the models as they start out, a place to write, and the study."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,17 +50,20 @@ class StageCost:
     """Of these, what was reused from another row, minus the time spent waiting for its lock."""
     parameters: int
     """How many it trains."""
-    code: str
-    """The code that trained it (sources.CODE)."""
+    made_with: Mapping[str, str]
+    """The code and the devices that trained it (training/made_with.py); empty of an older one."""
     folder: Path
     """Where it lies."""
 
 
 @dataclass
 class CostLog:
-    """The stages that were trained or read back so far, by name."""
+    """What was computed or read back so far."""
 
     stages: dict[str, StageCost] = field(default_factory=dict)
+    """By name."""
+    tables: dict[Path, Mapping[str, str]] = field(default_factory=dict)
+    """Files of features -> what they were made with."""
 
     def note(self, name: str, cost: StageCost) -> None:
         """What a stage took; of one that is read again, what was reused counts once."""
@@ -68,8 +71,9 @@ class CostLog:
         self.stages[name] = replace(cost, reused_seconds=before.reused_seconds) if before else cost
 
     @property
-    def codes(self) -> list[str]:
-        return [cost.code for cost in self.stages.values()]
+    def made_with(self) -> list[Mapping[str, str]]:
+        """The code and the devices of all of it (training/made_with.py); empty where an older one did not note them."""
+        return [*(cost.made_with for cost in self.stages.values()), *self.tables.values()]
 
 
 @dataclass(frozen=True)

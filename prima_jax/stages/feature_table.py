@@ -1,5 +1,6 @@
 """A file of features, whole or not at all: an array that is written part by part and then read as a memory map."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,10 @@ import numpy as np
 
 from prima_jax.errors import UserError
 from prima_jax.files import digest, folder_lock, write_whole
+from prima_jax.json_text import read_object
 from prima_jax.progress import progress_bar
+from prima_jax.stages.context import CostLog
+from prima_jax.training.made_with import made_with
 
 __all__ = ["Parts", "stored_table"]
 
@@ -21,13 +25,14 @@ Parts = Callable[[], Iterator[tuple[Any, np.ndarray]]]
 
 
 def stored_table(
-    path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: int, unit: str, *, replaces: str = ""
+    path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: int, unit: str, costs: CostLog, *, replaces: str = ""
 ) -> np.ndarray:
     """Returns the array in a file, read-only; written first where it is not there, in the place of the files `replaces`.
 
     One that is not as it was written is computed anew: looked at once in a process. count: how many of `unit` the parts are in
-    all, zero elsewhere. Raises UserError where there is no room.
+    all, zero elsewhere; costs: gets what it was made with. Raises UserError where there is no room.
     """
+    noted = path.with_suffix(".json")
     with folder_lock(path.parent):
         if path not in _checked and path.exists() and not _is_whole(path):
             print(f"{path} is not as it was written; it is computed anew.", file=sys.stderr)
@@ -36,8 +41,10 @@ def stored_table(
             for old in path.parent.glob(replaces) if replaces else ():
                 old.unlink()
             _write(path, shape, dtype, parts, count, unit)
+            write_whole(noted, json.dumps(made_with()).encode())
             write_whole(path.with_suffix(".sha256"), digest(path).encode())
         _checked.add(path)
+        costs.tables[path] = read_object(noted, f"delete {path}, which is then computed anew.") if noted.exists() else {}
     return np.load(path, mmap_mode="r")
 
 

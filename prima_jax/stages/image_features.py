@@ -95,7 +95,8 @@ def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: 
                 yield (rows, view), np.asarray(mapped(placed, {"image": batch["image"]}))[: len(rows)]
 
     path = folder / f"image_tokens-{key}.npy"
-    return stored_table(path, shape, settings.dtype, encoded, shape[0] * shape[1], "image", replaces="image_tokens-*")
+    count = shape[0] * shape[1]
+    return stored_table(path, shape, settings.dtype, encoded, count, "image", context.costs, replaces="image_tokens-*")
 
 
 def _image_function(context: Context) -> Any:

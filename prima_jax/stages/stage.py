@@ -16,8 +16,8 @@ from prima_jax.json_text import read_object
 from prima_jax.stages.context import StageCost, Workspace
 from prima_jax.training.checkpoint import load_tree, save_tree
 from prima_jax.training.loop import BatchIterator, Loss, Objective, Trained, make_step, train
+from prima_jax.training.made_with import made_with
 from prima_jax.training.optimizer import adamw
-from prima_jax.version import CODE
 
 __all__ = ["Stage", "Training", "load_stage", "read_done", "train_stage", "write_done"]
 
@@ -71,13 +71,14 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
             if done is None:
                 trained = _train(stage, training(), rates)
                 save_tree(stage.folder / "trained", trained.tree)
-                write_done(stage.folder, seconds=trained.seconds, code=CODE, trained=digest(stage.folder / "trained"))
+                whole = digest(stage.folder / "trained")
+                write_done(stage.folder, seconds=trained.seconds, made_with=trained.made_with, trained=whole)
     tree = trained.tree if done is None else _read(stage, done)
     seconds = trained.seconds if done is None else done["seconds"]
     count = sum(leaf.size for leaf in jax.tree.leaves(tree)) if stage.settings.epochs else 0
-    code = CODE if done is None else done.get("code", "not noted")
+    made = trained.made_with if done is None else done.get("made_with", {})
     reused = (0.0 if done is None else seconds) - waited
-    stage.context.costs.note(stage.name, StageCost(seconds, reused, count, code, stage.folder))
+    stage.context.costs.note(stage.name, StageCost(seconds, reused, count, made, stage.folder))
     return tree
 
 
@@ -118,7 +119,7 @@ def _read(stage: Stage, done: dict[str, Any]) -> Any:
 def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained:
     initial, context = stage.initial(), stage.context
     if not training.steps:  # of no epochs: as it begins
-        return Trained(jax.device_get(initial), 0.0)
+        return Trained(jax.device_get(initial), 0.0, made_with())
     optimizer = adamw(
         learning_rate=stage.settings.learning_rate,
         weight_decay=stage.settings.weight_decay,

@@ -78,6 +78,6 @@ def text_tokens(
             table[part] = values
     else:
         path = folder / f"text_tokens-{tree_hash(variables, tokens.ids, tokens.mask)}.npy"
-        table = stored_table(path, shape, dtype, encoded, len(distinct), "sentence")
+        table = stored_table(path, shape, dtype, encoded, len(distinct), "sentence", context.costs)
     words = np.concatenate([tokens.words[:, 1:], np.zeros_like(tokens.words[:1, 1:])])
     return TextTokens(table, words, np.searchsorted(distinct, sentences))

@@ -17,6 +17,7 @@ from prima_jax import runtime
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.training.checkpoint import Progress
+from prima_jax.training.made_with import joined, made_with
 from prima_jax.training.parallel import AXIS, Parallel
 from prima_jax.training.state import TrainState, create
 
@@ -50,10 +51,11 @@ class Objective:
 
 
 class Trained(NamedTuple):
-    """What a stage leaves: the trained tree, on the host, and the seconds it took over all its starts."""
+    """What a stage leaves: the trained tree, on the host; over all its starts the seconds it took and what it was made with."""
 
     tree: Any
     seconds: float
+    made_with: dict[str, str]
 
 
 class Stopped(BaseException):
@@ -99,11 +101,12 @@ def train(
     frozen = parallel.replicate(objective.frozen)
     state = parallel.replicate(create(objective.trainable, objective.optimizer))
     with Progress(folder / "checkpoint") as progress, stop_requests() as stop_requested:
-        done, started = progress.latest() or 0, time.monotonic()
+        done, started, made = progress.latest() or 0, time.monotonic(), made_with()
         if done:
             state, position = progress.restore(done, state)
             objective.batches.set_state(position["batches"])
             started -= position["seconds"]
+            made = joined([position.get("made_with", {}), made])
         history = _History(folder / "history.jsonl", done)
         saved = time.monotonic()
         with progress_bar(objective.steps, objective.name, "step", done=done) as bar:
@@ -117,11 +120,12 @@ def train(
                 if stop_requested() or time.monotonic() - saved > checkpoint_seconds:
                     history.flush()
                     seconds = time.monotonic() - started
-                    progress.save(number, state, {"batches": objective.batches.get_state(), "seconds": seconds})
+                    data = {"batches": objective.batches.get_state(), "seconds": seconds, "made_with": made}
+                    progress.save(number, state, data)
                     saved = time.monotonic()
                 if stop_requested():
                     raise Stopped
-    return Trained(jax.device_get(state.trainable), time.monotonic() - started)
+    return Trained(jax.device_get(state.trainable), time.monotonic() - started, made)
 
 
 class _History:

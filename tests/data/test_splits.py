@@ -3,7 +3,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from prima_jax.data.splits import assign_folds, straddling_subjects
+from prima_jax.data.splits import assign_folds, folds_without_class, straddling_subjects
 from prima_jax.errors import UserError
 from tests.data.cohort import record
 
@@ -56,6 +56,16 @@ def test_a_class_with_too_few_groups_is_named_with_its_count():
     # Two of its units hold the same photograph, so only two groups are left.
     with pytest.raises(UserError, match="has 2 units"):
         split(few, identical=[("2.png", "6.png")], folds=3)
+
+
+def test_a_fold_that_a_group_with_both_diagnoses_leaves_without_a_class_is_found():
+    subjects, labels = ("A", "B", "C", "C"), (0, 1, 0, 1)
+    records = [record(f"{n}", f"u{n}", s, c) for n, (s, c) in enumerate(zip(subjects, labels, strict=True))]
+    found = split(records, "subject", folds=2)  # each fold has A or B, and C lies with one of them
+    alone = {0: "ill", 1: "well"}[next(n for n in (0, 1) if found[n] != found[2])]
+    where = int(1 - found[2])
+    assert folds_without_class(records, found, 2, ("well", "ill")) == {alone: [where]}
+    assert folds_without_class(RECORDS, split(), 5, ("well", "ill")) == {}
 
 
 def test_an_unknown_group_is_refused():

@@ -50,7 +50,7 @@ def write(workdir: Path, *, split: str, right: dict[str, float], torn_right: flo
     results = {"study": "pad_ufes_20", "synthetic": False, "table": 1, "split": split, "folds": FOLDS, "seeds": list(seeds)}
     results |= {"classes": CLASSES, "records": 80, "units": 80, "subjects": SUBJECTS, "methods": methods}
     results |= {"straddling_subjects": 10 if split == "unit" else 0}
-    results |= {"title": "PAD-UFES-20"}
+    results |= {"title": "PAD-UFES-20", "versions": {"jax": "0.1", "devices": "2 cpu" if split == "unit" else "1 cpu"}}
     (workdir / "table_1").mkdir(parents=True)
     (workdir / "config.json").write_text(json.dumps({"study": {}, "split": {"group": split}}))
     (workdir / "table_1" / "results.json").write_text(json.dumps(results, sort_keys=True))
@@ -143,6 +143,7 @@ def test_the_page_has_common_rows_in_the_tables_order_and_says_what_differs(fold
     assert f"- {lesions}: LEAKAGE: 10 subjects of 40" in text and f"{patients}: LEAKAGE" not in text
     assert "20 and 20 cases whose subject has others in training" in text
     assert "- Different in their configs: split.group." in text
+    assert "- Different in what computed them: devices." in text
 
 
 def test_of_seeds_the_common_ones_are_compared(folders, tmp_path):

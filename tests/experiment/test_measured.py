@@ -1,8 +1,10 @@
 """What a run needed is noted fold by fold, since each may have run on another day."""
 
+import jax
 import numpy as np
 
 from prima_jax.experiment import measured
+from prima_jax.training.made_with import made_with
 from prima_jax.version import CODE
 
 
@@ -12,9 +14,19 @@ def test_versions_name_what_bears_on_the_numbers():
     assert found["numpy"] == np.__version__
 
 
-def test_what_was_read_back_from_other_code_is_named():
+def test_what_was_read_back_from_other_code_or_devices_is_named():
     assert measured.measured()["versions"]["prima_jax"] == CODE
-    assert measured.measured(["older", CODE, "older"])["versions"]["prima_jax"] == f"older and {CODE}"
+    older = {"prima_jax": "older", "devices": "2 TPU v4", "jax_enable_x64": "on"}
+    found = measured.measured([older, made_with(), older])["versions"]
+    assert found["prima_jax"] == f"older and {CODE}"
+    assert (found["devices"], found["jax_enable_x64"]) == (f"2 TPU v4 and {made_with()['devices']}", "on and off")
+    assert measured.measured([{}])["versions"]["prima_jax"] == f"not noted and {CODE}"  # a stage of before it was noted
+
+
+def test_64_bits_are_noted():
+    assert made_with()["jax_enable_x64"] == "off"
+    with jax.enable_x64(True):
+        assert made_with()["jax_enable_x64"] == "on"
 
 
 def test_peak_memory_is_in_bytes():

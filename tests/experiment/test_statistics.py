@@ -31,10 +31,10 @@ def lines() -> list[dict[str, Any]]:
     return found
 
 
-def page(found: dict[str, Any], **others: Any) -> str:
+def page(found: dict[str, Any], *, constant: bool = False, **others: Any) -> str:
     results = {"seeds": [0], "study": "invented", "classes": ["a", "b"], "statistics": found, **others}
     scored = dict.fromkeys(results["classes"])
-    methods = {"prima": {"title": "PRIMA", "f1": scored}, "guess": {"title": "A guess", "f1": scored}}
+    methods = {"prima": {"title": "PRIMA", "f1": scored}, "guess": {"title": "A guess", "f1": scored, "constant": [constant]}}
     return "\n".join(f"{t.title}\n{markdown(t)}" for t in statistics_tables({**results, "methods": methods}))
 
 
@@ -91,3 +91,9 @@ def test_what_lies_in_two_folds_is_called_leakage(found):
 def test_with_shuffled_labels_the_rows_beyond_chance_are_named(found):
     assert "in macro F1 are PRIMA;" in page(found, shuffled="labels")
     assert "CONTROL" not in page(found)
+
+
+def test_a_comparison_with_a_constant_row_is_marked(found):
+    text = page(found, constant=True)
+    assert cells(text, "A guess (constant)")[9] == "< 0.001" and "better than no information" in text
+    assert "constant" not in page(found).lower()

@@ -38,6 +38,12 @@ def test_metadata_learns_what_is_there_in_spite_of_missing_values():
     assert balanced_accuracy(labels, found) > 0.93
 
 
+def test_metadata_learns_from_fewer_rows_than_two_leaves_of_many():
+    y = np.arange(12) % 2
+    found = plain.metadata_only(y[:, None].astype(float), y, np.array([[0.0], [1.0]]), 2)
+    assert found.argmax(axis=1).tolist() == [0, 1]
+
+
 def test_metadata_is_at_chance_with_shuffled_labels():
     (train, y), (test, labels) = easy(0), easy(1)
     shuffled = np.random.default_rng(2).permutation(y)

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from prima_jax.metrics.metrics import scores
+from prima_jax.metrics.metrics import is_constant, scores
 
 
 def certain(predicted: list[int], classes: int) -> np.ndarray:
@@ -70,3 +70,10 @@ def test_plain_floats_that_json_takes():
 def test_arrays_that_do_not_fit_are_refused(labels: np.ndarray, probabilities: np.ndarray):
     with pytest.raises(ValueError, match="expected"):
         scores(labels, probabilities, ("a", "b"))
+
+
+def test_probabilities_are_constant_where_several_cases_have_the_same_but_for_rounding():
+    same = np.full((3, 2), 0.5, np.float32)
+    assert is_constant(same) and is_constant(same + np.float32([[1e-7, -1e-7], [0, 0], [0, 0]]))
+    assert not is_constant(same + np.float32([[1e-4, -1e-4], [0, 0], [0, 0]]))
+    assert not is_constant(same[:1])  # one case tells nothing of the others

@@ -178,6 +178,26 @@ def test_tied_copies_must_be_equal(checkpoint, tmp_path):
     assert "lm_head.weight differs from model.embed_tokens.weight" in refusal(checkpoint("qwen3_tied", differ))
 
 
+@pytest.mark.parametrize(
+    ("case", "name", "other"),
+    [
+        ("qwen3_tied", "model.embed_tokens.weight", "lm_head.weight"),
+        ("llama_tied", "model.embed_tokens.weight", "lm_head.weight"),
+        ("modernbert", "model.embeddings.tok_embeddings.weight", "decoder.weight"),
+        ("bert", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
+        ("bert", "cls.predictions.bias", "cls.predictions.decoder.bias"),
+    ],
+)
+def test_of_tied_tensors_either_name_is_enough(checkpoint, golden, case: str, name: str, other: str):
+    folder = checkpoint(case, lambda tensors: tensors.update({other: tensors.pop(name)}))
+    assert same(pretrained.from_pretrained(folder)[1], golden(case).variables)
+
+
+def test_a_head_of_its_own_is_no_table_of_embeddings(checkpoint):
+    folder = checkpoint("qwen3_untied", lambda tensors: tensors.pop("model.embed_tokens.weight"))
+    assert "model.embed_tokens.weight is missing" in refusal(folder)
+
+
 def test_old_bert_names_and_heads_that_are_not_ours(checkpoint, golden):
     def change(tensors):
         for name in [name for name in tensors if "LayerNorm" in name]:

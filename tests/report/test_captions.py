@@ -40,7 +40,6 @@ def test_title_says_synthetic_first():
         ({"without_fold": 0}, "INNER FOLDS: the records held out in fold 0 were left out"),
         ({"without_fold": 3, "seeds": [0, 1]}, "held out in fold 3 of each seed were left out"),
         ({"shuffled": "images"}, "CONTROL: every unit was given the images of another one"),
-        ({"versions": {"prima_jax": "0.1.0 (a) and 0.1.0 (b)"}}, "SEVERAL CODES: what was finished before"),
         ({}, "RANDOM WEIGHTS"),
         ({}, "946 rows without a photograph were left out"),
         ({}, "2 groups of identical photographs"),
@@ -49,6 +48,43 @@ def test_title_says_synthetic_first():
 )
 def test_caption_says(changes: dict, said: str):
     assert said in " ".join(caption(results(**changes)))
+
+
+def test_folds_that_hold_out_no_case_of_a_class_are_not_called_stratified():
+    found = results(folds=3, seeds=[0, 4], folds_without_class=[{"seed": 4, "class": "MEL", "folds": [0, 2]}])
+    said = " ".join(caption(found))
+    assert "NOT STRATIFIED: folds 0, 2 of seed 4 have no case of MEL;" in said
+    assert "fold 1 holds out all of its cases, and trains on none" in said
+    assert "stratified as far as the groups allow" in said and "stratified by class" not in said
+
+
+def test_rows_of_other_code_or_devices_than_the_page_are_named():
+    now = {"prima_jax": "0.1.0 (b)", "devices": "2 cpu", "jax_enable_x64": "off"}
+    found = results(made_with=now)
+    for row in found["methods"].values():
+        row["made_with"] = dict(now)
+    assert "SEVERAL" not in " ".join(caption(found))
+    found["methods"]["prima"]["made_with"] |= {"prima_jax": "0.1.0 (a) and 0.1.0 (b)", "devices": "4 TPU v4"}
+    for name in ("majority", "missingness_only"):
+        found["methods"][name]["made_with"] = {**now, "prima_jax": "0.1.0 (a)", "jax_enable_x64": "on"}
+    said = " ".join(caption(found))
+    older = "0.1.0 (a) and 0.1.0 (b): PRIMA. 0.1.0 (a): Missingness only; Majority class (this package is now 0.1.0 (b))."
+    assert f"SEVERAL CODES: what was finished before this package changed was kept as it was. {older}" in said
+    assert "give other figures. 4 TPU v4: PRIMA (here: 2 cpu)." in said
+    assert "on: Missingness only; Majority class (here: off)." in said
+
+
+def test_rows_that_say_nothing_about_a_case_are_named():
+    found = results()
+    assert "same probabilities" not in " ".join(caption(found))
+    for name, constant in {
+        "prima": [False] * 5,
+        "metadata_only": [True] * 5,
+        "majority": [True, False, True, False, True],
+    }.items():
+        found["methods"][name]["constant"] = constant
+    named = "Metadata, gradient boosting (constant); Majority class (constant in 3 of 5 folds)."
+    assert caption(found)[-1] == f"The same probabilities for every case of a fold: {named}"
 
 
 def test_nothing_is_warned_of_without_reason():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.files import folder_lock
-from prima_jax.stages.stage import Stage, load_stage, train_stage, write_done
+from prima_jax.files import digest, folder_lock
+from prima_jax.stages.stage import Stage, load_stage, read_done, train_stage, write_done
 from prima_jax.training.checkpoint import save_tree
 
 TREE = {"w": np.arange(3.0)}
@@ -21,7 +21,7 @@ def finished(study, tmp_path):
     stage = Stage("refine", context, 0, context.config.refine, lambda: TREE)
     stage.folder.mkdir(parents=True)
     save_tree(stage.folder / "trained", TREE)
-    write_done(stage.folder, seconds=100.0)
+    write_done(stage.folder, seconds=100.0, trained=digest(stage.folder / "trained"))
     return stage
 
 
@@ -39,21 +39,22 @@ def test_a_stage_that_is_read_several_times_counts_once(finished):
 def test_what_was_read_back_is_counted_and_its_code_named(finished):
     read(finished)
     assert finished.context.costs.stages["refine"].parameters == 3
-    assert finished.context.costs.codes == ["not noted"]  # an older one
-    write_done(finished.folder, seconds=100.0, code="0.0.1 (a)")
+    assert finished.context.costs.stages["refine"].made_with == {}  # an older one
+    made = {"prima_jax": "0.0.1 (a)", "devices": "2 TPU v4"}
+    write_done(finished.folder, **{**read_done(finished.folder), "made_with": made})
     read(finished)
-    assert finished.context.costs.codes == ["0.0.1 (a)"]
+    assert finished.context.costs.stages["refine"].made_with == made
 
 
 def test_waiting_for_it_is_taken_off(finished):
-    held, seconds = threading.Event(), 1.5
+    held, seconds, done = threading.Event(), 1.5, read_done(finished.folder)
     (finished.folder / "done.json").unlink()
 
     def other_row():
         with folder_lock(finished.folder):
             held.set()
             time.sleep(seconds)
-            write_done(finished.folder, seconds=100.0)
+            write_done(finished.folder, **done)
 
     other = threading.Thread(target=other_row)
     other.start()

@@ -111,6 +111,8 @@ def test_a_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
     with (tmp_path / "predictions.csv").open(newline="") as file:
         predicted = {row["unit"] for row in csv.DictReader(file)}
     assert predicted == {plain.prepared.records[p].unit for p in outer[0].train}
+    assert all(row["constant"] == [True] * FOLDS for row in found["methods"].values())  # as predict_nothing has it
+    assert (tmp_path / "seen.json").is_file()
     assert found["records"] == len(outer[0].train) and found["without_fold"] == 0
     for page in ("table.md", "report.html"):
         assert "INNER FOLDS: the records held out in fold 0 were left out" in (tmp_path / page).read_text()

@@ -12,6 +12,7 @@ import pytest
 from prima_jax.errors import UserError
 from prima_jax.training import loop
 from prima_jax.training.loop import Stopped, train
+from prima_jax.training.made_with import made_with
 from prima_jax.training.parallel import Parallel
 from tests.training import toy
 
@@ -105,6 +106,16 @@ def test_a_restart_does_not_repeat_what_a_checkpoint_holds(tmp_path, parallel):
     drawn = []
     train(toy.objective(before=drawn.append), tmp_path, parallel=parallel, checkpoint_seconds=0.0)
     assert drawn[0] >= 14 and drawn[-1] == 20  # the last save may not have ended when the process did
+
+
+def test_training_that_other_code_goes_on_with_names_both(tmp_path, parallel, monkeypatch):
+    now = made_with()
+    monkeypatch.setattr(loop, "made_with", lambda: {**now, "prima_jax": "0.0.1 (a)"})
+    with pytest.raises(Killed):
+        train(toy.objective(before=at(15, kill)), tmp_path, parallel=parallel, checkpoint_seconds=0.0)
+    monkeypatch.undo()
+    trained = train(toy.objective(), tmp_path, parallel=parallel)
+    assert trained.made_with == {**now, "prima_jax": f"0.0.1 (a) and {now['prima_jax']}"}
 
 
 def test_a_finished_training_is_not_repeated_when_its_last_step_was_saved(tmp_path, parallel):

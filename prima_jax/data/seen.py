@@ -1,0 +1,46 @@
+"""What a run was trained on, as ranges and sets, kept with it: a value outside is one that its models never saw."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prima_jax.files import write_whole
+from prima_jax.json_text import read_object
+from prima_jax.studies.study import Attribute, Record, Study, Value
+
+__all__ = ["keep_seen", "never_seen", "read_seen"]
+
+_FILE = "seen.json"
+
+
+def keep_seen(folder: Path, study: Study, records: Sequence[Record]) -> None:
+    """Writes attribute -> the least and greatest number, or the set of other values, in these records; and the image types."""
+    fields = {a.name: _summary(a, [r.fields[a.name] for r in records if a.name in r.fields]) for a in study.shown()}
+    found = {"fields": fields, "image_types": sorted({record.image_type for record in records})}
+    write_whole(folder / _FILE, json.dumps(found, indent=1, ensure_ascii=False).encode())
+
+
+def read_seen(folder: Path) -> dict[str, Any] | None:
+    """Returns what `keep_seen` wrote there, None of a run that kept nothing. Raises UserError for a damaged file."""
+    if not (folder / _FILE).exists():
+        return None
+    return read_object(folder / _FILE, "give prima run the command that made this run again, which writes it anew.")
+
+
+def never_seen(seen: Mapping[str, Any], fields: Mapping[str, Value], image_type: str) -> list[str]:
+    """Returns the names of fields with a value that no record had, "image type" among them; a number: outside of their range."""
+    names = [name for name, value in fields.items() if not _was_seen(value, seen["fields"].get(name, []))]
+    return names + ["image type"] * (image_type not in seen["image_types"])
+
+
+def _summary(attribute: Attribute, values: Sequence[Value]) -> list[Value]:
+    if attribute.kind == "number" and values:
+        return [min(values), max(values)]
+    return sorted(set(values))
+
+
+def _was_seen(value: Value, of_records: Sequence[Any]) -> bool:
+    if isinstance(value, float):
+        return bool(of_records) and of_records[0] <= value <= of_records[1]
+    return value in of_records
