@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 from prima_jax.files import folder_lock, write_whole
+from prima_jax.json_text import read_object
 
 __all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_folder", "open_workdir"]
 
@@ -79,12 +80,10 @@ def load_config(folder: Path) -> ConfigDict:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder} holds no run: expected {path}, which prima run --workdir={folder} writes.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or "study" not in content:
-            raise ValueError("it is no object with the section study")
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); delete it, then give the very command that made it again.") from error
+    anew = "delete it, then give the very command that made it again."
+    content = read_object(path, anew)
+    if "study" not in content:
+        raise UserError(f"{path} is damaged (it has no section study); {anew}")
     return ConfigDict(_tuples(content))
 
 

@@ -72,6 +72,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("age=3,age=80", "age is given twice"),
         ("age=3,", "expected key=value as part 2"),
         ("nowhere.json", r"nowhere\.json cannot be read"),
+        ("age=\udce4", "not in UTF-8"),
     ],
 )
 def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
@@ -104,7 +105,13 @@ def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"{", "is no JSON"), (b'{"age": "\xff"}', "not in UTF-8"), (b"[1]", "holds a list"), (b"3", "one object")],
+    [
+        (b"{", "is no JSON"),
+        (b'{"age": 1, "age": 2}', "a key occurs twice"),
+        (b'{"age": "\xff"}', "not in UTF-8"),
+        (b"[1]", "holds a list"),
+        (b"3", "one object"),
+    ],
 )
 def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photograph: Path, content: bytes, said: str):
     file = run / "case.json"
@@ -119,6 +126,23 @@ def test_a_file_of_metadata_is_read_as_the_flag_is(tmp_path: Path):
     file.write_text('{"age": 64, "contact_lens": "yes", "trauma": null}')
     assert predict.read_metadata(str(file)) == {"age": "64", "contact_lens": "yes", "trauma": ""}
     assert predict.read_metadata("age=64, contact_lens = yes,trauma=") == predict.read_metadata(str(file))
+
+
+def test_metadata_given_twice_are_put_together(refused, run: Path, photograph: Path):
+    file = run / "case.json"
+    file.write_text('{"trauma": null}')
+    assert predict.read_metadata("age=64", "", "contact_lens=yes", str(file)) == {
+        "age": "64",
+        "contact_lens": "yes",
+        "trauma": "",
+    }
+    given = [f"--run={run}", f"--image=white:{photograph}", "--metadata=age=64"]
+    assert "--metadata: age is given twice" in refused(*given, "--metadata=age=64")
+    assert "trauma is given twice" in refused(*given, f"--metadata={file}", "--metadata=trauma=no")
+    assert "shoe_size" in refused(*given, "--metadata=shoe_size=44") and "age=64" not in refused(
+        *given, "--metadata=shoe_size=44"
+    )
+    assert "contact_lens should be yes or no" in refused("--metadata=contact_lens=perhaps", *given)
 
 
 def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path):
@@ -139,7 +163,7 @@ def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Pa
     assert "holds no run" in refused(f"--run={tmp_path / 'nowhere'}", image)
     for content in (b"{", b"\xff\xfe"):
         (run / "config.json").write_bytes(content)
-        assert f"{run / 'config.json'} is damaged" in refused(f"--run={run}", image)
+        assert f"{run / 'config.json'} is no" in refused(f"--run={run}", image)
 
 
 # A finished run, the smallest there is.

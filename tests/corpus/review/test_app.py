@@ -262,6 +262,13 @@ class TestServing:
             serve.run(CONFIG, None, folder)
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5000, '"\\ud800"', "[1]", "{"])
+def test_a_line_that_another_program_left_is_told_with_its_number(folder, line):
+    folder.claims.write_text(f"{line}\n{folder.claims.read_text()}")
+    with pytest.raises(UserError, match=r"line 1, .*; remove the file and run its step again"):
+        serve.run(CONFIG, None, folder)
+
+
 def test_signatures_do_not_confuse_their_parts():
     forms = Forms(b"k" * 32)
     token = forms.sign("session", "decide", "ab", "c")
