@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,17 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape that is half of a character, which may stand beside its other half or alone."""
 
 
-def parse_json(
-    content: str | bytes, where: str, advice: str, *, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
-) -> Any:
+def parse_json(content: str | bytes, where: str, advice: str, *, once: bool = False) -> Any:
     """Returns what a JSON text holds.
 
     content: text, or bytes in UTF-8, with or without a byte-order mark. where: names the file, and line, in the error's
-    sentence; advice: ends it. pairs: as json.loads takes `object_pairs_hook`.
+    sentence; advice: ends it. once: refuses a key that an object has twice, of which readers differ in which they take.
     Raises UserError for what is no JSON or no UTF-8, nested too deep, a number that is not finite or of thousands of digits,
     and for half a surrogate pair, which no file can be written with.
     """
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
-        value = json.loads(text, parse_constant=_constant, parse_float=_finite, object_pairs_hook=pairs)
+        value = json.loads(text, parse_constant=_constant, parse_float=_finite, object_pairs_hook=_once if once else None)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -45,16 +42,22 @@ def parse_json(
     return value
 
 
-def read_object(path: Path, advice: str) -> dict[str, Any]:
+def read_object(path: Path, advice: str, *, once: bool = False) -> dict[str, Any]:
     """Returns the object in a JSON file. Raises UserError as `parse_json` does, and where it cannot be read or is no object."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); {advice}") from error
-    value = parse_json(content, str(path), advice)
+    value = parse_json(content, str(path), advice, once=once)
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a {type(value).__name__} (expected an object); {advice}")
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return dict(pairs)
 
 
 def _constant(name: str) -> float:

@@ -133,6 +133,10 @@ def override(config: ConfigDict, arguments: list[str], named: str) -> ConfigDict
     Raises UserError for anything else among the arguments.
     """
     for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:  # how Python passes on bytes that it cannot decode
+            raise UserError(f"{argument.partition('=')[0]!a} is not given in UTF-8; write it so, or rename the file.") from error
         field = re.match(r"--?(?:no)?config\.([^=]+)", argument)
         if field:
             _check_field(config, field[1], named)

@@ -23,12 +23,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--image", required=True, action="append", help="FILE, or VIEW:FILE where the study has several views; repeatable"
     )
-    parser.add_argument("--metadata", default="", help="FILE.json with an object, or 'key=value,key=value'")
+    parser.add_argument(
+        "--metadata", default=[], action="append", help="FILE.json with an object, or 'key=value,key=value'; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)
     try:
         try:
-            outcome = predict(options.run, options.image, read_metadata(options.metadata))
+            outcome = predict(options.run, options.image, read_metadata(*options.metadata))
         except RuntimeError as error:  # XLA's own among them
             advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
             raise out_of_memory(error, advice) from error
@@ -67,23 +69,12 @@ def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str,
     }
 
 
-def read_metadata(text: str) -> dict[str, str]:
-    """Raw values by key, from a JSON file or from 'key=value,...'."""
-    if not text:
-        return {}
-    if text.endswith(".json"):
-        try:
-            values = read_object(Path(text), "give one object of keys and values.")
-        except UserError as error:
-            raise UserError(f"--metadata: {error}") from error
-        return {str(key): "" if value is None else str(value) for key, value in values.items()}
-    pairs = [item.partition("=") for item in text.split(",")]
-    wrong = next((number for number, (_, equals, _) in enumerate(pairs, start=1) if not equals), None)
-    if wrong is not None:
-        raise UserError(f"--metadata: expected key=value as part {wrong}, found no '='; write for example age=64,itch=yes.")
-    values = {key.strip(): value.strip() for key, _, value in pairs}
+def read_metadata(*texts: str) -> dict[str, str]:
+    """Returns raw values by key, from JSON files and from 'key=value,...'. Raises UserError, also for a key given twice."""
+    pairs = [pair for text in texts if text for pair in (_read_file if text.endswith(".json") else _read_text)(text)]
+    values = dict(pairs)
     if len(values) < len(pairs):
-        twice = Counter(key.strip() for key, _, _ in pairs).most_common(1)[0][0]
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise UserError(f"--metadata: {twice} is given twice; give each key once.")
     return values
 
@@ -98,6 +89,26 @@ def as_text(outcome: dict[str, Any]) -> str:
     if unseen is None:
         said = ["This run did not note what it was trained on: values that it never saw are not told."]
     return "\n".join([title, *(f"{name:>12}  {100 * p:5.1f} %" for name, p in ranked), *said])
+
+
+def _read_file(file: str) -> list[tuple[str, str]]:
+    try:
+        values = read_object(Path(file), "give one object of keys and values.", once=True)
+    except UserError as error:
+        raise UserError(f"--metadata: {error}") from error
+    return [(key, "" if value is None else str(value)) for key, value in values.items()]
+
+
+def _read_text(text: str) -> list[tuple[str, str]]:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # how Python passes on bytes that it cannot decode
+        raise UserError("--metadata is not in UTF-8; write it so, or give it as a file, --metadata=FILE.json.") from error
+    pairs = [item.partition("=") for item in text.split(",")]
+    wrong = next((number for number, (_, equals, _) in enumerate(pairs, start=1) if not equals), None)
+    if wrong is not None:
+        raise UserError(f"--metadata: expected key=value as part {wrong}, found no '='; write for example age=64,itch=yes.")
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
 
 
 def _view_and_file(argument: str, views: tuple[str, ...]) -> tuple[str, str]:

@@ -87,6 +87,8 @@ def load_config(folder: Path) -> ConfigDict:
         raise UserError(f"{folder} holds no run: expected {path}, which prima run --workdir={folder} writes.")
     advice = "put back what the run wrote there, or choose another --workdir."
     content = read_object(path, advice)
+    if "study" not in content:
+        raise UserError(f"{path} holds no config (it lacks the section study); {advice}")
     try:
         return ConfigDict(_tuples(content))
     except (TypeError, ValueError, KeyError) as error:  # a name with a dot, or a section's place taken

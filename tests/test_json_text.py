@@ -46,6 +46,12 @@ def test_what_is_json_is_read(content, value):
     assert parse_json(content, "a file", "mend it.") == value
 
 
+def test_a_key_that_occurs_twice_is_refused_where_it_is_asked():
+    assert parse_json('{"a": 1, "a": 2}', "it", "mend it.") == {"a": 2}
+    with pytest.raises(UserError, match=r"it is no JSON \(a key occurs twice in one object\); mend it\."):
+        parse_json('[{"a": 1, "a": 2}]', "it", "mend it.", once=True)
+
+
 def test_a_file_that_holds_no_object_or_cannot_be_read(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("[1]")

@@ -73,6 +73,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("age=3,age=80", "age is given twice"),
         ("age=3,", "expected key=value as part 2"),
         ("nowhere.json", r"nowhere\.json cannot be read"),
+        ("age=\udce4", "not in UTF-8"),
     ],
 )
 def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
@@ -105,7 +106,13 @@ def test_an_attribute_that_gives_the_diagnosis_away_is_refused(refused, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"{", "is no JSON"), (b'{"age": "\xff"}', "not in UTF-8"), (b"[1]", "holds a list"), (b"3", "one object")],
+    [
+        (b"{", "is no JSON"),
+        (b'{"age": 1, "age": 2}', "a key occurs twice"),
+        (b'{"age": "\xff"}', "not in UTF-8"),
+        (b"[1]", "holds a list"),
+        (b"3", "one object"),
+    ],
 )
 def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photograph: Path, content: bytes, said: str):
     file = run / "case.json"
@@ -130,6 +137,23 @@ def test_the_answer_ends_with_what_was_never_seen(unseen: list[str] | None, said
     outcome = {"study": "s", "synthetic": False, "models": 2, "probabilities": {"a": 0.9, "b": 0.1}, "never_seen": unseen}
     lines = predict.as_text(outcome).splitlines()
     assert len(lines) == (3 if unseen == [] else 4) and said in lines[-1 if unseen != [] else 1]
+
+
+def test_metadata_given_twice_are_put_together(refused, run: Path, photograph: Path):
+    file = run / "case.json"
+    file.write_text('{"trauma": null}')
+    assert predict.read_metadata("age=64", "", "contact_lens=yes", str(file)) == {
+        "age": "64",
+        "contact_lens": "yes",
+        "trauma": "",
+    }
+    given = [f"--run={run}", f"--image=white:{photograph}", "--metadata=age=64"]
+    assert "--metadata: age is given twice" in refused(*given, "--metadata=age=64")
+    assert "trauma is given twice" in refused(*given, f"--metadata={file}", "--metadata=trauma=no")
+    assert "shoe_size" in refused(*given, "--metadata=shoe_size=44") and "age=64" not in refused(
+        *given, "--metadata=shoe_size=44"
+    )
+    assert "contact_lens should be yes or no" in refused("--metadata=contact_lens=perhaps", *given)
 
 
 def test_a_wrong_image_is_told_in_one_line(refused, run: Path, photograph: Path):

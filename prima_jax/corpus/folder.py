@@ -9,8 +9,11 @@ from typing import Any
 
 from prima_jax.errors import UserError
 from prima_jax.files import write_whole
+from prima_jax.json_text import parse_json
 
 __all__ = ["CorpusFolder", "append_line", "read_lines", "write_lines"]
+
+_ANEW = "remove the file and run its step again."
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,10 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
-            try:
-                yield json.loads(line.decode())
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}: not JSON ({error}); remove the file and run its step again.") from error
+            row = parse_json(line, f"{path}, line {number},", _ANEW)
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}, holds a {type(row).__name__} (expected an object); {_ANEW}")
+            yield row
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -6,7 +6,6 @@ For what is one field of the config: folds by unit or by subject (`--config.spli
 
 import argparse
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ml_collections import ConfigDict
 from prima_jax.errors import UserError
 from prima_jax.experiment.rows import TABLES
 from prima_jax.experiment.run import results_folder
+from prima_jax.json_text import read_object
 from prima_jax.metrics.intervals import Interval, difference_intervals, mean_difference_interval, mean_interval
 from prima_jax.metrics.leak import straddling
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
@@ -28,6 +28,7 @@ from prima_jax.workdir import different_fields, load_config
 
 __all__ = ["Finished", "Pair", "main", "markdown", "pairs", "read_table"]
 
+_ANEW = "run that table's command again, which writes them anew."
 _SHOWN = {"macro_f1": "Macro F1", "balanced_accuracy": "Balanced acc."}
 
 
@@ -88,17 +89,14 @@ def read_table(workdir: Path, number: int) -> Finished:
         if not file.is_file():
             raise UserError(f"There is no {file}: give prima run that recipe with --workdir={workdir} to its end.")
     try:
-        results = json.loads(files[0].read_text(encoding="utf-8"))
+        results = read_object(files[0], _ANEW)
         with files[1].open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
         seeds = {int(row["seed"]) for row in rows}
         predictions = {seed: predictions_of_rows([row for row in rows if int(row["seed"]) == seed]) for seed in sorted(seeds)}
         _check_complete(results, number)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise UserError(
-            f"{files[0]} and {files[1].name} beside it cannot be read ({error}): run that table's command again, which "
-            "writes them anew."
-        ) from error
+        raise UserError(f"{files[0]} and {files[1].name} beside it cannot be read ({error}): {_ANEW}") from error
     return Finished(str(workdir), load_config(workdir), results, predictions)
 
 

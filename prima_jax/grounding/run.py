@@ -1,6 +1,5 @@
 """Trains stages 1 and 2 of PRIMA and of what it is compared with, where the workdir does not hold them yet, and measures."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from prima_jax.experiment.rows import PRIMA, TABLES, Row
 from prima_jax.grounding import pages
 from prima_jax.grounding.attention import AttentionMap, attention_maps
 from prima_jax.grounding.measure import match_masks, read_mask, summary, usual_places
+from prima_jax.json_text import read_object
 from prima_jax.recipe.check import check
 from prima_jax.report.attention_picture import Shown, attention_picture
 from prima_jax.report.captions import title
@@ -93,10 +93,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def _measured(path: Path, seed: int) -> dict[str, Any] | None:
     """Returns the results of an earlier call with this seed; None where there are none, or of another version."""
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        results = read_object(path, "it is measured anew.")
+    except UserError:
         return None
-    return results if isinstance(results, dict) and [results.get("version"), results.get("seed")] == [VERSION, seed] else None
+    return results if [results.get("version"), results.get("seed")] == [VERSION, seed] else None
 
 
 def maps_of_row(config: ConfigDict, workdir: Path, row: Row, seed: int, *, exchanged: bool = False) -> list[AttentionMap]:

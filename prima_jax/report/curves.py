@@ -1,6 +1,5 @@
 """The loss of each stage over its steps, as PNG bytes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from prima_jax.errors import UserError
+from prima_jax.json_text import parse_json
 from prima_jax.report.pictures import blank_figure, headed, png_bytes
 
 __all__ = ["Curves", "loss_picture", "read_history", "stage_name"]
@@ -45,13 +45,13 @@ def read_history(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads steps and losses, `[S]` each, of a file with an object {"step": ..., "loss": ...} a line; UserError otherwise."""
     steps, losses = [], []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        row = parse_json(line, f"{path}, line {number},", "take the line out.")
         try:
-            row = json.loads(line)
             steps.append(int(row["step"]))
             losses.append(float(row["loss"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise UserError(
-                f'{path}, line {number}: expected an object with "step" and "loss", found {line[:60]!r}; take the line out.'
+                f'{path}, line {number}: expected an object with "step" and "loss", found {str(row)[:60]}; take the line out.'
             ) from error
     if not steps:
         raise UserError(f"{path} holds no step: delete it, and the report is written without this curve.")

@@ -1,7 +1,6 @@
 """Reads a study's CSV file and its photographs into records with named fields."""
 
 import csv
-import json
 import math
 import os
 import unicodedata
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prima_jax.errors import UserError, shown
+from prima_jax.json_text import read_object
 from prima_jax.studies.photographs import compare
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
@@ -125,10 +125,9 @@ def contradictions(reading: LoadedStudy) -> dict[str, list[tuple[int, int]]]:
 def is_drawn(folder: Path) -> bool:
     """Returns True if a study's folder is marked as synthetic, so that its figures are never taken for patients'."""
     try:
-        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_object(folder / "truth.json", "it marks a synthetic study.").get("synthetic") is True
+    except UserError:
         return False
-    return isinstance(truth, dict) and truth.get("synthetic") is True
 
 
 def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:

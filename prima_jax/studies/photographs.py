@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from scipy.cluster.hierarchy import DisjointSet
 
 from prima_jax.errors import UserError
+from prima_jax.json_text import read_object
 from prima_jax.progress import progress_bar
 
 __all__ = ["Compared", "compare", "decode"]
@@ -115,8 +116,8 @@ def compare(paths: Sequence[str], where: Sequence[str], *, cache: Path | None = 
         return _compare(paths, where)
     note = cache / f"identical-{_fingerprint(paths)}.json"
     try:
-        return Compared(**json.loads(note.read_text()))
-    except (OSError, ValueError, TypeError, RecursionError):  # not noted yet, or not readable: look again
+        return Compared(**read_object(note, "it is looked at again."))
+    except (UserError, TypeError):  # not noted yet, or not readable: look again
         compared = _compare(paths, where)
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ def test_history_is_read_and_a_broken_line_is_named(tmp_path: Path):
     path = write_history(tmp_path / "history.jsonl", [3.0, 2.0])
     steps, losses = curves.read_history(path)
     assert (steps.tolist(), losses.tolist()) == ([1, 2], [3.0, 2.0])
-    for broken in ('{"step": 3', "[]", '{"step": 3}', '{"step": 3, "loss": null}'):
+    for broken in ('{"step": 3', "[]", '{"step": 3}', '{"step": 3, "loss": null}', "[" * 100_000):
         path.write_text('{"step": 1, "loss": 1.0}\n' + broken + "\n")
         with pytest.raises(UserError, match=r"history.jsonl, line 2"):
             curves.read_history(path)

@@ -6,6 +6,9 @@ import sqlite3
 import threading
 import time
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +28,10 @@ LONGEST_STATEMENT = 300
 FREE_FAILURES = 5
 FIRST_WAIT, LONGEST_WAIT = 5, 900
 """Seconds: the wait begins so at the fifth failure, and doubles with each one more."""
+MOST_WAITING, MOST_OF_ONE_ADDRESS = 8, 4
+"""Sign-ins that are looked at or wait for it; the page's other threads stay free for who is signed in."""
+BUSY_WAIT = 3
+"""Seconds until a sign-in that was one too many is to be tried again."""
 _hasher = PasswordHasher()
 _at_once = threading.Semaphore(2)  # each takes 64 MiB
 
@@ -53,6 +60,8 @@ class Accounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        self._inside: Counter[str] = Counter()
 
     def add(self, name: str, passphrase: str, role: str, qualification: str, conflicts: str) -> str:
         """Adds a reviewer, or gives one a new passphrase, which ends their sessions. Raises UserError for bad input.
@@ -80,20 +89,25 @@ class Accounts:
                 "UPDATE reviewer SET passphrase = ?, qualification = ?, conflicts = ? WHERE key = ?", (hashed, *texts, _key(name))
             )
             connection.execute("DELETE FROM session WHERE reviewer = ?", (_key(name),))
-            connection.execute("DELETE FROM attempt WHERE key = ?", (_key(name),))
+            connection.execute("DELETE FROM attempt WHERE key LIKE ?", (_key(name) + "%",))
         return f"{row[0]} has a new passphrase; whoever was signed in under that name no longer is."
 
-    def sign_in(self, name: str, passphrase: str, hours: float) -> str:
-        """A new session's token. Raises SignInRefused."""
+    def sign_in(self, name: str, passphrase: str, hours: float, address: str = "") -> str:
+        """A new session's token. Raises SignInRefused.
+
+        Wrong tries count for the `address` that they came from: whoever else knows a name cannot lock its owner out.
+        """
         key = _key(name)
-        self._note_attempt(key)
-        hashed, nobody = self._passphrase(key), _nobody()
-        right = _is_right(hashed or nobody, passphrase)  # the same work for a name that does not exist
+        attempts = f"{key} {_sha256(address)}"
+        with self._admitted(address):
+            self._note_attempt(attempts)
+            hashed, nobody = self._passphrase(key), _nobody()
+            right = _is_right(hashed or nobody, passphrase)  # the same work for a name that does not exist
         if hashed is None or not right:
             raise SignInRefused("The name or the passphrase is wrong.")
         token, now = secrets.token_urlsafe(32), time.time()
         with self._database.write() as connection:
-            connection.execute("DELETE FROM attempt WHERE key = ?", (key,))
+            connection.execute("DELETE FROM attempt WHERE key = ?", (attempts,))
             connection.execute("DELETE FROM session WHERE expires < ?", (now,))
             connection.execute("INSERT INTO session VALUES (?, ?, ?, ?)", (_sha256(token), key, now, now + hours * 3600))
         return token
@@ -112,6 +126,20 @@ class Accounts:
     def sign_out(self, reviewer: Reviewer) -> None:
         with self._database.write() as connection:
             connection.execute("DELETE FROM session WHERE token = ?", (reviewer.session,))
+
+    @contextmanager
+    def _admitted(self, address: str) -> Iterator[None]:
+        """Holds one of the few places of sign-ins. Raises SignInRefused where there is none."""
+        with self._lock:
+            if self._inside.total() >= MOST_WAITING or self._inside[address] >= MOST_OF_ONE_ADDRESS:
+                raise SignInRefused("Many are signing in just now; try again in a few seconds.", BUSY_WAIT)
+            self._inside[address] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside[address] -= 1
+                self._inside += Counter()  # drops those of none
 
     def _note_attempt(self, key: str) -> None:
         """Counts a try before it is looked at, so that many at once gain nothing. Raises SignInRefused during a wait."""

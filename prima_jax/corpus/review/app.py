@@ -81,7 +81,7 @@ def sign_in(request: Request, desk: At, name: Field = "", passphrase: Field = ""
     if not visitor or not desk.forms.check(form, visitor, "sign-in"):
         return _sign_in(request, desk, "The page had been open for too long, or cookies are off; try again.", 403, name)
     try:
-        token = desk.accounts.sign_in(name, passphrase, desk.hours)
+        token = desk.accounts.sign_in(name, passphrase, desk.hours, request.client.host if request.client else "")
     except SignInRefused as refusal:
         again = _sign_in(request, desk, str(refusal), 429 if refusal.wait else 401, name)
         if refusal.wait:

@@ -28,9 +28,17 @@ _CELLS = re.compile(r"(?<=[;\t\r\n])")
 
 
 def to_file(config: ConfigDict, folder: CorpusFolder, file: Path) -> str:
-    """Writes `file`, a .csv or .jsonl, whole or not at all. Raises UserError for another ending or an unwritable place."""
+    """Writes `file`, a .csv or .jsonl, whole or not at all. Raises UserError for another ending or an unwritable place.
+
+    Nor does it replace a file that a step has written.
+    """
     if file.suffix not in (".csv", ".jsonl"):
         raise UserError(f"The export's file ends in .csv or .jsonl, not as {file.name!r}; choose one of them.")
+    own = (folder.articles, folder.passages, folder.drafts, folder.claims, folder.review)
+    if file.resolve() in [path.resolve() for path in own] or (
+        file.resolve().parent == folder.path.resolve() and file.name.startswith("corpus-")
+    ):
+        raise UserError(f"{file} is a file of the corpus folder's own steps, which an export would replace; choose another name.")
     claims = list(Catalogue(folder).claims().values())
     with ReviewStore(folder.needs(folder.review, "review")) as store:
         store.verify()

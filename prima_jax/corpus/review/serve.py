@@ -1,5 +1,6 @@
 """Step review: serves the page until it is stopped."""
 
+import asyncio
 import signal
 import socket
 import threading
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from ml_collections import ConfigDict
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.app import create_app
@@ -18,9 +20,11 @@ from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Study
 
-__all__ = ["run"]
+__all__ = ["Impatient", "run"]
 
 LONGEST_SESSION = 7 * 24.0
+LONGEST_REQUEST = 30.0
+"""Seconds from a request's first byte, or the connection, to its last byte: one that is half sent is not held for ever."""
 
 
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
@@ -44,7 +48,13 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     app = create_app(folder, needed=needed, hours=config.review.session_hours, hosts=host_names(host), port=port)
     print(_address(host, port), flush=True)
     settings = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=5
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+        http=Impatient,
     )
     with _quiet_end():
         uvicorn.Server(settings).run(sockets=[listener])
@@ -52,6 +62,32 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         states = Counter(outcome.state for outcome in store.outcomes(claims, needed).values())
         told = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(states.items()))
         return f"The page was closed with {store.verify()} decisions in {folder.review}; claims: {told}."
+
+
+class Impatient(H11Protocol):
+    """The server's HTTP, but for requests that never end: uvicorn has a time limit between requests alone."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(LONGEST_REQUEST, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.more_body or self.cycle.response_complete:  # there is more to come
+            self._late = self._late or self.loop.call_later(LONGEST_REQUEST, self.transport.close)
+        else:
+            self._in_time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def _check(config: ConfigDict) -> None:

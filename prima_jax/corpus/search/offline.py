@@ -5,7 +5,6 @@ MedQuAD (https://github.com/abachaa/MedQuAD), `question`, `answer` and `source_p
 """
 
 import gzip
-import json
 import re
 import zlib
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import IO, Any
 from prima_jax.corpus.articles import PUBMED, Article
 from prima_jax.corpus.search.pubmed_xml import ARTICLE_SET, MalformedXml, clean, read_articles, root_name
 from prima_jax.errors import UserError
+from prima_jax.json_text import parse_json
 
 __all__ = ["find_files", "holds_articles", "is_xml", "read_file"]
 
@@ -64,8 +64,9 @@ def read_file(path: Path) -> Iterator[tuple[Article, bytes]]:
     with _told(path), path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip(b"\xef\xbb\xbf \t\r\n"):
+                row = parse_json(line, f"{path}, line {number},", "each line should be one object.")
                 try:
-                    yield _article(_object(line), within), line.rstrip(b"\r\n")
+                    yield _article(row, within), line.rstrip(b"\r\n")
                 except (_Unusable, KeyError, TypeError, ValueError) as error:
                     raise UserError(f"{path}, line {number}: {_expected(error)}") from error
 
@@ -91,16 +92,6 @@ def _open(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise _Unusable(f"not JSON in UTF-8 ({error}); each line should be one object.") from error
-    if not isinstance(row, dict):
-        raise _Unusable(f"expected an object, found {type(row).__name__}.")
-    return row
-
-
 def _expected(error: Exception) -> str:
     if isinstance(error, _Unusable):
         return str(error)
@@ -108,7 +99,9 @@ def _expected(error: Exception) -> str:
     return f"{missing}; correct the line, or take the file out of the folder."
 
 
-def _article(row: dict[str, Any], within: Counter[str]) -> Article:
+def _article(row: Any, within: Counter[str]) -> Article:
+    if not isinstance(row, dict):
+        raise _Unusable(f"expected an object, found {type(row).__name__}.")
     if "sections" in row:
         return _own(row)
     if "abstract" in row and ("pmid" in row or "pmcid" in row):
@@ -211,10 +204,6 @@ def _sections(parts: Iterable[Sequence[Any]]) -> tuple[tuple[str, str], ...]:
 def _cleaned(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise _Unusable(f"{name} should be a text, not {value!r}.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise _Unusable(f"{name} holds half a character ({error.reason}): {value[:40]!r}.") from error
     return clean(value)
 
 

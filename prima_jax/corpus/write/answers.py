@@ -1,6 +1,5 @@
 """From what a model answers to a draft: nothing is taken on trust, and a wrong answer gets one chance to be put right."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -13,6 +12,8 @@ from prima_jax.corpus.claims import Citation, Claim, Draft, Passage, Written
 from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.write.prompt import PROMPT_VERSION, Prompt, build_prompt, prompt_sha256, schema_sha256
 from prima_jax.corpus.write.writers import WriterError
+from prima_jax.errors import UserError
+from prima_jax.json_text import parse_json
 
 __all__ = ["LONGEST_ANSWER", "Answer", "InvalidAnswer", "Pieces", "parse_draft", "write_draft"]
 
@@ -87,16 +88,12 @@ def parse_draft(text: str) -> Draft:
         raise InvalidAnswer("it is empty")
     fenced = _FENCED.fullmatch(stripped)
     try:
-        content = json.loads(fenced[1] if fenced else stripped, object_pairs_hook=_object)
+        content = parse_json(fenced[1] if fenced else stripped, "it", "answer with one object", once=True)
         draft = Draft.model_validate(content)
-    except InvalidAnswer:
-        raise
     except ValidationError as error:
         raise InvalidAnswer(_reasons(error)) from error
-    except json.JSONDecodeError as error:
-        raise InvalidAnswer(f"it is not JSON: {error.msg}, character {error.pos}") from error
-    except (ValueError, RecursionError) as error:  # endless digits or brackets
-        raise InvalidAnswer("it is not JSON that can be read") from error
+    except UserError as error:
+        raise InvalidAnswer(str(error)) from error
     if len(draft.claims) > MOST_CLAIMS:
         raise InvalidAnswer(f"it has more than {MOST_CLAIMS} claims")
     for number, claim in enumerate(draft.claims):
@@ -111,13 +108,6 @@ def _came_about(*answers: Answer) -> dict[str, Any]:
         "input_tokens": sum(answer.input_tokens for answer in answers),
         "output_tokens": sum(answer.output_tokens for answer in answers),
     }
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that occurs twice means two things, and readers differ in which they take."""
-    if len(dict(pairs)) < len(pairs):
-        raise InvalidAnswer("a key occurs twice in one object")
-    return dict(pairs)
 
 
 def _check_texts(number: int, claim: Claim) -> None:

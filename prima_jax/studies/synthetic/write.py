@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from prima_jax.errors import UserError
+from prima_jax.json_text import read_object
 from prima_jax.progress import progress_bar
 from prima_jax.studies.synthetic.corpus import corpus_lines
 from prima_jax.studies.synthetic.drawing import MASKS, draw
@@ -119,7 +120,7 @@ def _is_complete(folder: Path, made_with: dict[str, int]) -> bool:
     if not folder.exists() or not any(folder.iterdir()):
         return False
     truth = folder / "truth.json"
-    made = json.loads(truth.read_text()).get("made_with") if truth.is_file() else "something else"
+    made = read_object(truth, f"remove {folder}.").get("made_with") if truth.is_file() else "something else"
     if made != made_with:
         raise UserError(f"{folder} should be empty or hold the synthetic study {made_with}, but holds {made}; remove it.")
     return True

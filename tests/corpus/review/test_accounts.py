@@ -1,11 +1,13 @@
 """Who may sign in: names, passphrases, sessions, and the wait after wrong passphrases."""
 
 import sqlite3
+import threading
 import time
 
 import pytest
 
 from prima_jax.corpus.folder import CorpusFolder
+from prima_jax.corpus.review import accounts as accounts_module
 from prima_jax.corpus.review.accounts import Accounts, SignInRefused
 from prima_jax.corpus.review.store import add_reviewer
 from prima_jax.errors import UserError
@@ -93,3 +95,40 @@ def test_signing_in_ends_the_wait(store):
     for _ in range(4):
         with pytest.raises(SignInRefused, match="is wrong"):
             accounts.sign_in(ADA, "wrong wrong wrong", 8)
+
+
+def test_wrong_tries_from_elsewhere_do_not_lock_the_owner_out(folder, store):
+    accounts = Accounts(store.database)
+    for tries in range(6):
+        with pytest.raises(SignInRefused, match="Too many" if tries == 5 else "is wrong"):
+            accounts.sign_in(ADA, "wrong wrong wrong", 8, "10.0.0.9")
+    assert accounts.sign_in(ADA, PASSPHRASE, 8, "10.0.0.1")
+    add_reviewer(folder, ADA, "another four words", "physician", "", "")
+    assert accounts.sign_in(ADA, "another four words", 8, "10.0.0.9"), "a new passphrase ends the wait everywhere"
+
+
+def test_a_flood_of_sign_ins_is_refused_at_once_and_leaves_places_for_others(store, monkeypatch):
+    slow = threading.Event()
+    monkeypatch.setattr(accounts_module, "_is_right", lambda *_: slow.wait(30) and False)
+    accounts, said = Accounts(store.database), []
+
+    def one(number: int) -> None:
+        try:
+            accounts.sign_in(f"Nobody {number}", "wrong wrong wrong", 8, "10.0.0.9")
+        except SignInRefused as refused:
+            said.append(refused.wait)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads[4:]:
+        thread.join(0.1)
+    while len(said) < 36:
+        time.sleep(0.01)
+    assert said == [accounts_module.BUSY_WAIT] * 36, "four are looked at, the others answered"
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == [0] * 4 + [accounts_module.BUSY_WAIT] * 36
+    monkeypatch.undo()
+    assert accounts.sign_in(ADA, PASSPHRASE, 8, "10.0.0.9")

@@ -1,12 +1,14 @@
 """The review page at the level of HTTP: what it shows, and what it refuses."""
 
 import re
+import socket
 import threading
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import uvicorn
 
 from configs.corpus import get_config
 from prima_jax.corpus.folder import CorpusFolder, write_lines
@@ -260,6 +262,29 @@ class TestServing:
         write_lines(folder.claims, claims)
         with pytest.raises(UserError, match=f"line 2: the claim's {next(iter(broken))}"):
             serve.run(CONFIG, None, folder)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5000, '"\\ud800"', "[1]", "{"])
+def test_a_line_that_another_program_left_is_told_with_its_number(folder, line):
+    folder.claims.write_text(f"{line}\n{folder.claims.read_text()}")
+    with pytest.raises(UserError, match=r"line 1, .*; remove the file and run its step again"):
+        serve.run(CONFIG, None, folder)
+
+
+@pytest.mark.parametrize(
+    "half", [b"", b"GET /claims HT", b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nna"]
+)
+def test_a_request_that_is_half_sent_is_not_held_for_ever(app, half, monkeypatch):
+    monkeypatch.setattr(serve, "LONGEST_REQUEST", 0.5)
+    with closing(serve._listen("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", http=serve.Impatient))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        with socket.create_connection(listener.getsockname(), timeout=30) as connection:
+            connection.sendall(half)
+            assert b"200 OK" not in connection.recv(1 << 16)  # returns once the server has closed it
+        server.should_exit = True
+        thread.join()
 
 
 def test_signatures_do_not_confuse_their_parts():

@@ -51,6 +51,13 @@ class TestExport:
         with pytest.raises(UserError, match="Cannot write"):
             export.to_file(CONFIG, folder, tmp_path / "file" / "out.csv")
 
+    @pytest.mark.parametrize("name", ["drafts.jsonl", "claims.jsonl", "passages.jsonl", "corpus-0123456789abcdef.jsonl"])
+    def test_a_file_of_the_steps_own_is_never_replaced(self, folder, name):
+        before = folder.claims.read_bytes()
+        with pytest.raises(UserError, match="choose another name"):
+            export.to_file(CONFIG, folder, folder.path / "." / name)
+        assert folder.claims.read_bytes() == before
+
     @pytest.mark.parametrize("cell", FORMULAS)
     def test_no_cell_is_a_formula_whatever_parts_the_cells(self, cell):
         """In many countries spreadsheets part cells at semicolons, and read a file that commas part all the same."""

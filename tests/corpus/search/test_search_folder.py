@@ -117,7 +117,7 @@ def test_questions_of_one_source_are_numbered_and_their_marks_mended(tmp_path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{broken", "not JSON"),
+        ("{broken", "is no JSON"),
         ("[1]", "expected an object, found list"),
         ("{}", "expected the fields id, title.*found none"),
         ('{"text": "x"}', "found text"),
@@ -130,19 +130,20 @@ def test_questions_of_one_source_are_numbered_and_their_marks_mended(tmp_path):
         ({**OWN, "sections": "x"}, "sections should be a list"),
         ({**OWN, "retracted": "no"}, "retracted should be true or false"),
         ({**OWN, "types": "Review"}, "types should be a list"),
-        ({**OWN, "title": "\ud800"}, "half a character"),
+        ({**OWN, "title": "\ud800"}, "half a surrogate pair"),
         ({"sections": [], "title": "x"}, "'id' is missing"),
         ({"pmid": "1", "title": "x", "abstract": "text"}, "abstract should be a list"),
         ({"pmid": "1", "title": "x", "abstract": [{"label": "A"}]}, "'text' is missing"),
         ({"pmid": "1", "abstract": []}, "'title' is missing"),
         ({"question": "x", "answer": 1, "source_path": "y"}, "should be a text"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested too deep"),
+        ("9" * 5000, "Exceeds the limit"),
     ],
 )
 def test_a_line_that_is_no_article_is_told_with_its_number(tmp_path, line, told):
     line = line if isinstance(line, str) else json.dumps(line)
     source = place(tmp_path, "rows.jsonl", (json.dumps(OWN) + "\n" + line + "\n").encode())
-    with pytest.raises(UserError, match=rf"rows\.jsonl, line 2: .*{told}") as error:
+    with pytest.raises(UserError, match=rf"rows\.jsonl, line 2[:,] .*{told}") as error:
         run(tmp_path, source)
     assert "\n" not in str(error.value)
     assert set(stored(tmp_path)) == {"7"}  # what came before stays
@@ -150,7 +151,7 @@ def test_a_line_that_is_no_article_is_told_with_its_number(tmp_path, line, told)
 
 def test_lines_in_another_encoding_are_told(tmp_path):
     source = place(tmp_path, "rows.jsonl", json.dumps({**OWN, "title": "Übel"}, ensure_ascii=False).encode("latin-1"))
-    with pytest.raises(UserError, match=r"line 1: not JSON in UTF-8"):
+    with pytest.raises(UserError, match=r"line 1, is not in UTF-8"):
         run(tmp_path, source)
 
 

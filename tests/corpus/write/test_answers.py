@@ -11,9 +11,9 @@ RIGHT = claims(
     claim("Smoking raises the risk of basal cell carcinoma.", "111", "Smoking raises the risk of basal cell carcinoma.")
 )
 WRONG = {
-    "not JSON": ("Smoking is bad for you.", "not JSON"),
-    "half": (RIGHT[:-20], "not JSON"),
-    "two objects": (RIGHT + RIGHT, "not JSON"),
+    "not JSON": ("Smoking is bad for you.", "is no JSON"),
+    "half": (RIGHT[:-20], "is no JSON"),
+    "two objects": (RIGHT + RIGHT, "is no JSON"),
     "empty": ("", "empty"),
     "no object": ("[]", "the object"),
     "other fields": ('{"answer": "none"}', "claims: Field required"),
@@ -21,14 +21,14 @@ WRONG = {
     "enum": (RIGHT.replace("raises", "increases", 1).replace('"raises"', '"increases"'), "claims.0.direction: Input should be"),
     "number for text": (claims(claim("A.", "111", "a") | {"text": 5}), "claims.0.text: Input should be a valid string"),
     "duplicate": (RIGHT[:-1] + ', "claims": []}', "a key occurs twice"),
-    "digits": ('{"claims": ' + "9" * 10_000 + "}", "not JSON that can be read"),
+    "digits": ('{"claims": ' + "9" * 10_000 + "}", "is no JSON"),
     "flood": (claims(*[claim("A.", "111", "a")] * 31), "more than 30 claims"),
     "sermon": (claims(claim("A" * 3000, "111", "a")), "claims.0 has a text, id or quote of more than 2000"),
     "blank": (claims(claim(" ", "111", "a")), "claims.0 has an empty"),
     "control": (claims(claim("A\x00b.", "111", "a")), "claims.0 holds control"),
     "surrogate": (
         '{"claims": [{"text": "\\ud800", "direction": "none", "strength": "weak", "citations": []}]}',
-        "claims.0 holds control",
+        "half a surrogate pair",
     ),
     "direction of writing": (claims(claim("A \u202egnisiar\u202c b.", "111", "a")), "claims.0 holds control"),
 }
