@@ -78,7 +78,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 )
 def test_wrong_metadata_are_told_in_one_line(refused, run: Path, photograph: Path, metadata: str, said: str):
     told = refused(f"--run={run}", f"--image=white:{photograph}", f"--metadata={metadata}")
-    assert told.startswith("error: --metadata: ")
+    assert told.startswith("error: --metadata")
     assert re.search(said, told), told
 
 
