@@ -2,6 +2,7 @@
 
 import errno
 import os
+import traceback
 
 __all__ = ["UserError", "name_too_long", "out_of_memory", "shown"]
 
@@ -30,7 +31,9 @@ def name_too_long(error: OSError) -> UserError:
 
 def out_of_memory(error: Exception, advice: str) -> UserError:
     """What XLA says of memory that ran out, with what to do about it, or of no device; any other error is raised again."""
-    if "Unable to initialize backend" in str(error) or "Unknown backend" in str(error):
+    frames = traceback.extract_tb(error.__traceback__)
+    asserted = isinstance(error, AssertionError) and frames[-1].filename.endswith("xla_bridge.py")  # for cuda, JAX says no more
+    if asserted or "Unable to initialize backend" in str(error) or "Unknown backend" in str(error):
         asked = os.environ.get("JAX_PLATFORMS", "")
         return UserError(f"JAX finds no device of JAX_PLATFORMS={asked!r} here: set it to cpu, or unset it.")
     if "RESOURCE_EXHAUSTED" not in str(error):

@@ -50,7 +50,7 @@ def command(
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
             return 143
-        except RuntimeError as error:  # XLA's own among them
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
             lower = f"lower the batch_size of the stage that it was in, or --config.image.size{remat}, with another --workdir"
             raise out_of_memory(error, lower) from error

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             outcome = predict(options.run, options.image, read_metadata(*options.metadata))
-        except RuntimeError as error:  # XLA's own among them
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
             advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
             raise out_of_memory(error, advice) from error
         except OSError as error:

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(_run(options, config))
         except OSError as error:
             raise name_too_long(error) from error
-        except RuntimeError as error:  # XLA's own among them
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
             raise out_of_memory(error, "lower --config.knowledge.batch_size, or set JAX_PLATFORMS=cpu") from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
