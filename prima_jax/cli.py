@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 import prima_jax
+from prima_jax.runtime import end_when_told
 
 __all__ = ["COMMANDS", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Hands what follows the command to the module that the command stands for; returns its exit code."""
+    end_when_told()
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if command in ("-h", "--help"):
         print(_help())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError
+from prima_jax.runtime import end_when_told
 
 __all__ = ["CHECKPOINTS", "RECIPE", "download", "main"]
 
@@ -45,6 +46,7 @@ FILES_BESIDE = ("vocab.*", "merges.txt", "preprocessor_config.json", "LICENSE*",
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0, or 2 with one sentence for each checkpoint that could not be fetched."""
+    end_when_told()
     parser = argparse.ArgumentParser(
         prog="prima weights",
         description=__doc__.splitlines()[0],
@@ -72,6 +74,7 @@ def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
         EntryNotFoundError,
         GatedRepoError,
         HTTPError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -82,6 +85,7 @@ def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
     repository, target = CHECKPOINTS[name], folder / name
     page = f"https://huggingface.co/{repository}"
     options: dict[str, Any] = {"local_dir": target, "allow_patterns": [*FILES, *FILES_BESIDE]}
+    files = None
     try:
         HfApi().auth_check(repository)
         files = snapshot_download(repository, revision=revision or None, **options, dry_run=True)
@@ -97,10 +101,18 @@ def download(name: str, folder: Path, *, dry_run: bool = False) -> None:
         raise UserError(f"{repository} has no revision {revision!r}: see {page}/commits/main.") from error
     except RepositoryNotFoundError as error:
         raise UserError(f"{repository} was not found, or is not open to this token: see {page}.") from error
+    except OfflineModeIsEnabled as error:
+        raise UserError(f"{repository} could not be fetched: HF_HUB_OFFLINE is set in the environment; unset it.") from error
+    except (ImportError, ValueError) as error:  # told by the client before it asks, and with what the variables hold
+        raise UserError(
+            f"{repository} could not be asked for ({type(error).__name__}): see what ALL_PROXY, HTTPS_PROXY, NO_PROXY and "
+            "HF_TOKEN hold; a proxy is http://host:port, a token plain ASCII."
+        ) from error
     except (HTTPError, DryRunError, EntryNotFoundError) as error:
         raise UserError(f"{repository} could not be fetched ({_first_line(error)}); the same command goes on.") from error
     except OSError as error:
-        raise UserError(f"{target} could not be written ({_first_line(error)}); the same command goes on.") from error
+        what = f"{target} could not be written" if files else f"{repository} could not be asked for"
+        raise UserError(f"{what} ({_first_line(error)}); the same command goes on.") from error
     _tell(repository, files, target, dry_run)
 
 

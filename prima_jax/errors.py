@@ -1,8 +1,10 @@
-"""The one exception that a user is meant to see, and a device without memory told as one."""
+"""The one exception that a user is meant to see, and what device and disk say told as one."""
 
+import errno
 import os
+import traceback
 
-__all__ = ["UserError", "out_of_memory", "shown"]
+__all__ = ["UserError", "name_too_long", "out_of_memory", "shown"]
 
 SHOW = "PRIMA_SHOW_VALUES"
 
@@ -19,8 +21,21 @@ def shown(value: str) -> str:
     return repr(value) if os.environ.get(SHOW) == "1" else f"{SHOW}=1 shows it"
 
 
+def name_too_long(error: OSError) -> UserError:
+    """A file's name that no disk takes, as a sentence; any other error is raised again."""
+    if error.errno != errno.ENAMETOOLONG:
+        raise error
+    name = os.fspath(error.filename or "")
+    return UserError(f"A file's name is too long ({str(name)[:60]!r}..., {len(name)} characters): give a shorter one.")
+
+
 def out_of_memory(error: Exception, advice: str) -> UserError:
-    """What XLA says of memory that ran out, with what to do about it; any other error is raised again."""
+    """What XLA says of memory that ran out, with what to do about it, or of no device; any other error is raised again."""
+    frames = traceback.extract_tb(error.__traceback__)
+    asserted = isinstance(error, AssertionError) and frames[-1].filename.endswith("xla_bridge.py")  # for cuda, JAX says no more
+    if asserted or "Unable to initialize backend" in str(error) or "Unknown backend" in str(error):
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        return UserError(f"JAX finds no device of JAX_PLATFORMS={asked!r} here: set it to cpu, or unset it.")
     if "RESOURCE_EXHAUSTED" not in str(error):
         raise error
     said = str(error).splitlines()[0][:120].rstrip(".")

@@ -12,8 +12,8 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from prima_jax.errors import UserError, out_of_memory
-from prima_jax.runtime import setup_process
+from prima_jax.errors import UserError, name_too_long, out_of_memory
+from prima_jax.runtime import end_when_told, setup_process
 
 __all__ = ["command", "main", "parse"]
 
@@ -36,8 +36,12 @@ def command(
     Returns the exit code: 0; 2 for bad input, told in one sentence; 143 if it was asked to stop and saved, 130 if it was
     interrupted.
     """
+    end_when_told()
     try:
-        config, workdir = parse(arguments[1:], program=program, example=example)
+        try:
+            config, workdir = parse(arguments[1:], program=program, example=example)
+        except OSError as error:
+            raise name_too_long(error) from error
         setup_process()
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
@@ -46,10 +50,12 @@ def command(
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
             return 143
-        except RuntimeError as error:  # XLA's own among them
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
             lower = f"lower the batch_size of the stage that it was in, or --config.image.size{remat}, with another --workdir"
             raise out_of_memory(error, lower) from error
+        except OSError as error:
+            raise name_too_long(error) from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -177,6 +183,8 @@ def _check_field(config: ConfigDict, field: str, named: str) -> None:
             known = ", ".join(section) if isinstance(section, ConfigDict) else "a value and no fields"
             raise UserError(f"--config.{field}: {named} has no such field; {path or 'it'} has {known}.")
         section, path = section[name], f"{path}.{name}" if path else name
+    if isinstance(section, ConfigDict):
+        raise UserError(f"--config.{field} is a section: set one of its fields, {', '.join(section) or 'in the config'}.")
 
 
 if __name__ == "__main__":

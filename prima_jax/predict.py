@@ -8,8 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from prima_jax.errors import UserError, out_of_memory
+from prima_jax.errors import UserError, name_too_long, out_of_memory
 from prima_jax.json_text import read_object
+from prima_jax.runtime import end_when_told
 
 __all__ = ["main", "predict"]
 
@@ -18,6 +19,7 @@ _EXAMPLE = "prima predict --run=runs/demo --image=white:eye.png --metadata='age=
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the probabilities; returns 0, or 2 for bad input, told in one sentence."""
+    end_when_told()
     parser = argparse.ArgumentParser(prog="prima predict", description=__doc__, epilog=f"For example: {_EXAMPLE}")
     parser.add_argument("--run", required=True, type=Path, help="the --workdir of a finished experiment")
     parser.add_argument(
@@ -31,9 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             outcome = predict(options.run, options.image, read_metadata(*options.metadata))
-        except RuntimeError as error:  # XLA's own among them
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
             advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
             raise out_of_memory(error, advice) from error
+        except OSError as error:
+            raise name_too_long(error) from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -103,7 +107,7 @@ def _read_text(text: str) -> list[tuple[str, str]]:
     try:
         text.encode()
     except UnicodeEncodeError as error:  # how Python passes on bytes that it cannot decode
-        raise UserError("--metadata is not in UTF-8; write it so, or give it as a file, --metadata=FILE.json.") from error
+        raise UserError("--metadata: it is not in UTF-8; write it so, or give it as a file, --metadata=FILE.json.") from error
     pairs = [item.partition("=") for item in text.split(",")]
     wrong = next((number for number, (_, equals, _) in enumerate(pairs, start=1) if not equals), None)
     if wrong is not None:

@@ -1,12 +1,17 @@
 """Set-up of a process: log levels, XLA's compilation cache, the share of a GPU's memory, and glibc's heap on the CPU."""
 
 import ctypes
+import io
 import os
+import signal
+import sys
+import threading
 from pathlib import Path
 
 from absl import logging
 
 __all__ = [
+    "end_when_told",
     "keep_freed_memory",
     "leave_device_memory",
     "setup_process",
@@ -32,6 +37,8 @@ def setup_process(with_jax: bool = True) -> None:
     """
     keep_freed_memory()
     logging.set_verbosity(logging.ERROR)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to lose the table
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -43,8 +50,29 @@ def setup_process(with_jax: bool = True) -> None:
     # Small programs are many: a resumed run would compile them all again.
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prima_jax" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    if cache := _cache_folder():
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+
+
+def end_when_told() -> None:
+    """Sets SIGTERM to end this process with one sentence and exit code 143, whatever it is at; training saves first."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    os.write(2, b"Stopped; the same command goes on from what is finished.\n")  # print may be what was interrupted
+    sys.exit(143)
+
+
+def _cache_folder() -> Path | None:
+    """Returns the folder of compiled programs; None where there is no home, or none that can be written."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prima_jax" / "xla"
+        cache.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no HOME, and no line in /etc/passwd
+        return None
+    return cache if os.access(cache, os.W_OK) else None
 
 
 def leave_device_memory() -> None:

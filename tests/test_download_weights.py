@@ -194,3 +194,17 @@ def test_no_connection(call):
     assert done.returncode == 2
     assert "could not be fetched" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "could not be asked for (ImportError): see what ALL_PROXY"),
+        ({"HF_TOKEN": "hf_\u00e4"}, "could not be asked for (UnicodeEncodeError): see what"),
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set in the environment; unset it"),
+        ({"SSL_CERT_FILE": "/nonexistent.pem"}, "could not be asked for ([Errno 2]"),
+    ],
+)
+def test_what_the_environment_has_wrong_is_told_as_such(call, variables, said):
+    done = call("Qwen3-0.6B", "--dry-run", **variables)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and said in done.stderr, done.stderr

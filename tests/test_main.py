@@ -55,6 +55,8 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         ("--config.algin.epochs=3", "has no such field; it has"),
         ("--config.align.epochs.x=3", "a value and no fields"),
         ("--config.data.dir=Bl\udce4tter", "'--config.data.dir' is not given in UTF-8"),
+        ("--config.image={}", "--config.image is a section: set one of its fields"),
+        (f"--config.data.dir=/{'a' * 5000}", "A file's name is too long ('/aaa"),
         ("--foo=1", "--foo is no flag"),
         ("epochs=3", "'epochs=3' is no flag"),
         ("--flagfile=/does/not/exist", "/does/not/exist"),
@@ -154,6 +156,16 @@ def test_memory_that_ran_out_is_told_in_one_line_and_other_errors_of_xla_are_not
     said = "INTERNAL: something else."
     with pytest.raises(JaxRuntimeError, match="something else"):
         command.main(["main", DEMO, f"--workdir={tmp_path}"])
+
+
+def test_a_device_that_is_not_there_is_told_in_one_line(capsys, tmp_path, monkeypatch):
+    def run(config: ConfigDict, workdir: Path) -> None:
+        raise RuntimeError("Unable to initialize backend 'cuda': Backend 'cuda' is not in the list of known backends")
+
+    monkeypatch.setattr(experiment_run, "run", run)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert command.main(["main", DEMO, f"--workdir={tmp_path}"]) == 2
+    assert capsys.readouterr().err == "error: JAX finds no device of JAX_PLATFORMS='cuda' here: set it to cpu, or unset it.\n"
 
 
 def test_a_drawn_study_beside_a_folder_is_refused(refused: Callable[..., str], tmp_path: Path):

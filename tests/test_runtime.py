@@ -1,11 +1,14 @@
 """What is freed is kept for the next step, and goes back to the kernel where it is asked to; in processes of their own."""
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from prima_jax import runtime
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
 
@@ -85,3 +88,36 @@ def test_a_process_that_was_started_with_large_pages_asks_for_few():
 def test_without_it_or_once_there_are_threads_steps_ask_the_kernel_anew(kind):
     taken, *_ = pages(kind, PIECE)
     assert taken > ONE_STEP  # what did not fit into the first 64 MiB, at each step
+
+
+def test_programs_are_kept_where_a_folder_can_be_written_and_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert runtime._cache_folder() == tmp_path / "cache" / "prima_jax" / "xla"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert runtime._cache_folder() == tmp_path / ".cache" / "prima_jax" / "xla"
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    assert runtime._cache_folder() is None
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # of a user without a line in /etc/passwd
+    monkeypatch.delenv("HOME")
+    assert runtime._cache_folder() is None
+
+
+PRINTS = "from prima_jax.runtime import setup_process; setup_process(with_jax=False); print('L\u00e4sion \u2192 1')"
+ENDS = """
+import os, signal
+from prima_jax import cli
+cli.COMMANDS["run"] = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+cli.main(["run"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "out", "err"),
+    [(PRINTS, 0, "L?sion ? 1\n", ""), (ENDS, 143, "", "Stopped; the same command goes on from what is finished.\n")],
+    ids=["a terminal that lacks letters", "SIGTERM before anything began"],
+)
+def test_a_process_ends_as_it_should(program, code, out, err):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)

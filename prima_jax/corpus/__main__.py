@@ -12,9 +12,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.errors import UserError
+from prima_jax.errors import UserError, name_too_long, out_of_memory
 from prima_jax.main import load_recipe, override
-from prima_jax.runtime import setup_process
+from prima_jax.runtime import end_when_told, setup_process
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import locked_folder
 
@@ -36,11 +36,17 @@ _EXAMPLE = "prima corpus --config=configs/corpus.py:pad_ufes_20 --folder=runs/co
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one step; returns 0, or 2 for bad input, told in one sentence."""
+    end_when_told()
     try:
-        options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
-        config = override(load_recipe(options.config), overrides, options.config)
-        setup_process(with_jax=options.step in _WITH_JAX)
-        print(_run(options, config))
+        try:
+            options, overrides = _parse(sys.argv[1:] if arguments is None else arguments)
+            config = override(load_recipe(options.config), overrides, options.config)
+            setup_process(with_jax=options.step in _WITH_JAX)
+            print(_run(options, config))
+        except OSError as error:
+            raise name_too_long(error) from error
+        except (RuntimeError, AssertionError) as error:  # XLA's own among them
+            raise out_of_memory(error, "lower --config.knowledge.batch_size, or set JAX_PLATFORMS=cpu") from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -109,7 +115,8 @@ def _add_reviewer(options: argparse.Namespace, folder: CorpusFolder) -> str:
 def _export(options: argparse.Namespace, config: ConfigDict, folder: CorpusFolder) -> str:
     from prima_jax.corpus.review import export
 
-    return export.to_file(config, folder, options.file)
+    with locked_folder(folder.path, "--folder"):
+        return export.to_file(config, folder, options.file)
 
 
 if __name__ == "__main__":
