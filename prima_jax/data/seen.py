@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prima_jax.errors import UserError
 from prima_jax.files import write_whole
 from prima_jax.json_text import read_object
 from prima_jax.studies.study import Attribute, Record, Study, Value
@@ -25,7 +26,12 @@ def read_seen(folder: Path) -> dict[str, Any] | None:
     """Returns what `keep_seen` wrote there, None of a run that kept nothing. Raises UserError for a damaged file."""
     if not (folder / _FILE).exists():
         return None
-    return read_object(folder / _FILE, "give prima run the command that made this run again, which writes it anew.")
+    advice = "give prima run the command that made this run again, which writes it anew."
+    found = read_object(folder / _FILE, advice)
+    fields, types = found.get("fields"), found.get("image_types")
+    if not isinstance(types, list) or not isinstance(fields, dict) or not all(isinstance(v, list) for v in fields.values()):
+        raise UserError(f"{folder / _FILE} is not as it was written; {advice}")
+    return found
 
 
 def never_seen(seen: Mapping[str, Any], fields: Mapping[str, Value], image_type: str) -> list[str]:
@@ -42,5 +48,5 @@ def _summary(attribute: Attribute, values: Sequence[Value]) -> list[Value]:
 
 def _was_seen(value: Value, of_records: Sequence[Any]) -> bool:
     if isinstance(value, float):
-        return bool(of_records) and of_records[0] <= value <= of_records[1]
+        return [type(end) for end in of_records] == [float, float] and of_records[0] <= value <= of_records[1]
     return value in of_records
