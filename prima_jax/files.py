@@ -19,7 +19,7 @@ __all__ = ["check_sealed", "digest", "folder_lock", "seal", "whole_file", "whole
 
 
 SEAL = "sha256"
-"""The file in a folder that holds its digest."""
+"""The file in a folder that holds its files' digests."""
 
 
 def write_whole(path: Path, content: bytes | Iterable[bytes], *, read_only: bool = False) -> None:
@@ -58,26 +58,34 @@ def digest(path: Path) -> str:
 
     Raises OSError where it cannot be read.
     """
-    if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name != SEAL)
-    return hashlib.sha256("\n".join(f"{digest(path / name)} {name}" for name in names).encode()).hexdigest()
+    if path.is_dir():
+        return hashlib.sha256(_listed(path).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seal(folder: Path) -> None:
-    """Writes a folder's digest into it, once all is there."""
-    write_whole(folder / SEAL, digest(folder).encode())
+    """Writes the digests of a folder's files into it, once all are there, under a digest of their own."""
+    listed = _listed(folder)
+    write_whole(folder / SEAL, f"{hashlib.sha256(listed.encode()).hexdigest()}\n{listed}".encode())
 
 
 def check_sealed(folder: Path) -> None:
-    """Raises UserError where a folder that was sealed is no longer as it was."""
+    """Raises UserError where a file of a folder that was sealed is no longer as it was; others may have come since."""
     try:
-        whole = (folder / SEAL).read_text(encoding="utf-8", errors="replace") == digest(folder)
+        own, _, listed = (folder / SEAL).read_text(encoding="utf-8", errors="replace").partition("\n")
+        whole = own == hashlib.sha256(listed.encode()).hexdigest()
+        whole = whole and all(digest(folder / line[66:]) == line[:64] for line in listed.splitlines())
     except OSError:
         whole = False
     if not whole:
         raise UserError(f"{folder} is not as it was written: delete it and give the same command again, which makes it anew.")
+
+
+def _listed(folder: Path) -> str:
+    """A line for each file in a folder, as sha256sum writes it."""
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and file.name != SEAL)
+    return "".join(f"{digest(folder / name)}  {name}\n" for name in names)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from prima_jax.stages.places import stage_key
 from prima_jax.stages.stage import read_done, write_done
 from prima_jax.workdir import config_hash
 
-__all__ = ["Job", "finished", "finished_fold", "open_job", "probabilities", "run_job"]
+__all__ = ["Job", "finished", "finished_fold", "keep_fold", "open_job", "probabilities", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:
 
 
 def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None:
-    """Writes the probabilities of a fold's held-out cases, and then what the row needed in this fold; config: the whole run's."""
-    folder = job.folder(context.folder, fold.index)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keeps the probabilities of a fold's held-out cases, and what the row needed in this fold; config: the whole run's."""
     method, started = METHODS[job.row.method], time.monotonic()
     context = replace(context, costs=CostLog())
     costs = context.costs.stages
@@ -69,13 +67,6 @@ def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None
     bench = row_bench(context, fold, method)
     check_sentences(context, bench.tokenizers)
     found = method.predict(bench, method.fit(bench, train), test)
-    if not np.isfinite(found).all():
-        raise UserError(
-            f"The probabilities of {job.row.title} in fold {fold.index} are not finite numbers, and are not kept: lower the "
-            "learning rates of what it trains, or compute it in float32 (--config.dtype=float32)."
-        )
-    with whole_file(folder / "probabilities.npz") as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, probabilities=found)
     # What another row trained took none of this row's time, but belongs to what the method costs; waiting for it does not.
     seconds = time.monotonic() - started + sum(cost.reused_seconds for cost in costs.values())
     needed = {
@@ -83,8 +74,20 @@ def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
-    noted = {"whose": _whose(config, job, fold.index), "probabilities": digest(folder / "probabilities.npz")}
-    write_done(folder, seconds=seconds, **noted, **needed, **measured(context.costs.made_with))
+    keep_fold(config, context.folder, job, fold.index, found, seconds=seconds, **needed, **measured(context.costs.made_with))
+
+
+def keep_fold(config: ConfigDict, workdir: Path, job: Job, fold: int, found: np.ndarray, **notes: Any) -> None:
+    """Writes a fold's probabilities [cases, C] and notes, and marks it as finished. Raises UserError if some are not finite."""
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"The probabilities of {job.row.title} in fold {fold} are not finite numbers, and are not kept: lower the learning "
+            "rates of what it trains, or compute it in float32 (--config.dtype=float32)."
+        )
+    path = job.folder(workdir, fold) / "probabilities.npz"
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, probabilities=found)
+    write_done(path.parent, whose=_whose(config, job, fold), probabilities=digest(path), **notes)
 
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:

@@ -26,7 +26,7 @@ def run(context, folder, fold: Fold):
     context = dataclasses.replace(context, folder=folder)
     with watching(context, fold) as watch:
         for row in TABLES[0]:
-            run_fold(context, fold, Job(row, context.config.seed))
+            run_fold(context.config, context, fold, Job(row, context.config.seed))
     return watch
 
 

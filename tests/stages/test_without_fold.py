@@ -9,11 +9,10 @@ import pytest
 
 from prima_jax.experiment import run as experiment_run
 from prima_jax.experiment.describe import describe
-from prima_jax.experiment.job import Job, open_job
+from prima_jax.experiment.job import Job, keep_fold, open_job
 from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import open_run, split_cases
 from prima_jax.experiment.rows import TABLES
-from prima_jax.stages.stage import write_done
 from tests.stages.tiny import tiny_config
 
 FOLDS = 3
@@ -98,10 +97,8 @@ def test_a_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
             run = open_job(config, workdir, job)
             for fold in run.folds:
                 _, test = split_cases(run.context, fold)
-                folder = job.folder(workdir, fold.index)
-                folder.mkdir(parents=True)
-                np.savez(folder / "probabilities.npz", probabilities=np.tile([0.6, 0.4], (len(test), 1)))
-                write_done(folder, seconds=1.0, stages={}, parameters={}, folders={}, **measured([]))
+                notes = {"seconds": 1.0, "stages": {}, "parameters": {}, "folders": {}, **measured([])}
+                keep_fold(config, workdir, job, fold.index, np.tile([0.6, 0.4], (len(test), 1)), **notes)
 
     monkeypatch.setattr(experiment_run, "run_jobs", predict_nothing)
     monkeypatch.setattr(experiment_run, "check_late_stages", lambda *_, **__: None)

@@ -23,6 +23,7 @@ PLACES = {
     "tokenizer",
     "knowledge batches",
     "OneHot.fit",
+    "metadata_logistic",
     "align y",
     "align text index",
     "align text rows",
@@ -112,9 +113,9 @@ def watching(context: Context, fold: Fold) -> Iterator[Watch]:
     """Listens at every place of PLACES while a fold is run; `fold` is the one that is run."""
     watch = Watch(context, fold)
     with pytest.MonkeyPatch.context() as patch:
+        _watch_references(watch, patch)  # first: it makes columns of its own
         _watch_data(watch, patch)
         _watch_training(watch, patch)
-        _watch_references(watch, patch)
         yield watch
 
 
@@ -173,7 +174,9 @@ def _watch_references(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     train = [c.row for c in opening.split_cases(watch.context, watch.fold)[0]]
     records = [watch.records[c.row] for c in cases]
     rows = dict(zip((c.row for c in cases), metadata.tabular(study, records)[0], strict=True))
-    filled = metadata.filled_in(study, [watch.records[p] for p in train])
+    in_training = [watch.records[p] for p in train]
+    filled = metadata.filled_in(study, in_training)
+    one_hot = metadata.OneHot.fit(study, in_training).encode(in_training)
     labels = np.array([watch.records[p].label for p in train])
 
     def expecting(place, positions, *pairs):
@@ -198,7 +201,11 @@ def _watch_references(watch: Watch, patch: pytest.MonkeyPatch) -> None:
         return missingness_only(x, y, *arguments, **options)
 
     def watched_logistic_regression(x, y, *arguments, **options):
-        expecting("frozen tokens", train, (x.mean(axis=0).round(6), np.zeros(x.shape[1])), (y, labels))  # standardised over y's
+        if x.shape == one_hot.shape:
+            expecting("metadata_logistic", train, (x, one_hot), (y, labels))
+        else:
+            standardised = (x.mean(axis=0).round(6), np.zeros(x.shape[1]))  # over y's
+            expecting("frozen tokens", train, standardised, (y, labels))
         return logistic_regression(x, y, *arguments, **options)
 
     patch.setattr(plain, "majority", watched_majority)
