@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from prima_jax.errors import UserError
 
-__all__ = ["check_sealed", "digest", "folder_lock", "seal", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["SEAL", "check_sealed", "digest", "folder_lock", "seal", "whole_file", "whole_folder", "write_whole"]
 
 
 SEAL = "sha256"

@@ -121,9 +121,11 @@ def load_tokenizer(folder: str | Path) -> Any:
     if (folder / SEAL).exists():  # one of ours
         check_sealed(folder)
     try:
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer("a")  # a field of another type raises where it is read
     except Exception as error:  # a broken file raises whatever its parser raises
         raise UserError(f"The tokenizer in {folder.absolute()} cannot be loaded ({error}); copy it anew.") from error
+    return tokenizer
 
 
 def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Tokens:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from prima_jax.data.text import class_token_ids, load_tokenizer, sentence, tokenize, train_tokenizer
 from prima_jax.errors import UserError
+from prima_jax.files import SEAL
 from tests.data.cohort import STUDY, shared_folder
 
 TEXTS = ["The cornea is cloudy.", "The cornea is clear.", "A ring around the cornea, fungal by its look."] * 3
@@ -110,6 +112,16 @@ def test_no_tokenizer_or_a_broken_one_is_told(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     with pytest.raises(UserError, match="cannot be loaded"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["8", [8], {}])
+def test_a_field_of_another_type_is_told(tmp_path, value):
+    train_tokenizer(TEXTS, tmp_path / "t", vocabulary_size=300, answers=ANSWERS)
+    (tmp_path / "t" / SEAL).unlink()  # somebody else's
+    settings = tmp_path / "t" / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": value}))
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_tokenizer(tmp_path / "t")
 
 
 def test_a_tokenizer_that_cannot_be_written_is_told(tmp_path):
