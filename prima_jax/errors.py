@@ -4,7 +4,7 @@ import errno
 import os
 import traceback
 
-__all__ = ["UserError", "name_too_long", "out_of_memory", "shown"]
+__all__ = ["UserError", "name_too_long", "device_error", "shown"]
 
 SHOW = "PRIMA_SHOW_VALUES"
 
@@ -29,8 +29,11 @@ def name_too_long(error: OSError) -> UserError:
     return UserError(f"A file's name is too long ({str(name)[:60]!r}..., {len(name)} characters): give a shorter one.")
 
 
-def out_of_memory(error: Exception, advice: str) -> UserError:
-    """What XLA says of memory that ran out, with what to do about it, or of no device; any other error is raised again."""
+def device_error(error: Exception, advice: str) -> UserError:
+    """Returns what JAX says of a device without memory, or of no device, as a sentence; any other error is raised again.
+
+    advice: what to do where the memory ran out.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     asserted = isinstance(error, AssertionError) and frames[-1].filename.endswith("xla_bridge.py")  # for cuda, JAX says no more
     if asserted or "Unable to initialize backend" in str(error) or "Unknown backend" in str(error):

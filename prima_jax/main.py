@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from prima_jax.errors import UserError, name_too_long, out_of_memory
+from prima_jax.errors import UserError, device_error, name_too_long
 from prima_jax.runtime import end_when_told, setup_process
 
 __all__ = ["command", "main", "parse"]
@@ -53,7 +53,7 @@ def command(
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
             lower = f"lower the batch_size of the stage that it was in, or --config.image.size{remat}, with another --workdir"
-            raise out_of_memory(error, lower) from error
+            raise device_error(error, lower) from error
         except OSError as error:
             raise name_too_long(error) from error
     except UserError as error:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from prima_jax.errors import UserError, name_too_long, out_of_memory
+from prima_jax.errors import UserError, device_error, name_too_long
 from prima_jax.json_text import read_object
 from prima_jax.runtime import end_when_told
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             outcome = predict(options.run, options.image, read_metadata(*options.metadata))
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
             advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
-            raise out_of_memory(error, advice) from error
+            raise device_error(error, advice) from error
         except OSError as error:
             raise name_too_long(error) from error
     except UserError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.folder import CorpusFolder
-from prima_jax.errors import UserError, name_too_long, out_of_memory
+from prima_jax.errors import UserError, device_error, name_too_long
 from prima_jax.main import load_recipe, override
 from prima_jax.runtime import end_when_told, setup_process
 from prima_jax.studies.study_config import load_study
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:
             raise name_too_long(error) from error
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
-            raise out_of_memory(error, "lower --config.knowledge.batch_size, or set JAX_PLATFORMS=cpu") from error
+            raise device_error(error, "lower --config.knowledge.batch_size, or set JAX_PLATFORMS=cpu") from error
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -19,7 +19,7 @@ import jax
 from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 
-from prima_jax.errors import UserError, out_of_memory
+from prima_jax.errors import UserError, device_error
 from prima_jax.experiment.job import Job, run_job
 from prima_jax.runtime import setup_process, share_device_memory, take_large_pages_in_children
 from prima_jax.training.loop import Stopped, stop_requests
@@ -145,7 +145,7 @@ def _sentence(error: Exception, config: ConfigDict, job: Job) -> str:
     fewer = "set --config.table.processes=1, or " if config.table.processes > 1 else ""
     remat = "" if config.remat else ", or set --config.remat=True"
     lower = f"lower {_batch_size(config, job)} or --config.image.size{remat}, with another --workdir"
-    return str(out_of_memory(error, fewer + lower))
+    return str(device_error(error, fewer + lower))
 
 
 def _batch_size(config: ConfigDict, job: Job) -> str:
