@@ -45,5 +45,5 @@ def test_the_cells_run_on_a_run_and_nothing_leaves_the_machine(alone, tmp_path, 
         exec("".join(cell["source"]), names)
     assert names["probabilities"].shape == (2, 2)
     assert np.allclose(names["probabilities"].sum(axis=1), 1)
-    assert names["found"] and all(np.isclose(look.attention.sum(), 1, atol=1e-3) for look in names["found"])
+    assert names["maps"] and all(np.isclose(look.attention.sum(), 1, atol=1e-3) for look in names["maps"])
     assert names["tokens"].shape == (3, 1 + 16, 32) and np.isfinite(names["tokens"].astype(float)).all()
