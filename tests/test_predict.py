@@ -18,6 +18,7 @@ from configs import pad_ufes_20
 from prima_jax import predict
 from prima_jax.experiment import run as run_module
 from prima_jax.experiment.job import run_job
+from prima_jax.stages.stage import write_done
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import config_hash
 from tests.stages.tiny import ONE_LAYER, tiny_config
@@ -33,7 +34,7 @@ def run_folder(folder: Path, config: ConfigDict) -> Path:
     """A run of which nothing is left but its config and the mark of a finished fold."""
     fold = folder / "rows" / "prima" / "seed_0" / "fold_0"
     fold.mkdir(parents=True)
-    (fold / "done.json").write_text(json.dumps({"whose": [config_hash(config), "prima", 0, 0]}))
+    write_done(fold, whose=[config_hash(config), "prima", 0, 0])
     (folder / "config.json").write_text(json.dumps(config.to_dict(), default=list))
     return folder
 

@@ -1,5 +1,6 @@
 """One stage of one fold: trained where it is not finished, or only read; where it lies, and what it cost."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -91,16 +92,24 @@ def load_stage(stage: Stage) -> Any:
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
-    """What a finished piece of work noted about itself, None if it is not finished."""
+    """What a finished piece of work noted about itself, None if it is not finished. Raises UserError if that has changed."""
     path = folder / "done.json"
     if not path.exists():
         return None
-    return read_object(path, f"delete {folder} and give the same command again, which computes it anew.")
+    advice = f"delete {folder} and give the same command again, which computes it anew."
+    notes = read_object(path, advice)
+    if notes.pop("sha256", "") != hashlib.sha256(_as_json(notes)).hexdigest():
+        raise UserError(f"{path} is not as it was written; {advice}")
+    return notes
 
 
 def write_done(folder: Path, **notes: Any) -> None:
-    """Marks a folder as finished, all or nothing."""
-    write_whole(folder / "done.json", json.dumps(notes, sort_keys=True).encode())
+    """Marks a folder as finished, all or nothing, with a digest of the notes."""
+    write_whole(folder / "done.json", _as_json({**notes, "sha256": hashlib.sha256(_as_json(notes)).hexdigest()}))
+
+
+def _as_json(notes: dict[str, Any]) -> bytes:
+    return json.dumps(notes, sort_keys=True).encode()
 
 
 def _read(stage: Stage, done: dict[str, Any]) -> Any:

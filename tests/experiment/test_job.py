@@ -1,6 +1,5 @@
 """What a finished fold holds is that fold's own, as it was written."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.errors import UserError
 from prima_jax.experiment.job import Job, finished, keep_fold, probabilities
 from prima_jax.experiment.rows import PRIMA
+from prima_jax.stages.stage import write_done
 from tests.damages import DAMAGES
 from tests.stages.tiny import tiny_config
 
@@ -45,6 +45,13 @@ def test_what_is_no_finite_number_is_not_kept(config, tmp_path, value):
     assert not finished(config, tmp_path, JOB) and not [*tmp_path.rglob("*.npz")]
 
 
+def test_changed_notes_are_refused(config, tmp_path):
+    done = finish(config, tmp_path) / "done.json"
+    done.write_text(done.read_text().replace("stages", "stagec"))
+    with pytest.raises(UserError, match=r"done.json is not as it was written; delete"):
+        finished(config, tmp_path, JOB)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_probabilities_are_refused(config, tmp_path, damage):
     folder = finish(config, tmp_path)
@@ -63,9 +70,7 @@ def another_fold(config: ConfigDict, folders: list[Path]) -> Any:
 
 
 def another_version(config: ConfigDict, folders: list[Path]) -> Any:
-    note = json.loads((folders[0] / "done.json").read_text())
-    del note["whose"]
-    (folders[0] / "done.json").write_text(json.dumps(note))
+    write_done(folders[0], stages={})
 
 
 @pytest.mark.parametrize("change", [another_config, another_fold, another_version])
