@@ -123,7 +123,9 @@ def load_tokenizer(folder: str | Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         tokenizer("a")  # a field of another type raises where it is read
-    except Exception as error:  # a broken file raises whatever its parser raises
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a broken file raises whatever its parser raises, a panic of Rust's among it
         raise UserError(f"The tokenizer in {folder.absolute()} cannot be loaded ({error}); copy it anew.") from error
     return tokenizer
 

@@ -124,6 +124,18 @@ def test_a_field_of_another_type_is_told(tmp_path, value):
         load_tokenizer(tmp_path / "t")
 
 
+def test_a_template_without_its_token_is_told(tmp_path):
+    """The library panics, which is no Exception of Python's."""
+    train_tokenizer(TEXTS, tmp_path / "t", vocabulary_size=300, answers=ANSWERS)
+    (tmp_path / "t" / SEAL).unlink()
+    file = tmp_path / "t" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["post_processor"]["special_tokens"].clear()
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_tokenizer(tmp_path / "t")
+
+
 def test_a_tokenizer_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
