@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prima_jax.experiment import run as run_module
-from prima_jax.experiment.job import run_job
+from tests.finished import run_here
 from tests.quick import compiled_quickly
-from tests.stages.tiny import ONE_LAYER, tiny_config
 
 __all__ = ["compiled_quickly"]
 
@@ -37,9 +35,7 @@ def test_the_notebook_is_kept_without_outputs():
 @pytest.mark.slow
 def test_the_cells_run_on_a_run_and_nothing_leaves_the_machine(alone, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_module, "run_jobs", lambda *given, processes: [run_job(*given[:2], job) for job in given[2]])
-    config = tiny_config(text__max_length=152, table__rows=("prima",), **ONE_LAYER)
-    run_module.run(config, Path("runs/demo"))
+    run_here(Path("runs/demo"))
     names: dict = {}
     for cell in CELLS:
         exec("".join(cell["source"]), names)

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -16,12 +15,11 @@ from PIL import Image
 import prima_jax
 from configs import pad_ufes_20
 from prima_jax import predict
-from prima_jax.experiment import run as run_module
-from prima_jax.experiment.job import run_job
 from prima_jax.stages.stage import write_done
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import config_hash
-from tests.stages.tiny import ONE_LAYER, tiny_config
+from tests.finished import finished_run
+from tests.stages.tiny import tiny_config
 
 
 @pytest.fixture(autouse=True)
@@ -178,19 +176,10 @@ def test_a_run_that_is_none_or_not_finished_is_told_in_one_line(refused, run: Pa
         assert f"{run / 'config.json'} is no" in refused(f"--run={run}", image)
 
 
-# A finished run, the smallest there is.
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    workdir = tmp_path_factory.mktemp("finished") / "run"
-    jax.config.update("jax_disable_most_optimizations", True)  # nearly all the time is compilation
-    config = tiny_config(text__max_length=152, table__rows=("prima",), **ONE_LAYER)
-    with pytest.MonkeyPatch.context() as patch:  # a process of its own would compile all of it slowly
-        patch.setattr(run_module, "run_jobs", lambda *given, processes: [run_job(*given[:2], job) for job in given[2]])
-        run_module.run(config, workdir)
-    yield workdir
-    jax.config.update("jax_disable_most_optimizations", False)
+    with finished_run(tmp_path_factory.mktemp("finished") / "run") as workdir:
+        yield workdir
 
 
 def rows(file: Path, **values: str) -> list[dict[str, str]]:

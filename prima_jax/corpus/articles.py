@@ -50,7 +50,7 @@ class Article:
 
     @property
     def page(self) -> str:
-        """Where it can be read: at PubMed, or at the address that its source gives."""
+        """Returns the address at PubMed, or the one that its source gives."""
         return PUBMED.format(self.id) if self.is_pubmed else self.url
 
 

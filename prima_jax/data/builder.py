@@ -26,7 +26,7 @@ SPLIT = "records"
 # and 92 KB (measured on PAD-UFES-20). The photographs were JPEGs in the camera already.
 JPEG_QUALITY = 95
 LONGEST_SIDE = 65_500
-"""Of a JPEG, in pixels."""
+"""The longest side of a JPEG, in pixels."""
 RECORDS_AT_ONCE = 256
 
 

@@ -1,4 +1,4 @@
-"""What a run was trained on, as ranges and sets, kept with it: a value outside is one that its models never saw."""
+"""The ranges and sets of the values that a run trains on: writes them, reads them, and names fields with a value outside."""
 
 import json
 from collections.abc import Mapping, Sequence

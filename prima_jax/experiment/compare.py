@@ -234,7 +234,7 @@ def _notes(first: Finished, second: Finished) -> list[str]:
 
 
 def _other_settings(first: Finished, second: Finished) -> list[str]:
-    """Which fields of the two configs, and which versions or devices, differ: a difference of scores may come from any."""
+    """Returns what names the fields, versions and devices in which two runs differ: a difference of scores may come from any."""
     fields = different_fields(first.config, second.config)
     ours, theirs = (table.results.get("versions", {}) for table in (first, second))
     versions = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))

@@ -211,5 +211,5 @@ def report_reading(reading: LoadedStudy) -> None:
 
 
 def _where(lines: list[tuple[int, int]]) -> str:
-    """How many units, and the lines of the first."""
+    """Returns the number of units, and the lines of the first, in words."""
     return f"in {len(lines)} unit{'s' * (len(lines) > 1)} (lines {lines[0][0]} and {lines[0][1]})"

@@ -24,7 +24,7 @@ __all__ = ["Vectors", "fit", "method", "predict"]
 
 
 Vectors = Callable[[list[Case]], np.ndarray]
-"""What is known of each case as a vector: [cases, m]."""
+"""The metadata of each case as a vector: [cases, m]."""
 
 
 def method(name: str, head: Callable[[Context], nn.Module], vectors: Callable[[Bench, list[Case]], Vectors]) -> Method:

@@ -130,7 +130,7 @@ def _weights(
 
 
 def _workspace(config: ConfigDict, place: Path, weights: Path) -> Workspace:
-    """Where stage 1 runs exactly as in an experiment, on the chosen weights."""
+    """Returns a workspace of an experiment, in which stage 1 runs on the chosen weights."""
     config = ConfigDict(config.to_dict())
     config.models.text.weights = str(weights)
     return Workspace(config, place, Parallel(config.parallel), Backbones(config))

@@ -40,7 +40,7 @@ def with_retries(ask: Callable[[], T], attempts: int) -> T:
 
 
 def refusal(code: int, said: str, *, model: str, wait: float | None) -> Exception:
-    """What a status means with every family; `said`: the server's words, tidied."""
+    """Returns the error that an HTTP status means with every family; `said`: the server's words, tidied."""
     if code == 404:
         return Unavailable(f"the server knows no model {model}, or the address is wrong (HTTP 404: {said})")
     if code == 413:
