@@ -175,9 +175,9 @@ def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
         if other:
             raise UserError(f"{path} has {other} between its columns: save it as CSV with commas.")
         others = [column for column in present if column not in expected]  # a first line that is none may be a patient's
-        has = f"it has {len(others)} others ({shown(', '.join(others))})" if others else "it has no others"
+        has = f"others: {len(others)}" + (f" ({shown(', '.join(others))})" if others else "")
         raise UserError(
-            f"{path} lacks the column(s) {', '.join(absent)}; {has}: add them, or change the column names of the study."
+            f"{path} lacks the column(s) {', '.join(absent)}; {has}; add them, or change the column names of the study."
         )
     twice = [column for column in dict.fromkeys(expected) if present.count(column) > 1]
     if twice:

@@ -82,7 +82,7 @@ def test_no_folder_says_where_it_looked(tmp_path):
 
 def test_missing_columns_are_all_named(tmp_path):
     rows = [row[:5] for row in ROWS]
-    with pytest.raises(UserError, match=r"lacks the column.* sex, age, size, pain, biopsy; it has no others"):
+    with pytest.raises(UserError, match=r"lacks the column.* sex, age, size, pain, biopsy; others: 0; add them"):
         read(STUDY, write_cohort(tmp_path, rows, HEADER[:5]))
 
 
