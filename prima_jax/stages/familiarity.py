@@ -1,0 +1,101 @@
+"""Whether a photograph is like those that were trained on: the Mahalanobis distance of its image tokens.
+
+The class token and the mean patch token, from the nearest of the training photographs' means by class and image type, under one
+shrunk covariance (Lee et al. 2018, arXiv 1807.03888; Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4). What is kept are
+means, a matrix and the distances of held-out photographs: no photograph's tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.covariance import ledoit_wolf
+
+from prima_jax.errors import UserError
+from prima_jax.files import digest, whole_file, write_whole
+from prima_jax.stages.context import Context, Fold
+
+__all__ = ["Familiarity", "keep_familiarity", "load_familiarity", "pooled"]
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """Of one fold: G groups of training photographs, d numbers each, and what the fold's held-out photographs gave."""
+
+    image_types: np.ndarray
+    """The image type of each group: text [G]."""
+    means: np.ndarray
+    """[G, d]."""
+    precision: np.ndarray
+    """The inverse of the covariance within groups: [d, d]."""
+    held_out: np.ndarray
+    """The distances of the held-out photographs, in rising order: [M]."""
+
+    @classmethod
+    def fit(cls, tokens: np.ndarray, labels: np.ndarray, image_types: Sequence[str]) -> "Familiarity":
+        """tokens [N, d], labels [N] and image types [N] of the training photographs; none held out yet."""
+        tokens, types = np.asarray(tokens, np.float64), np.array(image_types)
+        groups = sorted({(image_type, label) for image_type, label in zip(types.tolist(), labels.tolist(), strict=True)})
+        members = [(types == image_type) & (labels == label) for image_type, label in groups]
+        means = np.stack([tokens[of_group].mean(axis=0) for of_group in members])
+        within = np.concatenate([tokens[of_group] - mean for of_group, mean in zip(members, means, strict=True)])
+        covariance, _ = ledoit_wolf(within, assume_centered=True)
+        scale = np.trace(covariance) / len(covariance)
+        precision = np.linalg.pinv(covariance + 1e-6 * scale * np.eye(len(covariance)))  # constant dimensions stay finite
+        return cls(np.array([image_type for image_type, _ in groups]), means, precision, np.zeros(0))
+
+    def distances(self, tokens: np.ndarray, image_types: Sequence[str]) -> np.ndarray:
+        """The Mahalanobis distance of photographs, tokens [N, d], from the nearest group of their image type: [N].
+
+        Where no training photograph had that type, from the nearest group of all.
+        """
+        tokens, types = np.asarray(tokens, np.float64), np.array(image_types)
+        apart = tokens[:, None] - self.means
+        squares = np.einsum("ngd,de,nge->ng", apart, self.precision, apart)
+        other = (self.image_types[None] != types[:, None]) & np.isin(types, self.image_types)[:, None]
+        return np.sqrt(np.where(other, np.inf, np.maximum(squares, 0)).min(axis=1))
+
+    def farther(self, distances: np.ndarray) -> np.ndarray:
+        """How many held-out photographs were at least as far as each of these: [N]."""
+        return len(self.held_out) - np.searchsorted(self.held_out, distances, side="left")
+
+
+def pooled(images: np.ndarray) -> np.ndarray:
+    """The class token and the mean patch token of photographs: [N, 1 + K, d] -> [N, 2d], float32."""
+    tokens = np.asarray(images, np.float32)
+    return np.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
+
+
+def keep_familiarity(context: Context, fold: Fold, images: np.ndarray) -> None:
+    """Writes that of a fold beside its features, from the tokens of all photographs as they are, images [R, V, 1 + K, d]."""
+    path = _path(context, fold.index)
+    if path.exists():
+        return
+    records = context.prepared.records
+    tokens = np.concatenate([pooled(images[start : start + 256, 0]) for start in range(0, len(images), 256)])
+    types, labels = [record.image_type for record in records], np.array([record.label for record in records])
+    found = Familiarity.fit(tokens[fold.train], labels[fold.train], [types[i] for i in fold.train])
+    held_out = np.sort(found.distances(tokens[fold.test], [types[i] for i in fold.test]))
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{**asdict(found), "held_out": held_out})
+    write_whole(path.with_suffix(".sha256"), digest(path).encode())
+
+
+def load_familiarity(context: Context, fold: int) -> Familiarity | None:
+    """What `keep_familiarity` wrote; None of a run of an earlier version. Raises UserError where it has changed."""
+    path = _path(context, fold)
+    if not path.exists():
+        return None
+    try:
+        whole = path.with_suffix(".sha256").read_bytes() == digest(path).encode()
+    except OSError:
+        whole = False
+    if not whole:
+        raise UserError(f"{path} is not as it was written: delete the row of PRIMA in {context.folder / 'rows'} and run it again.")
+    with np.load(path) as stored:
+        return Familiarity(**{name: stored[name] for name in stored.files})
+
+
+def _path(context: Context, fold: int) -> Path:
+    return context.place("features", fold) / "familiarity.npz"
