@@ -2,9 +2,9 @@
 
 import prima_jax
 
-model = prima_jax.load("runs/demo")
+model = prima_jax.load("runs/demo")  # or a folder that prima export wrote
 case = prima_jax.NewCase(images=[("white", "eye.png")], metadata={"age": "83", "contact_lens": "no"})
-model.predict([case])  # class probabilities, [cases, C]
+model.predict([case]).probabilities  # [cases, C]
 """
 
 from typing import Any
@@ -14,9 +14,13 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The names of prima_jax.api, imported when they are asked for: a command line with a wrong flag should not wait for JAX."""
-    if name in __all__:
-        from prima_jax import api
+    """Imported when they are asked for: a command line with a wrong flag should not wait for JAX."""
+    if name == "load":
+        from prima_jax.clinic.model import load
 
-        return getattr(api, name)
+        return load
+    if name == "NewCase":
+        from prima_jax.clinic.cases import NewCase
+
+        return NewCase
     raise AttributeError(f"module 'prima_jax' has no attribute {name!r}")

@@ -38,10 +38,17 @@ def run(arguments: list[str]) -> int:
 
 
 def predict(arguments: list[str]) -> int:
-    """class probabilities of one case, by a finished run: python -m prima_jax.predict"""
+    """class probabilities of new cases, by a finished run or a bundle: python -m prima_jax.predict"""
     from prima_jax.predict import main
 
     return main(arguments)
+
+
+def export(arguments: list[str]) -> int:
+    """a finished run as a folder to hand over, without its data"""
+    from prima_jax.clinic.commands import export
+
+    return export(arguments)
 
 
 def compare(arguments: list[str]) -> int:
@@ -76,7 +83,7 @@ def weights(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    function.__name__: function for function in (run, predict, compare, grounding, corpus, weights)
+    function.__name__: function for function in (run, predict, export, compare, grounding, corpus, weights)
 }
 
 

@@ -1,76 +1,58 @@
-"""One case -> class probabilities: prima predict --run=DIR --image=FILE --metadata='key=value,...'."""
+"""New cases -> class probabilities, by a finished run or a bundle.
+
+prima predict --model=runs/demo --image=white:eye.png --metadata='age=83,contact_lens=no'
+prima predict --model=demo-model --cases=cases.csv --images=photographs --out=answers.csv
+"""
 
 import argparse
 import json
 import sys
-import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from prima_jax.errors import UserError, device_error, name_too_long
+from prima_jax.clinic.commands import told
+from prima_jax.errors import UserError
 from prima_jax.json_text import read_object
-from prima_jax.runtime import end_when_told
 
-__all__ = ["main", "predict"]
+if TYPE_CHECKING:
+    from prima_jax.clinic.answers import Answers
 
-_EXAMPLE = "prima predict --run=runs/demo --image=white:eye.png --metadata='age=83,contact_lens=no'"
+__all__ = ["main", "predict", "read_metadata"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the probabilities; returns 0, or 2 for bad input, told in one sentence."""
-    end_when_told()
-    parser = argparse.ArgumentParser(prog="prima predict", description=__doc__, epilog=f"For example: {_EXAMPLE}")
-    parser.add_argument("--run", required=True, type=Path, help="the --workdir of a finished experiment")
+    """Prints the answer, or writes one for each case of a file; returns 0, or 2 for bad input, told in one sentence."""
+    parser = argparse.ArgumentParser(
+        prog="prima predict",
+        description=(__doc__ or "").splitlines()[0],
+        epilog=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", "--run", required=True, type=Path, help="a bundle, or the --workdir of a finished experiment")
     parser.add_argument(
-        "--image", required=True, action="append", help="FILE, or VIEW:FILE where the study has several views; repeatable"
+        "--image", default=[], action="append", help="FILE, or VIEW:FILE where the study has several views; repeatable"
     )
     parser.add_argument(
         "--metadata", default=[], action="append", help="FILE.json with an object, or 'key=value,key=value'; repeatable"
     )
+    parser.add_argument("--cases", type=Path, help="a CSV file like the study's own, a row for each photograph")
+    parser.add_argument("--images", type=Path, default=Path(), help="the folder of the photographs that --cases names")
+    parser.add_argument("--out", type=Path, help="where to write the answers, .csv or .json; without it they are printed")
+    parser.add_argument("--error-rate", type=float, default=0.1, help="of the prediction sets, 0.1 if not given")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)
-    try:
-        try:
-            outcome = predict(options.run, options.image, read_metadata(*options.metadata))
-        except (RuntimeError, AssertionError) as error:  # XLA's own among them
-            advice = "end what else uses the device, or set JAX_PLATFORMS=cpu in the environment"
-            raise device_error(error, advice) from error
-        except OSError as error:
-            raise name_too_long(error) from error
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(outcome, indent=1) if options.json else as_text(outcome))
-    return 0
+    return told(lambda: _command(options))
 
 
-def predict(run: Path, images: list[str], metadata: dict[str, str]) -> dict[str, Any]:
-    """The mean, over the models of all folds, of the class probabilities of one case.
+def predict(model: Path, images: list[str], metadata: dict[str, str], error_rate: float = 0.1) -> "Answers":
+    """The answer for one case: `images` are paths, or "view:path"; `metadata` attribute or column -> raw value."""
+    from prima_jax.clinic.cases import NewCase
+    from prima_jax.clinic.model import load
 
-    `images` are paths, or "view:path"; `metadata` maps attribute names, or the file's column names, to raw values.
-    Returns {"study", "synthetic", "models", "predicted", "probabilities": {class: probability}, "never_seen": names of
-    fields with a value that no training record had, None where the run did not note them}.
-    """
-    from prima_jax.runtime import setup_process
-
-    setup_process()
-    from prima_jax.api import NeverSeen, NewCase, load
-
-    model = load(run)
-    names = model.study.class_names
-    case = NewCase([_view_and_file(image, tuple(model.study.image_types)) for image in images], metadata)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NeverSeen)  # the answer says it
-        mean = model.predict([case])[0]
-    return {
-        "study": model.study.name,
-        "synthetic": model.synthetic,
-        "models": len(model.folds),
-        "predicted": names[int(mean.argmax())],
-        "probabilities": {name: round(float(p), 6) for name, p in zip(names, mean, strict=True)},
-        "never_seen": model.never_seen(case),
-    }
+    loaded = load(model)
+    case = NewCase([_view_and_file(image, tuple(loaded.study.image_types)) for image in images], metadata)
+    return loaded.predict([case], error_rate=error_rate)
 
 
 def read_metadata(*texts: str) -> dict[str, str]:
@@ -83,16 +65,37 @@ def read_metadata(*texts: str) -> dict[str, str]:
     return values
 
 
-def as_text(outcome: dict[str, Any]) -> str:
-    """The probabilities, most likely first, and what of the case was never seen in training."""
-    title = f"{outcome['study']}{' (SYNTHETIC)' if outcome['synthetic'] else ''}, mean of {outcome['models']} models"
-    ranked = sorted(outcome["probabilities"].items(), key=lambda item: -item[1])
-    unseen, said = outcome["never_seen"], []
-    if unseen:
-        said = [f"NEVER SEEN IN TRAINING: the values of {', '.join(unseen)}; what they do to this answer was not learnt."]
-    if unseen is None:
-        said = ["This run did not note what it was trained on: values that it never saw are not told."]
-    return "\n".join([title, *(f"{name:>12}  {100 * p:5.1f} %" for name, p in ranked), *said])
+def _command(options: argparse.Namespace) -> None:
+    if bool(options.cases) == bool(options.image):
+        raise UserError("Give either --image, for one case, or --cases, a CSV file with many.")
+    if options.out and options.out.suffix not in (".csv", ".json"):
+        raise UserError(f"--out={options.out}: expected a name that ends in .csv or .json.")
+    if options.cases and options.metadata:
+        raise UserError("--metadata is for one case: with --cases what is known stands in the file.")
+    answers = (
+        _many(options)
+        if options.cases
+        else predict(options.model, options.image, read_metadata(*options.metadata), options.error_rate)
+    )
+    if options.out:
+        _write(options.out, answers)
+        print(f"{options.out}: {len(answers):,} cases.", file=sys.stderr)
+    else:
+        print(json.dumps(answers.as_json(), indent=1, ensure_ascii=False) if options.json else answers.as_text())
+
+
+def _many(options: argparse.Namespace) -> "Answers":
+    from prima_jax.clinic.model import load
+
+    return load(options.model).predict(options.cases, images=options.images, error_rate=options.error_rate)
+
+
+def _write(out: Path, answers: "Answers") -> None:
+    from prima_jax.files import write_whole
+    from prima_jax.report.table import csv_bytes
+
+    as_csv = out.suffix == ".csv"
+    write_whole(out, csv_bytes(answers.as_rows()) if as_csv else json.dumps(answers.as_json(), indent=1).encode())
 
 
 def _read_file(file: str) -> list[tuple[str, str]]:

@@ -10,16 +10,35 @@ from prima_jax.files import write_whole
 from prima_jax.json_text import read_object
 from prima_jax.studies.study import Attribute, Record, Study, Value
 
-__all__ = ["keep_seen", "never_seen", "read_seen"]
+__all__ = ["keep_seen", "never_seen", "read_seen", "write_seen"]
 
 _FILE = "seen.json"
 
 
 def keep_seen(folder: Path, study: Study, records: Sequence[Record]) -> None:
-    """Writes attribute -> the least and greatest number, or the set of other values, in these records; and the image types."""
+    """Writes attribute -> the least and greatest number, or the set of other values, in these records; and the image types.
+
+    "subjects": of each value of a set, how many subjects have it.
+    """
     fields = {a.name: _summary(a, [r.fields[a.name] for r in records if a.name in r.fields]) for a in study.shown()}
-    found = {"fields": fields, "image_types": sorted({record.image_type for record in records})}
-    write_whole(folder / _FILE, json.dumps(found, indent=1, ensure_ascii=False).encode())
+    whose = {(name, value): set[str]() for name, values in fields.items() for value in values}
+    for record in records:
+        for field in record.fields.items() & whose.keys():
+            whose[field].add(record.subject)
+    sets = [attribute.name for attribute in study.shown() if attribute.kind != "number"]
+    write_seen(
+        folder,
+        {
+            "fields": fields,
+            "subjects": {name: [len(whose[name, value]) for value in fields[name]] for name in sets},
+            "image_types": sorted({record.image_type for record in records}),
+        },
+    )
+
+
+def write_seen(folder: Path, seen: Mapping[str, Any]) -> None:
+    """Writes what `read_seen` returns."""
+    write_whole(folder / _FILE, json.dumps(seen, indent=1, ensure_ascii=False).encode())
 
 
 def read_seen(folder: Path) -> dict[str, Any] | None:

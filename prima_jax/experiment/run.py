@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
+from prima_jax.experiment.calibration import keep_calibration
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
 from prima_jax.experiment.measured import measured_in_all
@@ -76,11 +77,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results["folds_without_class"] = absent
         of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
+        predictions = predictions_of_rows(of_first_seed)
+        if PRIMA.name in predictions.probabilities:
+            keep_calibration(workdir, predictions, PRIMA.name)
         write_report(
             results_folder(workdir, config.table.number),
             results,
             lines,
-            predictions_of_rows(of_first_seed),
+            predictions,
             curves(workdir, notes, seeds[0]),
             (workdir / "config.json").read_text(encoding="utf-8"),
         )

@@ -16,14 +16,16 @@ from prima_jax.metrics.calibration import (
 )
 from prima_jax.metrics.chance import Chance, chance, permutation_p
 from prima_jax.metrics.comparison import compare_all
+from prima_jax.metrics.conformal import coverage
 from prima_jax.metrics.intervals import intervals
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
 from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subgroup_scores
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 
-__all__ = ["REFERENCE", "groups_of_cases", "statistics"]
+__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "statistics"]
 
+ERROR_RATES = (0.1, 0.2)
 REFERENCE = "prima"
 """The row that the others are compared with."""
 
@@ -91,7 +93,30 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
         "temperatures": temperatures.tolist(),
         "calibration_error_with_temperature": calibration_error(found.labels, calibrated),
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
+        "prediction_sets": _prediction_sets(found, probabilities, groups),
     }
+
+
+def _prediction_sets(
+    found: Predictions, probabilities: np.ndarray, groups: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Coverage and size of the prediction sets at each of ERROR_RATES, of each class and each subgroup."""
+    p_values = coverage(found.labels, probabilities, found.folds, found.subjects)
+    members = {"all": np.ones(len(found.labels), bool)}
+    members |= {name: found.labels == position for position, name in enumerate(found.class_names)}
+    for grouping, of_case in groups.items():
+        of_rows = np.array([of_case[record] for record in found.records])
+        members |= {f"{grouping}: {name}": of_rows == name for name in dict.fromkeys(of_rows.tolist())}
+    lines = []
+    for rate in ERROR_RATES:
+        in_set = p_values > rate
+        covered, sizes = in_set[np.arange(len(found.labels)), found.labels], in_set.sum(axis=1)
+        for name, mask in members.items():
+            if mask.any():
+                means = {"covered": covered, "size": sizes, "single": sizes == 1, "empty": sizes == 0}
+                line = {"error_rate": rate, "group": name, "cases": int(mask.sum())}
+                lines.append(line | {key: float(values[mask].mean()) for key, values in means.items()})
+    return lines
 
 
 def _plain_chance(found: Chance) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prima_jax.metrics.calibration import apply_temperature, fit_temperature
+
 __all__ = ["HeldOut", "coverage", "smallest_error_rate"]
 
 
@@ -73,14 +75,15 @@ def smallest_error_rate(subjects: np.ndarray) -> np.ndarray:
 
 
 def coverage(labels: np.ndarray, probabilities: np.ndarray, folds: np.ndarray, subjects: np.ndarray) -> np.ndarray:
-    """The p-values of held-out cases, [N, C], each fold's against the other folds' scores alone.
+    """The p-values of held-out cases, [N, C]; temperature and scores that a fold's cases are measured with are the other folds'.
 
-    So no case has a part in the threshold that it is measured with: the share of a class's cases whose own p-value is above e is
-    the coverage at the error rate e. Arguments as of `HeldOut.of`.
+    So no case has a part in its own threshold: the share of a class's cases whose p-value is above e is the coverage at the error
+    rate e. Arguments as of `HeldOut.of`, probabilities as they come out of the models.
     """
-    held_out, found = HeldOut.of(labels, probabilities, folds, subjects), np.empty_like(probabilities, dtype=float)
-    for fold in range(held_out.number_of_folds):
-        here = np.asarray(folds) == fold
-        everywhere = np.repeat(probabilities[here][:, None], held_out.number_of_folds, axis=1)
-        found[here] = held_out.only(~here).p_values(everywhere)
+    labels, folds, found = np.asarray(labels), np.asarray(folds), np.empty_like(probabilities, dtype=float)
+    for fold in np.unique(folds):
+        here = folds == fold
+        calibrated = apply_temperature(probabilities, fit_temperature(labels[~here], probabilities[~here]))
+        others = HeldOut.of(labels, calibrated, folds, subjects).only(~here)
+        found[here] = others.p_values(np.repeat(calibrated[here][:, None], others.number_of_folds, axis=1))
     return found

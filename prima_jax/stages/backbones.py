@@ -1,5 +1,6 @@
 """The three models that a run starts from, each read when it is first asked for, and what of a model a stage trains."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,10 +22,14 @@ class Backbone(NamedTuple):
 
 
 class Backbones:
-    """The models of a config, read when first asked for: the LLM is only needed at the end. Rows and folds share them."""
+    """The models of a config, read when first asked for: the LLM is only needed at the end. Rows and folds share them.
 
-    def __init__(self, config: ConfigDict):
+    place: puts a model's variables where all who share it read them.
+    """
+
+    def __init__(self, config: ConfigDict, place: Callable[[Any], Any] = lambda variables: variables):
         self._config = config
+        self._place = place
 
     @cached_property
     def image(self) -> Backbone:
@@ -42,9 +47,10 @@ class Backbones:
         config = self._config
         settings, dtype = config.models[name], jnp.dtype(config.dtype)
         if settings.weights:
-            return Backbone(*pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat))
+            module, variables = pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat)
+            return Backbone(module, self._place(variables))
         module = pretrained.build(settings.architecture.to_dict(), dtype=dtype, remat=config.remat)
-        return Backbone(module, pretrained.init_random(module, seed_of(config.seed, name)))
+        return Backbone(module, self._place(pretrained.init_random(module, seed_of(config.seed, name))))
 
 
 class Adapted(NamedTuple):

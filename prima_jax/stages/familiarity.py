@@ -51,8 +51,10 @@ class Familiarity:
         Where no training photograph had that type, from the nearest group of all.
         """
         tokens, types = np.asarray(tokens, np.float64), np.array(image_types)
-        apart = tokens[:, None] - self.means
-        squares = np.einsum("ngd,de,nge->ng", apart, self.precision, apart)
+        squares = np.empty((len(tokens), len(self.means)))
+        for group, mean in enumerate(self.means):
+            apart = tokens - mean
+            squares[:, group] = np.einsum("nd,nd->n", apart @ self.precision, apart)
         other = (self.image_types[None] != types[:, None]) & np.isin(types, self.image_types)[:, None]
         return np.sqrt(np.where(other, np.inf, np.maximum(squares, 0)).min(axis=1))
 
@@ -92,7 +94,9 @@ def load_familiarity(context: Context, fold: int) -> Familiarity | None:
     except OSError:
         whole = False
     if not whole:
-        raise UserError(f"{path} is not as it was written: delete the row of PRIMA in {context.folder / 'rows'} and run it again.")
+        raise UserError(
+            f"{path} is not as it was written: delete the row of PRIMA in {context.folder / 'rows'} and run it again."
+        )
     with np.load(path) as stored:
         return Familiarity(**{name: stored[name] for name in stored.files})
 

@@ -5,7 +5,7 @@ from prima_jax.metrics.conformal import HeldOut, coverage, smallest_error_rate
 
 
 def cohort(subjects: int, seed: int, *, repeats: bool = False) -> tuple[np.ndarray, ...]:
-    """Labels, probabilities, folds and subjects of a cohort with three classes; `repeats`: subjects have one to four alike cases."""
+    """Labels, probabilities, folds and subjects, three classes; `repeats`: subjects have one to four cases, all alike."""
     generator = np.random.default_rng(seed)
     labels = np.arange(subjects) % 3
     logits = 1.5 * np.eye(3)[labels] + generator.normal(size=(subjects, 3))

@@ -1,0 +1,61 @@
+"""README.md of a bundle: what it is for, how it was made, how good it is, for whom, and what it must not be used for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from huggingface_hub import ModelCard, ModelCardData
+from ml_collections import ConfigDict
+
+from prima_jax.experiment.calibration import Calibration
+from prima_jax.metrics.conformal import smallest_error_rate
+from prima_jax.studies.study import Study
+
+__all__ = ["card"]
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("prima_jax.clinic"), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_SCORES = {"macro_f1": "Macro F1", "balanced_accuracy": "Balanced accuracy", "accuracy": "Accuracy", "macro_auc": "Macro AUC"}
+
+
+def card(
+    config: ConfigDict,
+    study: Study,
+    results: Mapping[str, Any],
+    calibration: Calibration,
+    seen: Mapping[str, Any],
+    warnings: tuple[str, ...],
+) -> str:
+    """Returns the model card of a finished run (huggingface_hub's ModelCard); results: what its results.json holds."""
+    found = results["statistics"]["methods"]["prima"]
+    weights = {name: config.models[name].weights for name in ("image", "text", "llm")}
+    subjects = calibration.held_out.subjects
+    body = _TEMPLATES.get_template("card.md").render(
+        study=study,
+        results=results,
+        scores=[(title, found["intervals"][name]) for name, title in _SCORES.items() if found["intervals"].get(name)],
+        found=found,
+        temperature=calibration.temperature,
+        classes=[
+            (name, 100 * rate, round(count), smallest)
+            for name, rate, count, smallest in zip(
+                study.class_names, calibration.base_rates, subjects, smallest_error_rate(subjects), strict=True
+            )
+        ],
+        sets=found["prediction_sets"],
+        subgroups=found["subgroups"],
+        fields=[(attribute, seen["fields"].get(attribute.name, [])) for attribute in study.shown()],
+        weights={name: Path(folder).name if folder else "" for name, folder in weights.items()},
+        licences={name: _licences(Path(folder)) for name, folder in weights.items() if folder},
+        warnings=warnings,
+        group=config.split.group,
+    )
+    data = ModelCardData(library_name="prima-jax", tags=["medical", "jax", "image-classification"])
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}"))
+
+
+def _licences(folder: Path) -> list[str]:
+    """The names of the licence files that were published with the weights."""
+    return sorted(file.name for file in folder.glob("LICENSE*"))

@@ -1,0 +1,117 @@
+"""New cases, without a diagnosis: from Python, from a data frame, records or a CSV file, and as the records of a study."""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prima_jax.data.builder import resample
+from prima_jax.errors import UserError
+from prima_jax.studies.manifest import parse_fields
+from prima_jax.studies.study import Record, Study
+
+__all__ = ["NewCase", "cases_of_rows", "photograph", "read_rows", "records_of"]
+
+_UNKNOWN = -1
+"""The label of a case that has no diagnosis yet."""
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """A case without a diagnosis: its photographs and what is known of the patient."""
+
+    images: Sequence[tuple[str, str | Path | bytes]]
+    """(view, file or its bytes); the view is the empty string where the study has photographs of one kind."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Attribute, or column of the study's file, -> its value as the file has it; what is unknown is left out."""
+    name: str = ""
+    """What the answer is called by."""
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV file. Raises UserError where it cannot be read."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, strict=True, skipinitialspace=True))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8.") from error
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV ({error}), say by a quote that is not closed; mend it.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise UserError(f"{path}, row {line}: not as many cells as the header has columns; mend the row.")
+    return rows
+
+
+def cases_of_rows(study: Study, rows: Any, images: str | Path = "", *, by_unit: bool) -> list[NewCase]:
+    """Cases from a data frame, or from mappings of column -> value: a row for each photograph, as in the study's own file.
+
+    Rows of one unit are one case if `by_unit` and its columns are there; the first row's metadata speak for it. Columns that the
+    study does not know are ignored, its own may be missing, but for that of the photograph. images: the photographs' folder.
+    Raises UserError where there is none, or where a row has no photograph.
+    """
+    records = rows.to_dict("records") if hasattr(rows, "to_dict") else rows
+    grouped: dict[Any, list[Mapping[str, str]]] = {}
+    for number, row in enumerate(records, start=1):
+        texts = {str(column): _text(value) for column, value in row.items()}
+        if not texts.get(study.image_column):
+            raise UserError(f"Row {number} of the cases has no photograph: fill in the column {study.image_column}.")
+        whole = by_unit and all(texts.get(column) for column in study.unit_columns)
+        grouped.setdefault(tuple(texts[column] for column in study.unit_columns) if whole else number, []).append(texts)
+    shown = {attribute.column for attribute in study.shown()} | {attribute.name for attribute in study.shown()}
+    cases = []
+    for key, of_case in grouped.items():
+        photographs = [
+            (row.get(study.image_type_column, "") if study.image_types else "", Path(images) / row[study.image_column])
+            for row in of_case
+        ]
+        known = {column: text for column, text in of_case[0].items() if column in shown}
+        name = "/".join(key) if isinstance(key, tuple) else of_case[0][study.image_column]
+        cases.append(NewCase(photographs, known, name))
+    if not cases:
+        raise UserError("There is no case to predict: the file has a header but no rows.")
+    return cases
+
+
+def records_of(study: Study, number: int, case: NewCase) -> list[Record]:
+    """A case as records without a label, one for each photograph. Raises UserError for what the study does not know."""
+    names = {a.column: a.name for a in study.attributes} | {a.name: a.name for a in study.attributes}
+    shown, whose = {a.name for a in study.shown()}, f"case {number + 1}, metadata" if case.name else "--metadata"
+    for key in case.metadata:
+        if names.get(key) not in shown:
+            raise UserError(f"{whose}: {study.name} has no attribute {key!r} to show a model; known: {', '.join(sorted(shown))}.")
+    fields = parse_fields(study, {names[key]: value for key, value in case.metadata.items()}, whose)
+    if not case.images:
+        raise UserError(f"Case {number + 1} has no photograph: give it one or more.")
+    unit, records = f"case {number + 1}", []
+    for position, (named, file) in enumerate(case.images):
+        view = next(iter(study.image_types)) if len(study.image_types) == 1 else named
+        if study.image_types and view not in study.image_types:
+            where = f"{unit}, photograph {position + 1}" if isinstance(file, bytes) or case.name else f"--image={file}"
+            raise UserError(f"{where}: say which view it is, as VIEW:FILE with one of {', '.join(study.image_types)}.")
+        records.append(Record(f"{unit}, photograph {position + 1}", "", unit, unit, _UNKNOWN, view, fields))
+    return records
+
+
+def photograph(file: str | Path | bytes, size: int, name: str) -> bytes:
+    """The photograph, resampled as in training. name: what an error calls one that is given as bytes."""
+    if isinstance(file, bytes):
+        return resample(file, size, name)
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"--image: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
+    return resample(data, size, str(file))
+
+
+def _text(value: Any) -> str:
+    """A cell as a CSV file would have it; missing values of a data frame are empty."""
+    if value is None or (not isinstance(value, str) and str(value) in ("nan", "NaT", "<NA>")):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # a column of whole numbers with a gap is one of floats in a data frame
+    return str(value).strip()

@@ -1,0 +1,271 @@
+"""A finished run's models on new cases: load once, then answer. Nothing here can train."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from prima_jax.clinic.answers import Answer, Answers
+from prima_jax.clinic.bundle import MODELS, Handed, is_bundle, open_bundle
+from prima_jax.clinic.cases import NewCase, cases_of_rows, photograph, read_rows, records_of
+from prima_jax.data.prepare import Prepared
+from prima_jax.data.seen import never_seen, read_seen
+from prima_jax.data.text import sentence
+from prima_jax.errors import UserError
+from prima_jax.experiment.calibration import Calibration, read_calibration
+from prima_jax.experiment.job import Job, finished_fold
+from prima_jax.experiment.rows import PRIMA, row_config
+from prima_jax.experiment.run import results_folder
+from prima_jax.json_text import read_object
+from prima_jax.metrics.calibration import apply_temperature
+from prima_jax.progress import progress_bar
+from prima_jax.recipe.check import check_fields
+from prima_jax.report.captions import warnings
+from prima_jax.stages import diagnose, image_features, text_features
+from prima_jax.stages.backbones import Backbones
+from prima_jax.stages.cases import all_cases
+from prima_jax.stages.context import Context
+from prima_jax.stages.familiarity import Familiarity, load_familiarity, pooled
+from prima_jax.stages.pipeline import Encoders, Tokenizers, load_encoders, load_tokenizers
+from prima_jax.studies.manifest import is_drawn
+from prima_jax.studies.study import Record, Study
+from prima_jax.studies.study_config import load_study
+from prima_jax.training.parallel import Parallel
+from prima_jax.workdir import load_config
+
+__all__ = ["DEVICE", "Model", "Outcome", "load"]
+
+DEVICE = "NOT A MEDICAL DEVICE: for research; no answer of it decides about a patient."
+CASES_AT_ONCE = 128
+"""Cases whose tokens are in memory at a time."""
+
+
+class FoldModel(NamedTuple):
+    """What one fold has trained."""
+
+    tokenizers: Tokenizers
+    encoders: Encoders
+    diagnoser: diagnose.Diagnoser
+    familiarity: Familiarity | None
+
+
+class Outcome(NamedTuple):
+    """What the models make of N cases."""
+
+    by_fold: np.ndarray
+    """Each fold's class probabilities, as they come out of its model: [N, K, C]."""
+    unlike: list[tuple[float, ...]]
+    """For each case and photograph the share of held-out photographs that were nearer to those trained on."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """PRIMA as the finished folds of a run have trained it; together they answer by the mean of their probabilities."""
+
+    folder: Path
+    """The run's, or the bundle's."""
+    config: ConfigDict
+    study: Study
+    folds: tuple[int, ...]
+    seen: dict[str, Any] | None
+    """The values that it was trained on (data/seen.py)."""
+    calibration: Calibration | None
+    warnings: tuple[str, ...]
+    """What is to be known of the run before an answer is believed."""
+
+    def predict(self, cases: Any, *, images: str | Path = "", error_rate: float = 0.1) -> Answers:
+        """Answers for cases: NewCases, a data frame, records (`cases_of_rows`), or the name of a CSV file.
+
+        images: the folder of the photographs that rows name; error_rate: of the prediction sets. Raises UserError for a
+        photograph that cannot be read, metadata that the study does not know, and an error rate that the run cannot promise.
+        """
+        asked = self.cases(cases, images)
+        if self.calibration is not None:
+            self.calibration.check_error_rate(error_rate)
+        found = self.outcome(asked)
+        answers = [self._answer(n, case, found, error_rate) for n, case in enumerate(asked)]
+        return Answers(
+            self.study.title,
+            self.synthetic,
+            len(self.folds),
+            {}
+            if self.calibration is None
+            else dict(zip(self.study.class_names, self.calibration.base_rates.tolist(), strict=True)),
+            self.warnings,
+            tuple(answers),
+        )
+
+    def cases(self, cases: Any, images: str | Path = "") -> list[NewCase]:
+        """Cases as `predict` takes them, all checked."""
+        if isinstance(cases, Sequence) and cases and all(isinstance(case, NewCase) for case in cases):
+            asked = list(cases)
+        else:
+            rows = read_rows(cases) if isinstance(cases, (str, Path)) else cases
+            asked = cases_of_rows(self.study, rows, images, by_unit=self.config.diagnose.case == "unit")
+        for number, case in enumerate(asked):
+            records_of(self.study, number, case)
+        return asked
+
+    def outcome(self, cases: Sequence[NewCase]) -> Outcome:
+        """What the models make of the cases, so many at a time that the memory does not grow with their number."""
+        parts = []
+        with progress_bar(len(cases), "diagnosing", "case") as bar:
+            for start in range(0, len(cases), CASES_AT_ONCE):
+                part = cases[start : start + CASES_AT_ONCE]
+                parts.append(self._outcome(part))
+                bar.update(len(part))
+        return Outcome(np.concatenate([part.by_fold for part in parts]), [one for part in parts for one in part.unlike])
+
+    def calibrated(self, by_fold: np.ndarray) -> np.ndarray:
+        """Each fold's probabilities [N, K, C] under the run's temperature, where it has one."""
+        if self.calibration is None:
+            return by_fold
+        flat = by_fold.reshape(-1, by_fold.shape[-1])
+        return apply_temperature(flat, self.calibration.temperature).reshape(by_fold.shape)
+
+    @property
+    def synthetic(self) -> bool:
+        """True if it was trained on a synthetic study, which a program drew."""
+        return self.study.synthetic
+
+    def _outcome(self, cases: Sequence[NewCase]) -> Outcome:
+        context, owners = self._context(cases)
+        photographs = len(owners)
+        by_fold, farther, total = [], np.ones(photographs), 1
+        for model in self._models:
+            probabilities, images = _fold_outcome(context, model)
+            by_fold.append(probabilities)
+            if model.familiarity is not None:
+                types = [record.image_type for record in context.prepared.records]
+                farther += model.familiarity.farther(model.familiarity.distances(pooled(images[:, 0]), types))
+                total += len(model.familiarity.held_out)
+        noted = all(model.familiarity is not None for model in self._models)
+        nearer = 1 - farther / total
+        unlike = [tuple(nearer[owners == n].tolist()) if noted else () for n in range(len(cases))]
+        return Outcome(np.stack(by_fold, axis=1), unlike)
+
+    def _context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
+        """The cases as an experiment without labels, and the case of each photograph."""
+        asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
+        files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            shown = list(pool.map(lambda one: {"image": photograph(one[0], self.config.data.size, one[1])}, files))
+        records = tuple(record for of_case in asked for record in of_case)
+        context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
+        return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])
+
+    def _answer(self, number: int, case: NewCase, found: Outcome, error_rate: float) -> Answer:
+        calibrated = self.calibrated(found.by_fold[number : number + 1])
+        records = records_of(self.study, number, case)
+        fields = records[0].fields
+        unseen = None
+        if self.seen is not None:
+            names = [name for record in records for name in never_seen(self.seen, record.fields, record.image_type)]
+            unseen = tuple(dict.fromkeys(names))
+        return Answer(
+            name=case.name or f"case {number + 1}",
+            class_names=self.study.class_names,
+            probabilities=calibrated[0].mean(axis=0),
+            spread=calibrated[0].std(axis=0),
+            p_values=None if self.calibration is None else self.calibration.held_out.p_values(calibrated)[0],
+            error_rate=error_rate,
+            sentence=sentence(self.study, fields),
+            missing=tuple(attribute.name for attribute in self.study.shown() if attribute.name not in fields),
+            never_seen=unseen,
+            unlike=found.unlike[number],
+            notes=_notes(self.config.diagnose.case, records),
+        )
+
+    @cached_property
+    def workspace(self) -> Context:
+        """What all calls share: the models as they start out and what has been compiled."""
+        devices = Parallel(self.config.parallel, jax.local_devices()[:1])
+        kind = Handed if is_bundle(self.folder) else Context
+        backbones = Backbones(self.config, devices.place)
+        nothing, folder = Prepared(self.study, (), ()), Path(self.config.data.dir)
+        return kind(self.config, self.folder, devices, backbones, prepared=nothing, study_folder=folder)
+
+    @cached_property
+    def _models(self) -> list[FoldModel]:
+        """All folds, placed on the device once; what no fold has trained is there once."""
+        context, models = self.workspace, []
+        for fold in self.folds:
+            tokenizers = load_tokenizers(context, fold)
+            encoders = Encoders(*context.parallel.place(tuple(load_encoders(context, fold))))
+            diagnoser = context.parallel.place(diagnose.load(context, fold, tokenizers.llm))
+            models.append(FoldModel(tokenizers, encoders, diagnoser, load_familiarity(context, fold)))
+        return models
+
+
+def load(folder: str | Path) -> Model:
+    """Opens a bundle, or the --workdir of a run. Raises UserError where it is neither, or where no fold of PRIMA is finished."""
+    folder = Path(folder)
+    return _load_bundle(folder) if is_bundle(folder) else _load_run(folder)
+
+
+def _load_bundle(folder: Path) -> Model:
+    found = open_bundle(folder)
+    config = load_config(folder)
+    for name in MODELS:
+        if config.models[name].weights:
+            config.models[name].weights = str(folder / config.models[name].weights)
+    study = replace(load_study(config), synthetic=found["synthetic"])
+    folds = tuple(range(config.folds))
+    return Model(folder, config, study, folds, read_seen(folder), read_calibration(folder), (*found["warnings"], DEVICE))
+
+
+def _load_run(run: Path) -> Model:
+    config = load_config(run)
+    try:
+        check_fields(config)
+        study = load_study(config)
+    except UserError as error:
+        raise UserError(
+            f"{run / 'config.json'} is not as this version of the package writes it ({error}): put it back, predict with the "
+            "version that made the run, or run the recipe again in another --workdir."
+        ) from error
+    job = Job(PRIMA, config.table.seeds[0])
+    finished = tuple(k for k in range(config.folds) if finished_fold(config, run, job, k) is not None)
+    if not finished:
+        raise UserError(f"No fold of PRIMA in {run} is finished: run prima run with --workdir={run} to its end.")
+    synthetic = bool(config.study.synthetic.units) or is_drawn(Path(config.data.dir))
+    calibration = read_calibration(run) if len(finished) == config.folds else None
+    results = results_folder(run, config.table.number) / "results.json"
+    said = warnings(read_object(results, "run it again, which writes it anew.")) if results.exists() else []
+    unfinished = config.folds - len(finished)
+    if unfinished:
+        said = [*said, f"UNFINISHED: {unfinished} of {config.folds} folds are not trained yet."]
+    config, study = row_config(config, job.row, job.seed), replace(study, synthetic=synthetic)
+    return Model(run, config, study, finished, read_seen(run), calibration, (*said, DEVICE))
+
+
+def _fold_outcome(context: Context, model: FoldModel) -> tuple[np.ndarray, np.ndarray]:
+    """One fold's class probabilities of all cases of the context's study, [N, C], and their photographs' tokens."""
+    everyone, views = range(len(context.prepared.records)), range(context.config.features.test_views)
+    images = np.stack([image_features.encode_records(context, model.encoders.image, everyone, view) for view in views], axis=1)
+    sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
+    texts = text_features.text_tokens(context, model.encoders.text, model.tokenizers.text, sentences)
+    cases = all_cases(context)  # one for each photograph where the study diagnoses records
+    found, units = diagnose.predict(context, model.diagnoser, cases, images, texts), np.array([case.unit for case in cases])
+    return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())]), images
+
+
+def _notes(kind: str, records: Sequence[Record]) -> tuple[str, ...]:
+    """What was done with photographs that have no place of their own."""
+    by_type: dict[str, int] = {}
+    for record in records:
+        by_type[record.image_type] = by_type.get(record.image_type, 0) + 1
+    if kind == "record" and len(records) > 1:
+        return (f"{len(records)} photographs: each was diagnosed apart, and the answer is their mean.",)
+    if kind == "unit":
+        several = [f"{count} of kind {name!r}" if name else f"{count}" for name, count in by_type.items() if count > 1]
+        if several:
+            return (f"Photographs for one place ({', '.join(several)}): each was shown in turn, and the answer is the mean.",)
+    return ()
