@@ -79,4 +79,4 @@ def again(workdir: Path) -> str:
 
 def predicted(workdir: Path) -> str:
     photograph = min((workdir / "synthetic_study" / "images").iterdir())
-    return json.dumps(predict.predict(workdir, [f"white:{photograph}"], {"age": "70"})["probabilities"])
+    return json.dumps(predict.predict(workdir, [f"white:{photograph}"], {"age": "70"}).as_json())

@@ -12,11 +12,8 @@ BUNDLE/
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from ml_collections import ConfigDict
 
 from prima_jax.clinic.withheld import public_seen, public_tokenizer
 from prima_jax.data.seen import read_seen, write_seen
@@ -24,6 +21,7 @@ from prima_jax.errors import UserError
 from prima_jax.files import check_sealed, digest, seal, whole_folder, write_whole
 from prima_jax.json_text import read_object
 from prima_jax.stages.context import Context
+from prima_jax.stages.stage import read_done, write_done
 from prima_jax.training.made_with import made_with
 
 __all__ = ["FORMAT", "Handed", "is_bundle", "open_bundle", "write_bundle"]
@@ -33,6 +31,8 @@ FORMAT = 1
 MODELS = ("image", "text", "llm")
 _NEEDED = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json", "LICENSE*")
 _STAGES = ("knowledge", "align", "refine", "diagnose")
+_SAYS_WHERE = "commit_success.txt"
+"""A file of orbax that names the folder it was written to, and is not read."""
 _ABSENT = "absent.json"
 """In a model's folder: the digests of the weights that have to be put there."""
 
@@ -53,7 +53,7 @@ def write_bundle(context: Context, out: Path, *, card: str, warnings: tuple[str,
     if out.exists():
         raise UserError(f"{out} is there already: choose another --out, or delete it.")
     with whole_folder(out) as folder:
-        config = ConfigDict(context.config)
+        config = context.config.copy_and_resolve_references()
         config.data.dir = config.data.prepared = config.knowledge.corpus = ""
         for name in MODELS:
             if config.models[name].weights:
@@ -122,9 +122,10 @@ def _copy_fold(context: Context, out: Path, fold: int | None, seen: dict[str, An
     target = out / ("all_folds" if fold is None else f"fold_{fold}")
     for stage in _STAGES:
         if (source := context.place(stage, fold)).is_dir():
-            for file in _finished_files(source):
-                (target / stage / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / file, target / stage / file)
+            left_out = shutil.ignore_patterns(_SAYS_WHERE)
+            shutil.copytree(source / "trained", target / stage / "trained", ignore=left_out)
+            notes = {**(read_done(source) or {}), "trained": digest(target / stage / "trained")}
+            write_done(target / stage, **notes)
     if fold is None:
         return
     if (tokenizer := context.place("tokenizer", fold)).is_dir():
@@ -133,9 +134,3 @@ def _copy_fold(context: Context, out: Path, fold: int | None, seen: dict[str, An
     for file in features.glob("familiarity.*"):
         (target / "features").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target / "features" / file.name)
-
-
-def _finished_files(stage: Path) -> Iterator[Path]:
-    """What a later reader needs of a stage: not its checkpoints, nor its history."""
-    yield Path("done.json")
-    yield from (file.relative_to(stage) for file in sorted((stage / "trained").rglob("*")) if file.is_file())

@@ -139,14 +139,14 @@ class Model:
         context, owners = self._context(cases)
         photographs = len(owners)
         by_fold, farther, total = [], np.ones(photographs), 1
-        for model in self._models:
+        for model in self.models:
             probabilities, images = _fold_outcome(context, model)
             by_fold.append(probabilities)
             if model.familiarity is not None:
                 types = [record.image_type for record in context.prepared.records]
                 farther += model.familiarity.farther(model.familiarity.distances(pooled(images[:, 0]), types))
                 total += len(model.familiarity.held_out)
-        noted = all(model.familiarity is not None for model in self._models)
+        noted = all(model.familiarity is not None for model in self.models)
         nearer = 1 - farther / total
         unlike = [tuple(nearer[owners == n].tolist()) if noted else () for n in range(len(cases))]
         return Outcome(np.stack(by_fold, axis=1), unlike)
@@ -193,7 +193,7 @@ class Model:
         return kind(self.config, self.folder, devices, backbones, prepared=nothing, study_folder=folder)
 
     @cached_property
-    def _models(self) -> list[FoldModel]:
+    def models(self) -> list[FoldModel]:
         """All folds, placed on the device once; what no fold has trained is there once."""
         context, models = self.workspace, []
         for fold in self.folds:

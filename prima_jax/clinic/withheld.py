@@ -50,7 +50,8 @@ def public_tokenizer(source: Path, target: Path, study: Study, seen: Mapping[str
         return len(token) == 1 or token in added or set(token) <= _NUMERIC or token in whole
 
     model = content["model"]
-    model["vocab"] = {token: number for token, number in model["vocab"].items() if public(token)}
+    # The others keep their places, under names that no merge makes: ids are counted from the vocabulary's size.
+    model["vocab"] = {token if public(token) else f"[withheld {number}]": number for token, number in model["vocab"].items()}
     model["merges"] = [pair for pair in model["merges"] if public("".join(pair))]
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     seal(target)

@@ -35,5 +35,6 @@ def test_what_is_kept_are_ranges_and_sets_of_what_models_see(tmp_path: Path):
     keep_seen(tmp_path, FREE, RECORDS)
     assert json.loads((tmp_path / "seen.json").read_text()) == {
         "fields": {"sex": [], "age": [35.0, 60.0], "size": [], "pain": [True], "site": ["arm", "back"]},
+        "subjects": {"sex": [], "pain": [2], "site": [1, 1]},
         "image_types": ["white"],
     }
