@@ -51,6 +51,13 @@ def export(arguments: list[str]) -> int:
     return export(arguments)
 
 
+def explain(arguments: list[str]) -> int:
+    """what each attribute and photograph adds to the answer for one case"""
+    from prima_jax.clinic.commands import explain
+
+    return explain(arguments)
+
+
 def compare(arguments: list[str]) -> int:
     """two runs of one table, side by side: python -m prima_jax.experiment.compare"""
     from prima_jax.runtime import setup_process
@@ -83,7 +90,7 @@ def weights(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    function.__name__: function for function in (run, predict, export, compare, grounding, corpus, weights)
+    function.__name__: function for function in (run, predict, explain, export, compare, grounding, corpus, weights)
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prima_jax import predict
+import prima_jax
 from prima_jax.errors import UserError
 from tests.damages import DAMAGES
 from tests.finished import finished_run, run_here
@@ -79,4 +79,5 @@ def again(workdir: Path) -> str:
 
 def predicted(workdir: Path) -> str:
     photograph = min((workdir / "synthetic_study" / "images").iterdir())
-    return json.dumps(predict.predict(workdir, [f"white:{photograph}"], {"age": "70"}).as_json())
+    answers = prima_jax.load(workdir).predict([prima_jax.NewCase([("white", photograph)], {"age": "70"})])
+    return json.dumps(answers.as_json())

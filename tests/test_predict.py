@@ -15,6 +15,7 @@ from PIL import Image
 import prima_jax
 from configs import pad_ufes_20
 from prima_jax import predict
+from prima_jax.clinic.case_flags import read_metadata
 from prima_jax.experiment.calibration import read_calibration
 from prima_jax.metrics.calibration import apply_temperature
 from prima_jax.stages.stage import write_done
@@ -126,14 +127,14 @@ def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photog
 def test_a_file_of_metadata_is_read_as_the_flag_is(tmp_path: Path):
     file = tmp_path / "case.json"
     file.write_text('{"age": 64, "contact_lens": "yes", "trauma": null}')
-    assert predict.read_metadata(str(file)) == {"age": "64", "contact_lens": "yes", "trauma": ""}
-    assert predict.read_metadata("age=64, contact_lens = yes,trauma=") == predict.read_metadata(str(file))
+    assert read_metadata(str(file)) == {"age": "64", "contact_lens": "yes", "trauma": ""}
+    assert read_metadata("age=64, contact_lens = yes,trauma=") == read_metadata(str(file))
 
 
 def test_metadata_given_twice_are_put_together(refused, run: Path, photograph: Path):
     file = run / "case.json"
     file.write_text('{"trauma": null}')
-    assert predict.read_metadata("age=64", "", "contact_lens=yes", str(file)) == {
+    assert read_metadata("age=64", "", "contact_lens=yes", str(file)) == {
         "age": "64",
         "contact_lens": "yes",
         "trauma": "",
@@ -206,7 +207,7 @@ def test_a_case_is_predicted_as_it_was_while_it_was_held_out(finished: Path, tmp
     assert alone == pytest.approx(held_out, abs=1e-5)
     assert other != pytest.approx(held_out, abs=1e-4), "two folds' models should differ"
     images = [f"{row['illumination']}:{finished / 'synthetic_study' / 'images' / row['image']}" for row in photographs]
-    nothing_known = predict.predict(tmp_path / "only_0", images, {})
+    nothing_known = prima_jax.load(tmp_path / "only_0").predict([prima_jax.NewCase([image.split(":", 1) for image in images])])
     assert nothing_known.probabilities[0] != pytest.approx([*held_out.values()], abs=1e-4), "the metadata should be read"
     assert "UNFINISHED: 1 of 2 folds are not trained yet." in nothing_known.warnings
 

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from prima_jax.clinic.case_flags import add_case, one_case
 from prima_jax.errors import UserError, device_error, name_too_long
 from prima_jax.runtime import end_when_told, setup_process
 
-__all__ = ["export", "told"]
+__all__ = ["explain", "export", "told"]
 
 
 def export(arguments: list[str]) -> int:
@@ -33,6 +34,32 @@ def export(arguments: list[str]) -> int:
         export(options.run, options.out, with_weights=not options.without_weights)
         size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file()) / 2**20
         print(f"{options.out}, {size:,.1f} MiB: read its README.md, then prima predict --model={options.out}.")
+
+    return told(command)
+
+
+def explain(arguments: list[str]) -> int:
+    """Explains the answer for one case; returns 0, or 2 for bad input, told in one sentence."""
+    parser = argparse.ArgumentParser(
+        prog="prima explain",
+        description="What each attribute and photograph of a case adds to its answer, and which parts of a photograph matter.",
+        epilog="For example: prima explain --model=runs/demo --image=white:eye.png --metadata=age=83 --out=explanation",
+    )
+    add_case(parser)
+    parser.add_argument("--diagnosis", default="", help="whose probability is explained; without it the most probable one's")
+    parser.add_argument("--out", type=Path, help="a folder for explanation.json and the pictures")
+    options = parser.parse_args(arguments)
+
+    def command() -> None:
+        from prima_jax.clinic.explain import explain
+        from prima_jax.clinic.explanation_files import as_text, write_explanation
+        from prima_jax.clinic.model import load
+
+        model = load(options.model)
+        found = explain(model, one_case(model.study, options.image, options.metadata), explained=options.diagnosis)
+        print(as_text(found))
+        if options.out:
+            write_explanation(found, options.out, synthetic=model.synthetic)
 
     return told(command)
 

@@ -25,6 +25,7 @@ from prima_jax.experiment.rows import PRIMA, row_config
 from prima_jax.experiment.run import results_folder
 from prima_jax.json_text import read_object
 from prima_jax.metrics.calibration import apply_temperature
+from prima_jax.metrics.conformal import smallest_error_rate
 from prima_jax.progress import progress_bar
 from prima_jax.recipe.check import check_fields
 from prima_jax.report.captions import warnings
@@ -80,17 +81,17 @@ class Model:
     warnings: tuple[str, ...]
     """What is to be known of the run before an answer is believed."""
 
-    def predict(self, cases: Any, *, images: str | Path = "", error_rate: float = 0.1) -> Answers:
+    def predict(self, cases: Any, *, images: str | Path = "", error_rate: float | None = None) -> Answers:
         """Answers for cases: NewCases, a data frame, records (`cases_of_rows`), or the name of a CSV file.
 
-        images: the folder of the photographs that rows name; error_rate: of the prediction sets. Raises UserError for a
-        photograph that cannot be read, metadata that the study does not know, and an error rate that the run cannot promise.
+        images: the folder of the photographs that rows name; error_rate: of the prediction sets, by default 0.1 or the least that
+        the run can promise. Raises UserError for a photograph that cannot be read, metadata that the study does not know, and an
+        error rate that the run cannot promise.
         """
         asked = self.cases(cases, images)
-        if self.calibration is not None:
-            self.calibration.check_error_rate(error_rate)
+        rate = self._error_rate(error_rate)
         found = self.outcome(asked)
-        answers = [self._answer(n, case, found, error_rate) for n, case in enumerate(asked)]
+        answers = [self._answer(n, case, found, rate) for n, case in enumerate(asked)]
         return Answers(
             self.study.title,
             self.synthetic,
@@ -136,7 +137,7 @@ class Model:
         return self.study.synthetic
 
     def _outcome(self, cases: Sequence[NewCase]) -> Outcome:
-        context, owners = self._context(cases)
+        context, owners = self.context(cases)
         photographs = len(owners)
         by_fold, farther, total = [], np.ones(photographs), 1
         for model in self.models:
@@ -151,7 +152,7 @@ class Model:
         unlike = [tuple(nearer[owners == n].tolist()) if noted else () for n in range(len(cases))]
         return Outcome(np.stack(by_fold, axis=1), unlike)
 
-    def _context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
+    def context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
         """The cases as an experiment without labels, and the case of each photograph."""
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
         files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
@@ -160,6 +161,14 @@ class Model:
         records = tuple(record for of_case in asked for record in of_case)
         context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
         return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])
+
+    def _error_rate(self, asked: float | None) -> float:
+        if self.calibration is None:
+            return 0.1 if asked is None else asked
+        if asked is None:
+            return max(0.1, float(smallest_error_rate(self.calibration.held_out.subjects).max()))
+        self.calibration.check_error_rate(asked)
+        return asked
 
     def _answer(self, number: int, case: NewCase, found: Outcome, error_rate: float) -> Answer:
         calibrated = self.calibrated(found.by_fold[number : number + 1])

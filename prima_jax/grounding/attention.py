@@ -1,6 +1,6 @@
 """The attention of Eq. 4 for held-out photographs: from the words of each visible attribute to the patches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,11 +13,12 @@ from prima_jax.data.text import clause_words, clauses
 from prima_jax.losses import cross_attention
 from prima_jax.models.dual_encoder import SharedSpace
 from prima_jax.stages import image_features, text_features
+from prima_jax.stages.align import Aligned
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import Tokenizers, aligned_encoders
 from prima_jax.studies.study import Record
 
-__all__ = ["AttentionMap", "attention_maps", "others"]
+__all__ = ["AttentionMap", "attention_maps", "maps_of", "others"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,25 @@ def attention_maps(context: Context, fold: Fold, tokenizers: Tokenizers, *, exch
     text_variables, aligned = aligned_encoders(context, fold, tokenizers)
     parts = {int(i): clauses(study, records[i].fields, visual_only=True) for i in fold.test}
     described = [i for i, sentences in parts.items() if sentences]
+    pairs = dict(zip(described, others(records, described) if exchanged else described, strict=True))
+    return maps_of(context, tokenizers, text_variables, aligned, parts, pairs)
+
+
+def maps_of(
+    context: Context,
+    tokenizers: Tokenizers,
+    text_variables: dict[str, Any],
+    aligned: Aligned,
+    parts: Mapping[int, Mapping[str, str]],
+    pairs: Mapping[int, int],
+) -> list[AttentionMap]:
+    """Returns the maps of some records: parts[i]: record i's visible clauses, pairs[i]: whose photograph they meet."""
+    described, shown = list(pairs), list(pairs.values())
     if not described:
         return []
     texts = text_features.text_tokens(context, text_variables, tokenizers.text, [" ".join(parts[i].values()) for i in described])
     attend = jax.jit(partial(_attention, SharedSpace(context.config.align.projection_width)))
-    maps = []
-    shown, size = others(records, described) if exchanged else described, context.config.features.batch_size
+    maps, size = [], context.config.features.batch_size
     for start in range(0, len(shown), size):
         images = image_features.encode_records(context, aligned.image_encoder, shown[start : start + size])
         rows = range(start, start + len(images))

@@ -29,10 +29,10 @@ from prima_jax.methods.contrastive import query_text_loss
 from prima_jax.methods.language import Prompts, prompt_tokens
 from prima_jax.methods.method import Bench, Method
 from prima_jax.methods.networks.query_former import Bridge, Bridged
-from prima_jax.stages.answers import answer_logits, classify_cases, embedded
+from prima_jax.stages.answers import answer_logits, classify, embedded
 from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, training_sitting, whole_sittings
+from prima_jax.stages.cases import Case, Sitting, all_cases, gather_images, sittings_of, training_sitting, whole_sittings
 from prima_jax.stages.context import Context
 from prima_jax.stages.pipeline import record_sentences
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -110,13 +110,15 @@ def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
     model, inputs = state
     context = bench.context
     module, bridge = context.llm.module, make_bridge(context)
-    return classify_cases(
+    sittings, owners = sittings_of(test, context.config.features.test_views)
+    return classify(
         context,
         "medblip",
         lambda variables, batch: answer(module, bridge, variables, batch)[0],
         model,
-        test,
-        lambda sittings: read(inputs, sittings),
+        sittings,
+        owners,
+        lambda chosen: read(inputs, chosen),
         context.config.baselines.medblip.batch_size,
     )
 

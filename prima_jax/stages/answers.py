@@ -10,10 +10,9 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.models.diagnoser import positions
 from prima_jax.stages.backbones import Backbone
-from prima_jax.stages.cases import Case, Sitting, whole_sittings
 from prima_jax.stages.context import Context
 
-__all__ = ["answer_logits", "classify", "classify_cases", "embedded", "phrase_embeddings"]
+__all__ = ["answer_logits", "classify", "embedded", "phrase_embeddings"]
 
 
 def answer_logits(module: Any, llm: dict[str, Any], embeddings: jax.Array, mask: jax.Array, class_ids: jax.Array) -> jax.Array:
@@ -52,22 +51,6 @@ def classify(
     total, counts = np.zeros((max(owners) + 1, by_item.shape[1])), np.bincount(owners)
     np.add.at(total, np.asarray(owners), by_item)
     return total / counts[:, None]
-
-
-def classify_cases(
-    context: Context,
-    name: str,
-    logits: Callable[[Any, dict[str, jax.Array]], jax.Array],
-    variables: Any,
-    cases: Sequence[Case],
-    read: Callable[[Sequence[Sitting]], dict[str, np.ndarray]],
-    batch_size: int,
-) -> np.ndarray:
-    """`classify` of each case's sittings, on the first `features.test_views` stored views of its photographs: [cases, C]."""
-    shown = [whole_sittings(case, context.config.features.test_views) for case in cases]
-    sittings = [sitting for of_case in shown for sitting in of_case]
-    owners = np.repeat(np.arange(len(cases)), [len(of_case) for of_case in shown]).tolist()
-    return classify(context, name, logits, variables, sittings, owners, read, batch_size)
 
 
 def embedded(module: Any, llm: dict[str, Any], ids: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ from prima_jax.models.diagnoser import Features
 from prima_jax.stages.context import Context
 from prima_jax.stages.text_features import TextTokens
 
-__all__ = ["Case", "Sitting", "all_cases", "case_views", "gather", "whole_sittings", "training_sitting"]
+__all__ = ["Case", "Sitting", "all_cases", "case_views", "gather", "sittings_of", "training_sitting", "whole_sittings"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,12 @@ def whole_sittings(case: Case, views: int = 1) -> list[Sitting]:
     count = max(len(slot) for slot in case.slots)
     scans = [tuple(slot[i % len(slot)] if slot else -1 for slot in case.slots) for i in range(count)]
     return [Sitting(case.row, chosen, (view,) * len(chosen), 0) for view in range(views) for chosen in scans]
+
+
+def sittings_of(cases: Sequence[Case], views: int) -> tuple[list[Sitting], list[int]]:
+    """`whole_sittings` of all cases, one after the other, and the case of each: 0, 1, ..."""
+    shown = [whole_sittings(case, views) for case in cases]
+    return [sitting for of_case in shown for sitting in of_case], [n for n, of_case in enumerate(shown) for _ in of_case]
 
 
 def training_sitting(case: Case, draw: int, views: int, text_views: int, scan_dropout: float = 0.0) -> Sitting:

@@ -1,6 +1,6 @@
 """Stage 3, diagnosis (section 2.3): projectors, special tokens and LoRA in the LLM; softmax over the class tokens only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,17 +10,17 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, special_tokens
-from prima_jax.stages.answers import answer_logits, classify_cases, phrase_embeddings
+from prima_jax.stages.answers import answer_logits, classify, phrase_embeddings
 from prima_jax.stages.backbones import Adapted, adapt, join
 from prima_jax.stages.batches import index_batches
-from prima_jax.stages.cases import Case, all_cases, case_views, gather, training_sitting
+from prima_jax.stages.cases import Case, Sitting, all_cases, case_views, gather, sittings_of, training_sitting
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.statistics import standardisation
 from prima_jax.stages.text_features import TextTokens
 
-__all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "run"]
+__all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "predict_sittings", "run"]
 
 Diagnoser = dict[str, Any]
 """{"llm": variables of the LLM, "projector": parameters, "class_ids": [C]}."""
@@ -93,13 +93,27 @@ def class_logits(module: Any, projector: Any, model: Diagnoser, batch: dict[str,
 
 def predict(context: Context, model: Diagnoser, cases: list[Case], images: np.ndarray, texts: TextTokens) -> np.ndarray:
     """Class probabilities [len(cases), C]: the mean over a case's sittings, on so many stored views of its photographs."""
+    sittings, owners = sittings_of(cases, context.config.features.test_views)
+    return predict_sittings(context, model, sittings, owners, images, texts)
+
+
+def predict_sittings(
+    context: Context,
+    model: Diagnoser,
+    sittings: Sequence[Sitting],
+    owners: Sequence[int],
+    images: np.ndarray,
+    texts: TextTokens,
+) -> np.ndarray:
+    """The mean class probabilities over the sittings of each owner, 0, 1, ...: [owners, C]."""
     module, projector = context.llm.module, make_projector(context)
-    return classify_cases(
+    return classify(
         context,
         "predict",
         lambda variables, batch: class_logits(module, projector, variables, batch),
         model,
-        cases,
+        sittings,
+        owners,
         lambda chosen: gather(images, texts, chosen)._asdict(),
         context.config.diagnose.batch_size,
     )

@@ -30,7 +30,9 @@ def test_distances_are_those_of_scikit_learn_and_scipy():
     ]
     # The ridge is a millionth of the mean variance; the constant dimension's own is the smallest, by Ledoit and Wolf's shrinkage.
     assert model.distances(new, new_types) == pytest.approx(expected, rel=1e-3)
-    assert model.distances(new[:1], ["green"])[0] == pytest.approx(model.distances(np.repeat(new[:1], 2, 0), ["white", "blue"]).min())
+    assert model.distances(new[:1], ["green"])[0] == pytest.approx(
+        model.distances(np.repeat(new[:1], 2, 0), ["white", "blue"]).min()
+    )
 
 
 def test_what_is_far_away_is_farther_than_all_that_were_held_out():
