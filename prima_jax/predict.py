@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, default=Path(), help="the folder of the photographs that --cases names")
     parser.add_argument("--out", type=Path, help="where to write the answers, .csv or .json; without it they are printed")
     parser.add_argument(
-        "--error-rate", type=float, help="of the prediction sets; 0.1 if not given, or the least that can be promised"
+        "--error-rate", type=float, help="of the prediction sets; by default 0.1, or the least that can be promised"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prima_jax.clinic.case_flags import read_metadata
+from prima_jax.clinic import case_flags
 from prima_jax.data import builder, corpus_file, text
 from prima_jax.errors import UserError
 from prima_jax.models import checkpoint_files, pretrained
@@ -84,7 +84,7 @@ def read_metadata(folder: Path, rng: np.random.Generator) -> Any:
     (folder / "case.json").write_bytes(
         damaged(json.dumps({"age": CANARY * int(rng.integers(2)) + "35", "sex": "F", "pain": "yes"}).encode(), rng)
     )
-    found = read_metadata(str(folder / "case.json"))
+    found = case_flags.read_metadata(str(folder / "case.json"))
     known = {a.column: a.name for a in STUDY.attributes}
     return list(manifest.parse_fields(STUDY, {k: v for k, v in found.items() if k in known}, "--metadata").values())
 

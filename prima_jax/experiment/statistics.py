@@ -106,7 +106,7 @@ def _prediction_sets(
     members |= {name: found.labels == position for position, name in enumerate(found.class_names)}
     for grouping, of_case in groups.items():
         of_rows = np.array([of_case[record] for record in found.records])
-        members |= {f"{grouping}: {name}": of_rows == name for name in dict.fromkeys(of_rows.tolist())}
+        members |= {f"{grouping}: {name}": of_rows == name for name in sorted(set(of_rows.tolist()))}
     lines = []
     for rate in ERROR_RATES:
         in_set = p_values > rate
