@@ -120,12 +120,12 @@ def print_explanations(model: Model, cases: list[NewCase], study: Path) -> None:
     sizes, right = np.abs([size for size, _ in signs]), np.array([is_right for _, is_right in signs])
     large = sizes >= np.median(sizes)
     inside, chance = np.array(peaks).T
-    print(f"\nExplanations of {len(cases)} eyes. A risk factor's contribution has the sign of its true likelihood ratio in ")
     print(
-        f"{100 * right.mean():.1f}% of {len(right):,}, in {100 * right[large].mean():.1f}% of the larger half. The hidden square that "
+        f"\nExplanations of {len(cases)} eyes. A risk factor's contribution has the sign of its true likelihood ratio in "
+        f"{100 * right.mean():.1f}% of {len(right):,}, in {100 * right[large].mean():.1f}% of the larger half. The hidden "
+        f"square that changes the answer most touches a sign that bears on the organism in {100 * inside.mean():.1f}% of "
+        f"{len(inside)} photographs that show one; a square at random does in {100 * chance.mean():.1f}%."
     )
-    print(f"changes the answer most touches a sign that bears on the organism in {100 * inside.mean():.1f}% of {len(inside)}")
-    print(f"photographs that show one; a square at random does in {100 * chance.mean():.1f}%.")
 
 
 def right_signs(found: Explanation, case: NewCase) -> list[tuple[float, bool]]:

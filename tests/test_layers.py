@@ -28,10 +28,10 @@ LAYERS = {
     "experiment": 6,
     "main": 7,
     "corpus": 9,
-    "clinic": 8,
-    "predict": 9,
-    "grounding": 9,
-    "cli": 10,
+    "clinic": 9,
+    "predict": 10,
+    "grounding": 8,
+    "cli": 11,
 }
 STEPS = ["search", "retrieve", "write", "check", "review", "publish", "learn"]
 """The steps of the corpus, in order, a folder each."""

@@ -63,7 +63,8 @@ def write_bundle(context: Context, out: Path, *, card: str, warnings: tuple[str,
         write_seen(folder, seen)
         for fold in (None, *range(config.folds)):
             _copy_fold(context, folder, fold, seen)
-        shutil.copyfile(context.folder / "calibration.json", folder / "calibration.json")
+        for name in ("calibration.json", "familiarity.npz", "familiarity.sha256"):
+            shutil.copyfile(context.folder / name, folder / name)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list), "utf-8")
         about = {
             "format": FORMAT,
@@ -130,7 +131,3 @@ def _copy_fold(context: Context, out: Path, fold: int | None, seen: dict[str, An
         return
     if (tokenizer := context.place("tokenizer", fold)).is_dir():
         public_tokenizer(tokenizer, target / "tokenizer", context.prepared.study, seen)
-    features = context.place("features", fold)
-    for file in features.glob("familiarity.*"):
-        (target / "features").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target / "features" / file.name)

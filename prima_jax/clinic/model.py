@@ -33,7 +33,8 @@ from prima_jax.stages import diagnose, image_features, text_features
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context
-from prima_jax.stages.familiarity import Familiarity, load_familiarity, pooled
+from prima_jax.stages.familiarity import Familiarity, load_familiarity
+from prima_jax.stages.frozen_tokens import class_and_mean_tokens
 from prima_jax.stages.pipeline import Encoders, Tokenizers, load_encoders, load_tokenizers
 from prima_jax.studies.manifest import is_drawn
 from prima_jax.studies.study import Record, Study
@@ -44,6 +45,8 @@ from prima_jax.workdir import load_config
 __all__ = ["DEVICE", "Model", "Outcome", "load"]
 
 DEVICE = "NOT A MEDICAL DEVICE: for research; no answer of it decides about a patient."
+BLANK = 4.0
+"""The standard deviation of the 8-bit values of a photograph below which there is nothing on it, whatever its tokens say."""
 CASES_AT_ONCE = 128
 """Cases whose tokens are in memory at a time."""
 
@@ -54,7 +57,6 @@ class FoldModel(NamedTuple):
     tokenizers: Tokenizers
     encoders: Encoders
     diagnoser: diagnose.Diagnoser
-    familiarity: Familiarity | None
 
 
 class Outcome(NamedTuple):
@@ -78,6 +80,8 @@ class Model:
     seen: dict[str, Any] | None
     """The values that it was trained on (data/seen.py)."""
     calibration: Calibration | None
+    familiarity: Familiarity | None
+    """What its photographs are like; None of a run of an earlier version."""
     warnings: tuple[str, ...]
     """What is to be known of the run before an answer is believed."""
 
@@ -138,19 +142,14 @@ class Model:
 
     def _outcome(self, cases: Sequence[NewCase]) -> Outcome:
         context, owners = self.context(cases)
-        photographs = len(owners)
-        by_fold, farther, total = [], np.ones(photographs), 1
-        for model in self.models:
-            probabilities, images = _fold_outcome(context, model)
-            by_fold.append(probabilities)
-            if model.familiarity is not None:
-                types = [record.image_type for record in context.prepared.records]
-                farther += model.familiarity.farther(model.familiarity.distances(pooled(images[:, 0]), types))
-                total += len(model.familiarity.held_out)
-        noted = all(model.familiarity is not None for model in self.models)
-        nearer = 1 - farther / total
-        unlike = [tuple(nearer[owners == n].tolist()) if noted else () for n in range(len(cases))]
-        return Outcome(np.stack(by_fold, axis=1), unlike)
+        by_fold = np.stack([_fold_probabilities(context, model) for model in self.models], axis=1)
+        if self.familiarity is None:
+            return Outcome(by_fold, [() for _ in cases])
+        tokens = class_and_mean_tokens(context, context.image_encoder.variables, pixels=True)
+        nearer = self.familiarity.nearer(tokens, [record.image_type for record in context.prepared.records])
+        images = map(context.prepared.image, range(len(owners)))
+        nearer = np.where([image.std() < BLANK for image in images], 1.0, nearer)
+        return Outcome(by_fold, [tuple(nearer[owners == number].tolist()) for number in range(len(cases))])
 
     def context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
         """The cases as an experiment without labels, and the case of each photograph."""
@@ -183,7 +182,7 @@ class Model:
             class_names=self.study.class_names,
             probabilities=calibrated[0].mean(axis=0),
             spread=calibrated[0].std(axis=0),
-            p_values=None if self.calibration is None else self.calibration.held_out.p_values(calibrated)[0],
+            p_values=None if self.calibration is None else self.calibration.held_out.p_values(calibrated.mean(axis=1))[0],
             error_rate=error_rate,
             sentence=sentence(self.study, fields),
             missing=tuple(attribute.name for attribute in self.study.shown() if attribute.name not in fields),
@@ -209,7 +208,7 @@ class Model:
             tokenizers = load_tokenizers(context, fold)
             encoders = Encoders(*context.parallel.place(tuple(load_encoders(context, fold))))
             diagnoser = context.parallel.place(diagnose.load(context, fold, tokenizers.llm))
-            models.append(FoldModel(tokenizers, encoders, diagnoser, load_familiarity(context, fold)))
+            models.append(FoldModel(tokenizers, encoders, diagnoser))
         return models
 
 
@@ -227,7 +226,8 @@ def _load_bundle(folder: Path) -> Model:
             config.models[name].weights = str(folder / config.models[name].weights)
     study = replace(load_study(config), synthetic=found["synthetic"])
     folds = tuple(range(config.folds))
-    return Model(folder, config, study, folds, read_seen(folder), read_calibration(folder), (*found["warnings"], DEVICE))
+    known = read_seen(folder), read_calibration(folder), load_familiarity(folder)
+    return Model(folder, config, study, folds, *known, (*found["warnings"], DEVICE))
 
 
 def _load_run(run: Path) -> Model:
@@ -252,18 +252,18 @@ def _load_run(run: Path) -> Model:
     if unfinished:
         said = [*said, f"UNFINISHED: {unfinished} of {config.folds} folds are not trained yet."]
     config, study = row_config(config, job.row, job.seed), replace(study, synthetic=synthetic)
-    return Model(run, config, study, finished, read_seen(run), calibration, (*said, DEVICE))
+    return Model(run, config, study, finished, read_seen(run), calibration, load_familiarity(run), (*said, DEVICE))
 
 
-def _fold_outcome(context: Context, model: FoldModel) -> tuple[np.ndarray, np.ndarray]:
-    """One fold's class probabilities of all cases of the context's study, [N, C], and their photographs' tokens."""
+def _fold_probabilities(context: Context, model: FoldModel) -> np.ndarray:
+    """One fold's class probabilities of all cases of the context's study: [N, C]."""
     everyone, views = range(len(context.prepared.records)), range(context.config.features.test_views)
     images = np.stack([image_features.encode_records(context, model.encoders.image, everyone, view) for view in views], axis=1)
     sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
     texts = text_features.text_tokens(context, model.encoders.text, model.tokenizers.text, sentences)
     cases = all_cases(context)  # one for each photograph where the study diagnoses records
     found, units = diagnose.predict(context, model.diagnoser, cases, images, texts), np.array([case.unit for case in cases])
-    return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())]), images
+    return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())])
 
 
 def _notes(kind: str, records: Sequence[Record]) -> tuple[str, ...]:

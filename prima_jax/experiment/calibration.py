@@ -54,17 +54,15 @@ def keep_calibration(folder: Path, predictions: Predictions, method: str) -> Non
     """Writes that of a row's held-out predictions into the folder of a run."""
     labels, raw = predictions.labels, predictions.probabilities[method]
     temperature = fit_temperature(labels, raw)
-    folds = np.unique(predictions.folds, return_inverse=True)[1]
-    held_out = HeldOut.of(labels, apply_temperature(raw, temperature), folds, predictions.subjects)
+    held_out = HeldOut.of(labels, apply_temperature(raw, temperature), predictions.subjects)
     counts = np.bincount(labels, minlength=len(predictions.class_names))
-    order = np.lexsort((held_out.scores, held_out.folds, held_out.labels))  # that of the records' names would tell whose is whose
+    order = np.lexsort((held_out.scores, held_out.labels))  # that of the records' names would tell whose is whose
     content = {
         "classes": list(predictions.class_names),
         "temperature": temperature,
         "base_rates": (counts / counts.sum()).tolist(),
         "scores": held_out.scores[order].tolist(),
         "labels": held_out.labels[order].tolist(),
-        "folds": held_out.folds[order].tolist(),
         "weights": held_out.weights[order].tolist(),
     }
     write_whole(folder / _FILE, json.dumps({**content, "sha256": _digest(content)}).encode())
@@ -78,8 +76,8 @@ def read_calibration(folder: Path) -> Calibration | None:
     found = read_object(folder / _FILE, advice)
     if found.pop("sha256", "") != _digest(found):
         raise UserError(f"{folder / _FILE} is not as it was written; {advice}")
-    scores, labels, folds, weights = (np.array(found[name]) for name in ("scores", "labels", "folds", "weights"))
-    held_out = HeldOut(scores, labels, folds, weights, len(found["classes"]), int(folds.max()) + 1)
+    scores, labels, weights = (np.array(found[name]) for name in ("scores", "labels", "weights"))
+    held_out = HeldOut(scores, labels, weights, len(found["classes"]))
     return Calibration(tuple(found["classes"]), found["temperature"], np.array(found["base_rates"]), held_out)
 
 

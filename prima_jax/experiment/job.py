@@ -19,6 +19,7 @@ from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
+from prima_jax.stages.familiarity import keep_familiarity
 from prima_jax.stages.image_features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
@@ -49,6 +50,8 @@ def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
             print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
             run_fold(config, run.context, fold, job)
             drop_features(config, workdir, job, run.context, fold)
+    if job == Job(PRIMA, config.table.seeds[0]):
+        keep_familiarity(run.context, run.folds)
 
 
 def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:

@@ -5,26 +5,18 @@ masked-language training on the fold's own training sentences makes of it, witho
 what the image-only row trained on the fold's labels.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import image_features, knowledge, pipeline, refine
 from prima_jax.stages.cases import Case
-from prima_jax.stages.context import Context, Fold, tree_hash
-from prima_jax.stages.encoder import encode
-from prima_jax.stages.feature_table import stored_table
-from prima_jax.stages.inference import predict_images
+from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.text_features import TextTokens
 
 __all__ = [
     "case_mean",
-    "class_and_mean_tokens",
-    "frozen_tokens",
     "image_encoder",
     "image_tokens",
     "photographs",
@@ -58,36 +50,6 @@ def image_tokens(bench: Bench) -> np.ndarray:
     whose = None if context.config.models.image.weights else fold.index  # published, it is the same in every fold
     folder, seed = context.place("frozen_features", whose), context.seed("features", whose)
     return image_features.image_tokens(context, image_encoder(bench), folder, seed=seed)
-
-
-def frozen_tokens(bench: Bench) -> np.ndarray:
-    """The class token and the mean patch token of every record, by the encoder as it starts out: float32 [R, 2d].
-
-    Nothing of the study has trained it, also where it has no published weights: there it is as it was drawn at random. So
-    all folds have one file.
-    """
-    context = bench.context
-    backbone, folder = context.image_encoder, context.place("frozen_tokens")
-    path = folder / f"tokens-{tree_hash(backbone.variables, _seen(context))}.npy"
-    shape = (len(context.prepared.records), 2 * backbone.module.config.hidden_size)
-
-    def parts() -> Iterator[tuple[Any, np.ndarray]]:
-        yield slice(None), class_and_mean_tokens(context, backbone.variables)
-
-    return np.asarray(stored_table(path, shape, "float32", parts, shape[0], "image", context.costs))
-
-
-def class_and_mean_tokens(context: Context, encoder: dict[str, Any]) -> np.ndarray:
-    """The class token and the mean patch token of every record, by an image encoder's variables: float32 [R, 2d]."""
-    module = context.image_encoder.module
-
-    def function(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        tokens = encode(module, variables, batch["image"], context.frozen_blocks).astype(jnp.float32)
-        return jnp.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
-
-    everyone = np.arange(len(context.prepared.records))
-    name = "adapted_tokens" if "lora" in encoder else "frozen_tokens"
-    return np.asarray(predict_images(context, name, function, encoder, everyone))
 
 
 def text_encoder(bench: Bench) -> dict[str, Any]:
@@ -136,15 +98,6 @@ def case_mean(by_photograph: np.ndarray, cases: list[Case]) -> np.ndarray:
     """The mean over each case's photographs, which stand one case after the other: [photographs, C] -> [cases, C]."""
     ends = np.cumsum([len(p) for p in photographs(cases)])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(by_photograph, ends)])
-
-
-def _seen(context: Context) -> np.ndarray:
-    """What the tokens of a photograph depend on beside the weights: its size, and its views where there are several."""
-    views = context.config.features.test_views
-    if views == 1:
-        return np.array([context.config.image.size])
-    drawn = np.frombuffer(repr(context.augmentation).encode(), np.uint8)
-    return np.concatenate([[context.config.image.size, views, context.seed("frozen blocks")], drawn])
 
 
 def _without_corpus(context: Context) -> Context:

@@ -7,7 +7,6 @@ import numpy as np
 from prima_jax.methods.method import Bench, Method
 from prima_jax.stages import diagnose, pipeline
 from prima_jax.stages.cases import Case
-from prima_jax.stages.familiarity import keep_familiarity
 
 __all__ = ["METHOD"]
 
@@ -21,9 +20,8 @@ def fit(bench: Bench, train: list[Case]) -> Any:
 
 
 def predict(bench: Bench, state: Any, test: list[Case]) -> np.ndarray:
-    """[len(test), C]; what the fold's photographs are like is kept beside, for `prima predict`."""
+    """[len(test), C]."""
     model, images, texts = state
-    keep_familiarity(bench.context, bench.fold, images)
     return diagnose.predict(bench.context, model, test, images, texts)
 
 

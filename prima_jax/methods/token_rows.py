@@ -13,11 +13,12 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from prima_jax.methods import plain
-from prima_jax.methods.frozen_encoders import case_mean, class_and_mean_tokens, frozen_tokens, photographs
+from prima_jax.methods.frozen_encoders import case_mean, photographs
 from prima_jax.methods.metadata_rows import labels, one_hot_columns
 from prima_jax.methods.method import EQUAL_CLASSES, UNWEIGHTED, Bench, Method, fitted_in_seconds
 from prima_jax.stages import pipeline
 from prima_jax.stages.cases import Case
+from prima_jax.stages.frozen_tokens import class_and_mean_tokens, frozen_tokens
 
 __all__ = ["METHODS"]
 
@@ -41,7 +42,7 @@ class Photographs(NamedTuple):
 
 def class_tokens(bench: Bench, cases: list[Case]) -> np.ndarray:
     """Of the cases' photographs, one case after the other: float32 [photographs, d]."""
-    tokens = frozen_tokens(bench)
+    tokens = frozen_tokens(bench.context)
     return tokens[np.concatenate(photographs(cases)), : tokens.shape[1] // 2]
 
 
@@ -57,6 +58,11 @@ def nearest_neighbours(bench: Bench, state: Photographs, test: list[Case]) -> np
     return case_mean(plain.nearest_neighbours(*state, class_tokens(bench, test), classes), test)
 
 
+def first_tokens(bench: Bench) -> np.ndarray:
+    """By the image encoder as it starts out."""
+    return frozen_tokens(bench.context)
+
+
 def aligned_tokens(bench: Bench) -> np.ndarray:
     """By PRIMA's image encoder after stage 2."""
     _, aligned = pipeline.aligned_encoders(*bench)
@@ -69,7 +75,7 @@ def refined_tokens(bench: Bench) -> np.ndarray:
 
 
 def logistic(
-    bench: Bench, train: list[Case], test: list[Case], *, tokens: Tokens = frozen_tokens, metadata: bool = False
+    bench: Bench, train: list[Case], test: list[Case], *, tokens: Tokens = first_tokens, metadata: bool = False
 ) -> np.ndarray:
     """Logistic regression on the tokens, and on the one-hot columns of Eq. 6 without the label: [len(test), C]."""
     by_record = tokens(bench)

@@ -6,7 +6,7 @@ means, a matrix and the distances of held-out photographs: no photograph's token
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,16 @@ from sklearn.covariance import ledoit_wolf
 from prima_jax.errors import UserError
 from prima_jax.files import digest, whole_file, write_whole
 from prima_jax.stages.context import Context, Fold
+from prima_jax.stages.frozen_tokens import frozen_tokens
 
-__all__ = ["Familiarity", "keep_familiarity", "load_familiarity", "pooled"]
+__all__ = ["Familiarity", "keep_familiarity", "load_familiarity"]
+
+_FILE = "familiarity.npz"
 
 
 @dataclass(frozen=True)
 class Familiarity:
-    """Of one fold: G groups of training photographs, d numbers each, and what the fold's held-out photographs gave."""
+    """G groups of training photographs, d numbers each, and the distances of photographs that were held out."""
 
     image_types: np.ndarray
     """The image type of each group: text [G]."""
@@ -30,7 +33,7 @@ class Familiarity:
     precision: np.ndarray
     """The inverse of the covariance within groups: [d, d]."""
     held_out: np.ndarray
-    """The distances of the held-out photographs, in rising order: [M]."""
+    """The distance of every photograph from those of the other folds, in rising order: [M]."""
 
     @classmethod
     def fit(cls, tokens: np.ndarray, labels: np.ndarray, image_types: Sequence[str]) -> "Familiarity":
@@ -58,35 +61,28 @@ class Familiarity:
         other = (self.image_types[None] != types[:, None]) & np.isin(types, self.image_types)[:, None]
         return np.sqrt(np.where(other, np.inf, np.maximum(squares, 0)).min(axis=1))
 
-    def farther(self, distances: np.ndarray) -> np.ndarray:
-        """How many held-out photographs were at least as far as each of these: [N]."""
-        return len(self.held_out) - np.searchsorted(self.held_out, distances, side="left")
+    def nearer(self, tokens: np.ndarray, image_types: Sequence[str]) -> np.ndarray:
+        """The share of held-out photographs that were nearer than each of these: [N]."""
+        return np.searchsorted(self.held_out, self.distances(tokens, image_types), side="left") / len(self.held_out)
 
 
-def pooled(images: np.ndarray) -> np.ndarray:
-    """The class token and the mean patch token of photographs: [N, 1 + K, d] -> [N, 2d], float32."""
-    tokens = np.asarray(images, np.float32)
-    return np.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1)
-
-
-def keep_familiarity(context: Context, fold: Fold, images: np.ndarray) -> None:
-    """Writes that of a fold beside its features, from the tokens of all photographs as they are, images [R, V, 1 + K, d]."""
-    path = _path(context, fold.index)
-    if path.exists():
-        return
-    records = context.prepared.records
-    tokens = np.concatenate([pooled(images[start : start + 256, 0]) for start in range(0, len(images), 256)])
+def keep_familiarity(context: Context, folds: Sequence[Fold]) -> None:
+    """Writes that of a run's photographs into its folder, by the image encoder as it starts out, which no fold has trained."""
+    path, records, tokens = context.folder / _FILE, context.prepared.records, frozen_tokens(context)
     types, labels = [record.image_type for record in records], np.array([record.label for record in records])
-    found = Familiarity.fit(tokens[fold.train], labels[fold.train], [types[i] for i in fold.train])
-    held_out = np.sort(found.distances(tokens[fold.test], [types[i] for i in fold.test]))
+    held_out = []
+    for fold in folds:
+        of_others = Familiarity.fit(tokens[fold.train], labels[fold.train], [types[i] for i in fold.train])
+        held_out.append(of_others.distances(tokens[fold.test], [types[i] for i in fold.test]))
+    found = replace(Familiarity.fit(tokens, labels, types), held_out=np.sort(np.concatenate(held_out)))
     with whole_file(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{**asdict(found), "held_out": held_out})
+        np.savez(file, allow_pickle=False, **asdict(found))
     write_whole(path.with_suffix(".sha256"), digest(path).encode())
 
 
-def load_familiarity(context: Context, fold: int) -> Familiarity | None:
+def load_familiarity(folder: Path) -> Familiarity | None:
     """What `keep_familiarity` wrote; None of a run of an earlier version. Raises UserError where it has changed."""
-    path = _path(context, fold)
+    path = folder / _FILE
     if not path.exists():
         return None
     try:
@@ -94,12 +90,6 @@ def load_familiarity(context: Context, fold: int) -> Familiarity | None:
     except OSError:
         whole = False
     if not whole:
-        raise UserError(
-            f"{path} is not as it was written: delete the row of PRIMA in {context.folder / 'rows'} and run it again."
-        )
+        raise UserError(f"{path} is not as it was written: put it back, or delete it, and no answer tells of unlike photographs.")
     with np.load(path) as stored:
         return Familiarity(**{name: stored[name] for name in stored.files})
-
-
-def _path(context: Context, fold: int) -> Path:
-    return context.place("features", fold) / "familiarity.npz"

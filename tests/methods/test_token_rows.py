@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from prima_jax.data.images import center_view, normalize
 from prima_jax.data.metadata import OneHot
-from prima_jax.methods import frozen_encoders, plain, token_rows
-from prima_jax.methods.method import Bench
+from prima_jax.methods import plain, token_rows
 from prima_jax.methods.registry import METHODS
+from prima_jax.stages import frozen_tokens as tokens_module
 from tests.methods.benches import make_bench, training_accuracy
 from tests.stages.tiny import ONE_LAYER, with_backbones
 
@@ -89,10 +89,10 @@ def test_the_rows_on_tokens_are_scikit_learns_own(study, tmp_path, name, metadat
 def test_all_folds_and_rows_have_one_file_of_tokens(study, tmp_path, monkeypatch):
     bench, train, test = make_bench(study, tmp_path, **ONE_LAYER)
     calls = []
-    encode = frozen_encoders.predict_images
-    monkeypatch.setattr(frozen_encoders, "predict_images", lambda *a: calls.append(a[1]) or encode(*a))
+    encode = tokens_module.predict_images
+    monkeypatch.setattr(tokens_module, "predict_images", lambda *a, **k: calls.append(a[1]) or encode(*a, **k))
     context = bench.context
-    first, second = (frozen_encoders.frozen_tokens(Bench(context, study.fold(context, k), bench.tokenizers)) for k in (0, 1))
+    first, second = (tokens_module.frozen_tokens(context) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (len(context.prepared.records), 64) and first.dtype == np.float32
     for name in IMAGE_ROWS:
@@ -105,7 +105,7 @@ def test_other_weights_or_another_size_are_other_tokens(study, tmp_path):
     bench, _, _ = make_bench(study, tmp_path, **ONE_LAYER)
     variables = jax.tree.map(lambda leaf: leaf * 1.01, bench.context.image_encoder.variables)
     other = with_backbones(bench.context, image=bench.context.image_encoder._replace(variables=variables))
-    first, second = (frozen_encoders.frozen_tokens(bench._replace(context=context)) for context in (bench.context, other))
+    first, second = map(tokens_module.frozen_tokens, (bench.context, other))
     assert np.abs(first - second).max() > 1e-4
     assert len(list(tmp_path.rglob("tokens-*.npy"))) == 2
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
-from prima_jax.stages.familiarity import Familiarity, pooled
+from prima_jax.stages.familiarity import Familiarity
 
 
 def tokens(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -40,12 +40,5 @@ def test_what_is_far_away_is_farther_than_all_that_were_held_out():
     model = Familiarity.fit(known, labels, types)
     held_out, _, held_out_types = tokens(1, 100)
     model = Familiarity(model.image_types, model.means, model.precision, np.sort(model.distances(held_out, held_out_types)))
-    assert model.farther(model.distances(held_out + 100, held_out_types)).max() == 0
-    assert model.farther(np.array([0.0])) == 100
-    own = model.farther(model.distances(held_out, held_out_types))
-    assert sorted(own.tolist()) == list(range(1, 101))
-
-
-def test_the_mean_patch_leaves_the_class_token_out():
-    images = np.arange(24.0).reshape(2, 4, 3)
-    assert pooled(images).tolist() == [[0, 1, 2, 6, 7, 8], [12, 13, 14, 18, 19, 20]]
+    assert model.nearer(held_out + 100, held_out_types).min() == 1
+    assert sorted(model.nearer(held_out, held_out_types)) == pytest.approx(np.arange(100) / 100)
