@@ -9,7 +9,7 @@ from prima_jax.clinic.case_flags import add_case, one_case
 from prima_jax.errors import UserError, device_error, name_too_long
 from prima_jax.runtime import end_when_told, setup_process
 
-__all__ = ["explain", "export", "told"]
+__all__ = ["evaluate", "explain", "export", "told"]
 
 
 def export(arguments: list[str]) -> int:
@@ -60,6 +60,38 @@ def explain(arguments: list[str]) -> int:
         print(as_text(found))
         if options.out:
             write_explanation(found, options.out, synthetic=model.synthetic)
+
+    return told(command)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Scores a model on another cohort; returns 0, or 2 for bad input, told in one sentence."""
+    parser = argparse.ArgumentParser(
+        prog="prima evaluate",
+        description="What a model is worth on another cohort, whose diagnoses are known.",
+        epilog="For example: prima evaluate --model=demo-model --data=data/aqua --config=configs/aqua.py --out=evaluation",
+    )
+    parser.add_argument("--model", required=True, type=Path, help="a bundle, or the --workdir of a finished experiment")
+    parser.add_argument("--data", required=True, type=Path, help="the cohort's folder, with its CSV file and photographs")
+    parser.add_argument("--config", help="FILE[:PRESET] with the cohort's study, if its columns are not those of the model's own")
+    parser.add_argument("--subgroups", default="", help="attributes whose groups are scored apart, by name, with commas between")
+    parser.add_argument("--out", required=True, type=Path, help="a folder for report.html, evaluation.json and predictions.csv")
+    options = parser.parse_args(arguments)
+
+    def command() -> None:
+        from prima_jax.clinic.evaluate import evaluate
+        from prima_jax.clinic.evaluation_page import as_text, write_evaluation
+        from prima_jax.clinic.model import load
+        from prima_jax.main import load_recipe
+        from prima_jax.studies.manifest import read
+        from prima_jax.studies.study_config import load_study
+
+        model = load(options.model)
+        study = load_study(load_recipe(options.config)) if options.config else model.study
+        names = tuple(name for name in options.subgroups.split(",") if name)
+        results, lines = evaluate(model, read(study, options.data), names)
+        write_evaluation(options.out, results, lines)
+        print(as_text(results))
 
     return told(command)
 

@@ -23,7 +23,7 @@ from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subg
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 
-__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "statistics"]
+__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "prediction_sets", "statistics"]
 
 ERROR_RATES = (0.1, 0.2)
 REFERENCE = "prima"
@@ -46,6 +46,28 @@ def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[
             for name in found.probabilities
         }
     }
+
+
+def prediction_sets(
+    p_values: np.ndarray, labels: np.ndarray, class_names: Sequence[str], groups: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Coverage and size of the prediction sets of p_values [N, C] at each of ERROR_RATES: of all cases, each class and subgroup.
+
+    groups: grouping -> the group of each case, [N].
+    """
+    members = {"all": np.ones(len(labels), bool)} | {name: labels == place for place, name in enumerate(class_names)}
+    for grouping, of_case in groups.items():
+        members |= {f"{grouping}: {name}": of_case == name for name in sorted(set(of_case.tolist()))}
+    lines = []
+    for rate in ERROR_RATES:
+        in_set = p_values > rate
+        covered, sizes = in_set[np.arange(len(labels)), labels], in_set.sum(axis=1)
+        for name, mask in members.items():
+            if mask.any():
+                means = {"covered": covered, "size": sizes, "single": sizes == 1, "empty": sizes == 0}
+                line = {"error_rate": rate, "group": name, "cases": int(mask.sum())}
+                lines.append(line | {key: float(values[mask].mean()) for key, values in means.items()})
+    return lines
 
 
 def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -93,30 +115,13 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
         "temperatures": temperatures.tolist(),
         "calibration_error_with_temperature": calibration_error(found.labels, calibrated),
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
-        "prediction_sets": _prediction_sets(found, probabilities, groups),
+        "prediction_sets": prediction_sets(
+            coverage(found.labels, probabilities, found.folds, found.subjects),
+            found.labels,
+            found.class_names,
+            {grouping: np.array([of_case[record] for record in found.records]) for grouping, of_case in groups.items()},
+        ),
     }
-
-
-def _prediction_sets(
-    found: Predictions, probabilities: np.ndarray, groups: Mapping[str, Mapping[str, str]]
-) -> list[dict[str, Any]]:
-    """Coverage and size of the prediction sets at each of ERROR_RATES, of each class and each subgroup."""
-    p_values = coverage(found.labels, probabilities, found.folds, found.subjects)
-    members = {"all": np.ones(len(found.labels), bool)}
-    members |= {name: found.labels == position for position, name in enumerate(found.class_names)}
-    for grouping, of_case in groups.items():
-        of_rows = np.array([of_case[record] for record in found.records])
-        members |= {f"{grouping}: {name}": of_rows == name for name in sorted(set(of_rows.tolist()))}
-    lines = []
-    for rate in ERROR_RATES:
-        in_set = p_values > rate
-        covered, sizes = in_set[np.arange(len(found.labels)), found.labels], in_set.sum(axis=1)
-        for name, mask in members.items():
-            if mask.any():
-                means = {"covered": covered, "size": sizes, "single": sizes == 1, "empty": sizes == 0}
-                line = {"error_rate": rate, "group": name, "cases": int(mask.sum())}
-                lines.append(line | {key: float(values[mask].mean()) for key, values in means.items()})
-    return lines
 
 
 def _plain_chance(found: Chance) -> dict[str, Any]:
