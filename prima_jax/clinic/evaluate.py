@@ -82,7 +82,7 @@ def evaluate(model: Model, reading: LoadedStudy, subgroups: Sequence[str] = ()) 
 def _as_trained(study: Study, reading: LoadedStudy) -> tuple[Record, ...]:
     """The cohort's records in the terms of the study that the model was trained on."""
     other, attributes = reading.study, {attribute.name for attribute in study.attributes}
-    labels = _positions(other.class_names, study.class_names, "class")
+    labels = _positions(tuple(other.classes.values()), tuple(study.classes.values()), "class")
     types = {"": ""}
     if study.image_types:
         raw = list(study.image_types)

@@ -44,7 +44,7 @@ def test_figures_are_those_of_the_answers_under_any_names_of_columns(bundle: Pat
 
     shutil.copytree(tmp_path / "cohort", tmp_path / "renamed")
     text = (tmp_path / "renamed" / "manifest.csv").read_text()
-    (tmp_path / "renamed" / "manifest.csv").write_text(text.replace("organism", "germ", 1).replace("age,", "years,", 1))
+    (tmp_path / "renamed" / "manifest.csv").write_text(text.replace("organism", "germ", 1).replace(",age,", ",years,", 1))
     attributes = tuple(replace(a, column="years") if a.name == "age" else a for a in model.study.attributes)
     study = replace(model.study, label_column="germ", attributes=attributes)
     assert evaluate(model, read(study, tmp_path / "renamed"), ["sex"])[1] == lines
