@@ -1,5 +1,6 @@
 """A study is data: its classes, attributes, unit and image types. No other module distinguishes cohorts."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,10 +8,18 @@ from typing import Literal
 
 from prima_jax.errors import UserError
 
-__all__ = ["Attribute", "Record", "Study", "Value"]
+__all__ = ["YES_NO", "Attribute", "Record", "Study", "Value", "as_said"]
 
 Value = str | float | bool
 """The value of a field of a record: a category's word, a number, or yes (True) / no (False)."""
+
+YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""What every study may say for yes and no."""
+
+
+def as_said(word: str) -> str:
+    """Returns a word whatever its case, its accents composed as in no file in particular."""
+    return unicodedata.normalize("NFC", word).casefold()
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,15 @@ class Study:
     unit_columns: tuple[str, ...]
     attributes: tuple[Attribute, ...]
     manifest: str = "manifest.csv"
+    delimiter: str = ""
+    """What stands between the cells of the CSV file. Empty: found in its header."""
+    encoding: str = ""
+    """The CSV file's. Empty: UTF-8, or what a byte order mark tells."""
+    decimal: str = "."
+    """The decimal sign of numbers, a point or a comma."""
+    yes: tuple[str, ...] = ()
+    """Words for yes besides yes, true and 1, in any case; likewise for no."""
+    no: tuple[str, ...] = ()
     image_folders: tuple[str, ...] = ("images",)
     """Folders under the study's folder that are searched for a photograph, in this order."""
     image_suffixes: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.studies.study import Attribute, Study
+from prima_jax.studies.study import YES_NO, Attribute, Study, as_said
+from prima_jax.studies.table import DELIMITERS
 
 __all__ = ["load_study", "study_from_config"]
 
@@ -37,7 +38,7 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
     values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(described))
     for key in ("classes", "image_types"):
         values[key] = _pairs(values.get(key, {}), f"study.{key}")
-    for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing"):
+    for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing", "yes", "no"):
         if key in values:
             values[key] = _texts(values[key], f"study.{key}")
     values["terms"] = _terms(values.get("terms", {}), values["classes"])
@@ -53,6 +54,7 @@ def _check(study: Study) -> None:
         pair = ("image_type_column", "image_types")
         given, absent = pair if study.image_type_column else pair[::-1]
         raise UserError(f"study.{given} is given without study.{absent}; give both, or neither.")
+    _check_file(study)
     names = [attribute.name for attribute in study.attributes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -64,6 +66,22 @@ def _check(study: Study) -> None:
                     f"study.attributes[{attribute.name}] reads {attribute.column}, which is study.{key} and would give the "
                     f"diagnosis away; leave it out, or set its shown to False."
                 )
+
+
+def _check_file(study: Study) -> None:
+    """Raises UserError for what no CSV file is written with."""
+    for key, known in (("delimiter", ("", *DELIMITERS)), ("decimal", (".", ","))):
+        if getattr(study, key) not in known:
+            raise UserError(f"study.{key} should be one of {', '.join(map(repr, known))}, not {getattr(study, key)!r}.")
+    if study.encoding:
+        try:
+            "a".encode(study.encoding)
+        except (LookupError, ValueError, TypeError) as error:
+            raise UserError(f"study.encoding is no encoding that Python knows ({study.encoding!r}); use cp1252, say.") from error
+    both = {as_said(word) for word in study.yes} | {word for word, yes in YES_NO.items() if yes}
+    both &= {as_said(word) for word in study.no} | {word for word, yes in YES_NO.items() if not yes}
+    if both:
+        raise UserError(f"study.yes and study.no both have {', '.join(sorted(both))}; a word means one of them.")
 
 
 def _attribute(config: Any, number: int) -> Attribute:

@@ -87,6 +87,12 @@ def test_some_signs_of_aqua_are_visual_and_no_history_is():
         (config(attributes=("age",)), r"study.attributes\[0\] should be a mapping with the keys of Attribute, not 'age'"),
         (config(attributes=5), "study.attributes should be a tuple of mappings, not 5"),
         (config(image_type_column="light"), "study.image_type_column is given without study.image_types"),
+        (config(delimiter=":"), "study.delimiter should be one of '', ',', ';'"),
+        (config(decimal="'"), "study.decimal should be one of '.', ','"),
+        (config(encoding="excel"), r"study.encoding is no encoding that Python knows \('excel'\)"),
+        (config(encoding="base64"), "study.encoding is no encoding"),
+        (config(yes=("ja",), no=("Ja", "nein")), "study.yes and study.no both have ja"),
+        (config(yes=("0",)), "study.yes and study.no both have 0"),
         (config(image_types={"w": "white"}), "study.image_types is given without study.image_type_column"),
     ],
 )
