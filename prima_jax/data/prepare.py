@@ -83,7 +83,7 @@ def prepare(reading: LoadedStudy, cache: str | Path, *, size: int) -> Prepared:
 
 def fingerprint(reading: LoadedStudy, size: int) -> str:
     """Returns a hash of a prepared study's inputs, 16 hex digits: manifest, study, photographs' names and pixels, size."""
-    manifest = reading.study.manifest_path(reading.folder).read_bytes()
+    manifest = b"".join(path.read_bytes() for path in reading.study.files(reading.folder))
     photographs = [record.image for record in reading.records]
     parts = [FORMAT, size, asdict(reading.study), photographs, reading.pixels, hashlib.sha256(manifest).hexdigest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

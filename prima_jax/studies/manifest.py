@@ -133,7 +133,7 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
     for column in (study.image_column, *study.subject_columns, *study.unit_columns):
         if not row[column] or (column != study.image_column and row[column] in study.missing):
             raise UserError(f"{where}: the column {column} is empty or says 'not known'; every photograph needs a value there.")
-    label = _known(row[study.label_column], study.classes, where, study.label_column, "class")
+    label = _label(study, row, where)
     image_type = row[study.image_type_column] if study.image_type_column else ""
     if study.image_types:
         _known(image_type, study.image_types, where, study.image_type_column, "image type")
@@ -154,6 +154,22 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
         image_type=image_type,
         fields=fields,
     )
+
+
+def _label(study: Study, row: Mapping[str, str], where: str) -> int:
+    """Returns the position of the row's class."""
+    if study.label_column:
+        return _known(row[study.label_column], study.classes, where, study.label_column, "class")
+    said = []
+    for column, label in study.label_columns.items():
+        text = row[column].removesuffix(f"{study.decimal}0")  # ISIC writes 1.0 and 0.0
+        answer = False if text in study.missing else _yes_no(study, text)
+        if answer is None:
+            raise UserError(f"{where}: {column} should be yes or no, 1 or 0 ({shown(text)}).")
+        said += [label] if answer else []
+    if len(said) != 1:
+        raise UserError(f"{where}: {len(said)} of the columns {', '.join(study.label_columns)} say yes, and exactly one should.")
+    return study.class_names.index(said[0])
 
 
 def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: str) -> int:
