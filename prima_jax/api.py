@@ -73,7 +73,7 @@ class Model:
         """
         asked = [_records(self.study, number, case) for number, case in enumerate(cases)]
         records = tuple(record for of_case in asked for record in of_case)
-        source = [{"image": _photograph(record.image, self.config.data.size)} for record in records]
+        source = [{"image": _photograph(record.image, self.config.data.size, self.study.window)} for record in records]
         for number, case in enumerate(cases):
             if names := self.never_seen(case):
                 warnings.warn(f"case {number + 1}: never seen in training: {', '.join(names)}", NeverSeen, stacklevel=2)
@@ -160,10 +160,10 @@ def _records(study: Study, number: int, case: NewCase) -> list[Record]:
     return records
 
 
-def _photograph(file: str, size: int) -> bytes:
+def _photograph(file: str, size: int, window: tuple[float, ...]) -> bytes:
     """The photograph, resampled as in training."""
     try:
         data = Path(file).read_bytes()
     except OSError as error:
         raise UserError(f"--image: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
-    return resample(data, size, file)
+    return resample(data, size, file, window)

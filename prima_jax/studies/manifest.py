@@ -9,13 +9,13 @@ from pathlib import Path
 
 from prima_jax.errors import UserError, shown
 from prima_jax.json_text import read_object
-from prima_jax.studies.photographs import compare
+from prima_jax.studies.copies import compare
 from prima_jax.studies.rows import study_rows
 from prima_jax.studies.study import YES_NO, Attribute, Record, Study, Value, as_said
 
 __all__ = ["LoadedStudy", "contradictions", "is_drawn", "parse_fields", "read", "spellings"]
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".jp2", ".ppm", ".ico")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".jp2", ".ppm", ".ico", ".dcm")
 """What may be replaced by another of the study's; anything else after a dot is part of a photograph's name."""
 DRAWN = ", drawn by a program"
 
@@ -72,6 +72,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
     compared = compare(
         [str(folder / record.image) for record in records],
         [f"{path}, line {line}" for line in lines.values()],
+        window=study.window,
         cache=cache,
     )
     identical = tuple(tuple(records[n].id for n in group) for group in compared.identical)

@@ -118,6 +118,9 @@ class Study:
     """Raw image type in the file -> its name, in the order in which a unit's photographs are shown to the LLM."""
     missing: tuple[str, ...] = ("",)
     """Raw values that mean: not known."""
+    window: tuple[float, ...] = ()
+    """The levels that are black and white in photographs of more than 8 bits a channel. Empty: those are refused, but for DICOM
+    files with a window of their own."""
     skip_missing_images: bool = False
     """True: rows whose photograph is not there are counted, named and left out. False: they are an error."""
     synthetic: bool = False

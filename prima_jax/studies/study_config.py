@@ -44,6 +44,7 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
     if values.get("join"):
         values["join"] = Join(**_checked(values["join"], Join, "study.join", given={}))
     values["sides"] = _sides(values.get("sides", {}))
+    values["window"] = _edges(values.get("window", ()), "study.window")
     values["terms"] = _terms(values.get("terms", {}), values["classes"])
     study = Study(**values)
     _check(study)
@@ -88,10 +89,12 @@ def _check_label(study: Study, key: str) -> None:
 
 
 def _check_file(study: Study) -> None:
-    """Raises UserError for what no CSV file is written with."""
+    """Raises UserError for what no CSV file and no photograph is written with."""
     for key, known in (("delimiter", ("", *DELIMITERS)), ("decimal", (".", ","))):
         if getattr(study, key) not in known:
             raise UserError(f"study.{key} should be one of {', '.join(map(repr, known))}, not {getattr(study, key)!r}.")
+    if len(study.window) not in (0, 2):
+        raise UserError(f"study.window should be the two levels (low, high), not {study.window!r}.")
     if study.encoding:
         try:
             "a".encode(study.encoding)

@@ -98,6 +98,8 @@ def test_some_signs_of_aqua_are_visual_and_no_history_is():
         (config(sides=(("l", {"file": "l", "d": "age"}),)), "reads age, which is study.label_column"),
         (config(delimiter=":"), "study.delimiter should be one of '', ',', ';'"),
         (config(decimal="'"), "study.decimal should be one of '.', ','"),
+        (config(window=(40,)), r"study.window should be the two levels \(low, high\), not \(40.0,\)"),
+        (config(window=(255, 0)), "study.window should be a tuple of numbers that rise"),
         (config(encoding="excel"), r"study.encoding is no encoding that Python knows \('excel'\)"),
         (config(encoding="base64"), "study.encoding is no encoding"),
         (config(yes=("ja",), no=("Ja", "nein")), "study.yes and study.no both have ja"),
