@@ -12,11 +12,15 @@ from prima_jax.studies.pixels import check_size, to_levels, too_deep
 
 __all__ = ["decode_dicom", "is_dicom"]
 
-# Both speak of tags and their values.
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module=r"pydicom\.")
+warnings.filterwarnings("ignore", module=r"pydicom\.")  # they speak of tags and their values, as its log does
 
-COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+_READ_BY_PILLOW = (
+    "1.2.840.10008.1.2.4.50",  # JPEG, 8 bits
+    "1.2.840.10008.1.2.4.51",  # JPEG, 12 bits, of which it reads 8
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000, lossless
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
+)
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 """The kinds of colours that the library gives as RGB; the retired ones it gives as they stand."""
 
 
@@ -37,6 +41,7 @@ def decode_dicom(data: bytes, what: str, window: tuple[float, ...] = ()) -> np.n
         from pydicom.pixels import pixel_array
     except ImportError as error:
         raise UserError(f"{what} is a DICOM file: pip install pydicom python-gdcm to read it, or save it as PNG.") from error
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # importing it has set another
     for quiet in (gdcm.Trace.DebugOff, gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff):
         quiet()
     try:
@@ -44,7 +49,9 @@ def decode_dicom(data: bytes, what: str, window: tuple[float, ...] = ()) -> np.n
         if int(dataset.get("NumberOfFrames") or 1) > 1:
             raise UserError(f"{what} has several frames: save the one that is meant as a file of its own.")
         check_size(dataset.Columns, dataset.Rows, what)
-        return _rgb(dataset, pixel_array(dataset), what, window)
+        # Both read these, to the same levels; a damaged one makes GDCM end the process.
+        plugin = "pillow" if dataset.file_meta.TransferSyntaxUID in _READ_BY_PILLOW else ""
+        return _rgb(dataset, pixel_array(dataset, decoding_plugin=plugin), what, window)
     except UserError:
         raise
     except Exception as error:  # the libraries raise all kinds, with values of tags in their texts
@@ -62,7 +69,7 @@ def _rgb(dataset: Any, values: np.ndarray, what: str, window: tuple[float, ...])
     if kind in ("MONOCHROME1", "MONOCHROME2"):
         levels = _grey(dataset, values, what, window)
         return np.repeat((255 - levels if kind == "MONOCHROME1" else levels)[..., None], 3, axis=-1)
-    if kind not in COLOURS:
+    if kind not in _COLOURS:
         raise UserError(f"{what} has colours of a kind that is not read; save it as RGB.")
     if dataset.BitsStored <= 8:
         return to_levels(values, 0, 2**dataset.BitsStored - 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from prima_jax.data import builder
 from prima_jax.data.prepare import fingerprint, prepare
@@ -52,6 +53,19 @@ def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared,
 def test_decoded_photographs_are_kept(prepared):
     assert prepared.image(2) is prepared.image(2)
     assert np.array_equal(prepared.image(2), decode(prepared.source[2]["image"], "x"))
+
+
+def test_photographs_of_16_bits_are_prepared_through_the_study_s_window(tmp_path):
+    for number, row in enumerate(ROWS):
+        path = write_cohort(tmp_path).joinpath("images", row[0]) if number == 0 else tmp_path / "images" / row[0]
+        Image.fromarray(np.full((30, 40), 1000 + 300 * number, np.uint16)).save(path)
+    with pytest.raises(UserError, match=r"line 2: the photograph .*p0\.png has more than 8 bits a channel"):
+        read(STUDY, tmp_path, cache=tmp_path / "cache")
+    reading = read(replace(STUDY, window=(1000, 2500)), tmp_path, cache=tmp_path / "cache")
+    prepared = prepare(reading, tmp_path / "cache", size=24)
+    assert [int(prepared.image(n).mean()) for n in range(6)] == [0, 51, 102, 153, 204, 255]
+    other = read(replace(STUDY, window=(0, 2500)), tmp_path, cache=tmp_path / "cache")  # what is noted is of one window
+    assert other.pixels != reading.pixels
 
 
 def test_it_is_prepared_once(folder, prepared, monkeypatch):

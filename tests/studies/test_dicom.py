@@ -1,6 +1,7 @@
 """DICOM as devices write it: pydicom's own example files, and files made here for what they lack."""
 
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -148,6 +149,8 @@ def test_look_up_tables_come_before_windows():
         (dicom(NOISE, "RGB")[:-100], r"x cannot be decoded \(as DICOM, \w+\); replace the file"),
         (dicom(NOISE, "RGB")[:200], "x cannot be decoded"),
         (dicom(NOISE, "RGB", jpeg=b"\xff\xd8\xff\xe0rubbish"), "x cannot be decoded"),
+        (example("SC_rgb_jpeg_dcmtk.dcm")[:-500], "x cannot be decoded"),
+        (example("MR_small_jp2klossless.dcm")[:-2000], "x cannot be decoded"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_one_sentence(content, told, capfd):
@@ -172,7 +175,9 @@ def test_a_study_of_dicom_files_keeps_none_of_their_tags(tmp_path, capfd):
         with Image.open(path) as image:
             path.with_suffix(".dcm").write_bytes(dicom(np.asarray(image), "RGB", WindowWidth="9" * 40))
         path.unlink()
+    logging.getLogger("pydicom").setLevel(logging.WARNING)
     prepare(read(STUDY, tmp_path / "raw", cache=tmp_path / "cache"), tmp_path / "cache", size=24)
+    assert not logging.getLogger("pydicom.pixels.decoders.base").isEnabledFor(logging.ERROR)
     written = [path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert len(written) > 3 and not [content for content in written if CANARY.encode() in content]
     assert CANARY not in "".join(capfd.readouterr())
