@@ -16,7 +16,7 @@ warnings.filterwarnings("ignore", module=r"pydicom\.")  # they speak of tags and
 
 _READ_BY_PILLOW = (
     "1.2.840.10008.1.2.4.50",  # JPEG, 8 bits
-    "1.2.840.10008.1.2.4.51",  # JPEG, 12 bits, of which it reads 8
+    "1.2.840.10008.1.2.4.51",  # JPEG extended, with 8 bits; neither reads 12
     "1.2.840.10008.1.2.4.90",  # JPEG 2000, lossless
     "1.2.840.10008.1.2.4.91",  # JPEG 2000
 )
