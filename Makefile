@@ -95,7 +95,7 @@ $(VENV)/installed-corpus: $(VENV)/installed requirements-corpus.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements-corpus.txt
 	touch $@
 
-$(TEST_VENV)/installed: requirements.txt requirements-corpus.txt requirements-test.txt
+$(TEST_VENV)/installed: requirements.txt requirements-corpus.txt requirements-dicom.txt requirements-test.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11, say." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/python -m pip install --quiet -r requirements-test.txt

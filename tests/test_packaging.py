@@ -43,5 +43,5 @@ def test_what_the_package_imports_is_asked_for():
     others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"prima_jax"}
     others.remove("pydantic_core")  # of pydantic, which asks for it
     distributions = packages_distributions()
-    asked = {Requirement(text).name for text in PROJECT["dependencies"]}
+    asked = {Requirement(text).name for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dicom"])}
     assert not {name for name in others if not asked & {found.lower() for found in distributions[name]}}

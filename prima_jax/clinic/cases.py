@@ -1,18 +1,18 @@
 """New cases, without a diagnosis: from Python, from a data frame, records or a CSV file, and as the records of a study."""
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prima_jax.data.builder import resample
 from prima_jax.errors import UserError
-from prima_jax.studies.manifest import parse_fields
+from prima_jax.studies.manifest import find_image, parse_fields
+from prima_jax.studies.rows import case_rows
 from prima_jax.studies.study import Record, Study
 
-__all__ = ["NewCase", "cases_of_rows", "photograph", "read_rows", "records_of"]
+__all__ = ["NewCase", "cases_of_rows", "photograph", "records_of"]
 
 _UNKNOWN = -1
 """The label of a case that has no diagnosis yet."""
@@ -30,34 +30,20 @@ class NewCase:
     """What the answer is called by."""
 
 
-def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file. Raises UserError where it cannot be read."""
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, strict=True, skipinitialspace=True))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8.") from error
-    except csv.Error as error:
-        raise UserError(f"{path} is no CSV ({error}), say by a quote that is not closed; mend it.") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise UserError(f"{path}, row {line}: not as many cells as the header has columns; mend the row.")
-    return rows
-
-
 def cases_of_rows(study: Study, rows: Any, images: str | Path = "", *, by_unit: bool) -> list[NewCase]:
-    """Cases from a data frame, or from mappings of column -> value: a row for each photograph, as in the study's own file.
+    """Cases from a CSV file, a data frame, or mappings of column -> value: a row for each photograph, as in the study's file.
 
     Rows of one unit are one case if `by_unit` and its columns are there; the first row's metadata speak for it. Columns that the
     study does not know are ignored, its own may be missing, but for that of the photograph. images: the photographs' folder.
     Raises UserError where there is none, or where a row has no photograph.
     """
-    records = rows.to_dict("records") if hasattr(rows, "to_dict") else rows
+    if isinstance(rows, (str, Path)):
+        records = [row for _, row in case_rows(study, Path(rows))]
+    else:
+        records = rows.to_dict("records") if hasattr(rows, "to_dict") else rows
     grouped: dict[Any, list[Mapping[str, str]]] = {}
     for number, row in enumerate(records, start=1):
-        texts = {str(column): _text(value) for column, value in row.items()}
+        texts = {str(column): _text(value, study.decimal) for column, value in row.items()}
         if not texts.get(study.image_column):
             raise UserError(f"Row {number} of the cases has no photograph: fill in the column {study.image_column}.")
         whole = by_unit and all(texts.get(column) for column in study.unit_columns)
@@ -66,12 +52,15 @@ def cases_of_rows(study: Study, rows: Any, images: str | Path = "", *, by_unit: 
     cases = []
     for key, of_case in grouped.items():
         photographs = [
-            (row.get(study.image_type_column, "") if study.image_types else "", Path(images) / row[study.image_column])
+            (
+                row.get(study.image_type_column, "") if study.image_types else "",
+                _found(study, Path(images), row[study.image_column]),
+            )
             for row in of_case
         ]
         known = {column: text for column, text in of_case[0].items() if column in shown}
         name = "/".join(key) if isinstance(key, tuple) else of_case[0][study.image_column]
-        cases.append(NewCase(photographs, known, name))
+        cases.append(NewCase(list(zip(views, files, strict=True)), known, name))
     if not cases:
         raise UserError("There is no case to predict: the file has a header but no rows.")
     return cases
@@ -97,21 +86,27 @@ def records_of(study: Study, number: int, case: NewCase) -> list[Record]:
     return records
 
 
-def photograph(file: str | Path | bytes, size: int, name: str) -> bytes:
+def photograph(file: str | Path | bytes, name: str, size: int, window: tuple[float, ...] = ()) -> bytes:
     """The photograph, resampled as in training. name: what an error calls one that is given as bytes."""
     if isinstance(file, bytes):
-        return resample(file, size, name)
+        return resample(file, size, name, window)
     try:
         data = Path(file).read_bytes()
     except OSError as error:
         raise UserError(f"--image: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
-    return resample(data, size, str(file))
+    return resample(data, size, str(file), window)
 
 
-def _text(value: Any) -> str:
-    """A cell as a CSV file would have it; missing values of a data frame are empty."""
+def _found(study: Study, folder: Path, name: str) -> Path:
+    """The photograph's file in this folder, or in the folders of it that the study names."""
+    anywhere = replace(study, image_folders=("", *study.image_folders))
+    return folder / (find_image(anywhere, folder, name) or name)
+
+
+def _text(value: Any, decimal: str) -> str:
+    """A cell as the study's CSV file would have it; missing values of a data frame are empty."""
     if value is None or (not isinstance(value, str) and str(value) in ("nan", "NaT", "<NA>")):
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with a gap is one of floats in a data frame
-    return str(value).strip()
+    return str(value).replace(".", decimal) if isinstance(value, float) else str(value).strip()

@@ -113,13 +113,15 @@ def _positions(theirs: Sequence[str], known: Sequence[str], kind: str) -> list[i
 def _new_case(study: Study, reading: LoadedStudy, records: Sequence[Record], case: Case) -> NewCase:
     photographs = [(records[p].image_type, reading.folder / records[p].image) for slot in case.slots for p in slot]
     shown = {attribute.name for attribute in study.shown()}
-    fields = {name: _text(value) for name, value in records[case.row].fields.items() if name in shown}
+    fields = {name: _text(value, study.decimal) for name, value in records[case.row].fields.items() if name in shown}
     return NewCase(photographs, fields, case.name)
 
 
-def _text(value: Value) -> str:
-    """A field as a file would have it."""
-    return ("yes" if value else "no") if isinstance(value, bool) else repr(value) if isinstance(value, float) else value
+def _text(value: Value, decimal: str) -> str:
+    """A field as the study's file would have it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return repr(value).replace(".", decimal) if isinstance(value, float) else value
 
 
 def _share(nearer: Sequence[float]) -> float | None:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.clinic.answers import Answer, Answers
 from prima_jax.clinic.bundle import MODELS, Handed, is_bundle, open_bundle
-from prima_jax.clinic.cases import NewCase, cases_of_rows, photograph, read_rows, records_of
+from prima_jax.clinic.cases import NewCase, cases_of_rows, photograph, records_of
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.seen import never_seen, read_seen
 from prima_jax.data.text import sentence
@@ -112,8 +112,7 @@ class Model:
         if isinstance(cases, Sequence) and cases and all(isinstance(case, NewCase) for case in cases):
             asked = list(cases)
         else:
-            rows = read_rows(cases) if isinstance(cases, (str, Path)) else cases
-            asked = cases_of_rows(self.study, rows, images, by_unit=self.config.diagnose.case == "unit")
+            asked = cases_of_rows(self.study, cases, images, by_unit=self.config.diagnose.case == "unit")
         for number, case in enumerate(asked):
             records_of(self.study, number, case)
         return asked
@@ -156,7 +155,9 @@ class Model:
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
         files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            shown = list(pool.map(lambda one: {"image": photograph(one[0], self.config.data.size, one[1])}, files))
+            shown = list(
+                pool.map(lambda one: {"image": photograph(one[0], self.config.data.size, one[1], self.study.window)}, files)
+            )
         records = tuple(record for of_case in asked for record in of_case)
         context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
         return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])

@@ -11,10 +11,10 @@ from typing import Any
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from prima_jax.data.images import decode
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.studies.manifest import LoadedStudy
+from prima_jax.studies.photographs import decode
 from prima_jax.studies.study import Record
 
 __all__ = ["JPEG_QUALITY", "SPLIT", "StudyBuilder", "resample"]
@@ -73,15 +73,15 @@ class StudyBuilder(tfds.core.GeneratorBasedBuilder):
             data = path.read_bytes()
         except OSError as error:
             raise UserError(f"The photograph {path} cannot be read ({error.strerror}).") from error
-        return resample(data, self._size, str(path))
+        return resample(data, self._size, str(path), self._reading.study.window)
 
 
-def resample(data: bytes, size: int, name: str) -> bytes:
+def resample(data: bytes, size: int, name: str, window: tuple[float, ...] = ()) -> bytes:
     """The photograph with its shorter side resized to `size` pixels (Lanczos, aspect kept), as JPEG bytes.
 
     Every photograph takes this path, larger or smaller, so that its original size is no signal to a model.
     """
-    image = Image.fromarray(decode(data, name))
+    image = Image.fromarray(decode(data, f"The photograph {name}", window))
     scale = size / min(image.size)
     shape = [max(size, round(side * scale)) for side in image.size]
     if max(shape) > LONGEST_SIDE:

@@ -1,4 +1,4 @@
-"""Photographs as arrays: decoding, the centre view and the random view on the host, normalisation on the device."""
+"""Photographs as arrays: the centre view and the random view on the host, normalisation on the device."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from prima_jax.studies import photographs
-
-__all__ = ["IMAGENET_MEAN", "IMAGENET_SD", "Augmentation", "center_view", "decode", "normalize", "random_view"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_SD", "Augmentation", "center_view", "normalize", "random_view"]
 
 # DINOv3's preprocessor_config.json
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -39,11 +37,6 @@ class Augmentation:
     saturation: float = 0.2
     rotation: float = 0.0
     """Largest rotation to either side in degrees; the corners are filled with black."""
-
-
-def decode(data: bytes, name: str = "image") -> np.ndarray:
-    """Decodes a PNG, JPEG or other file to uint8 `[H, W, 3]`, upright; raises UserError with `name` if it is broken."""
-    return np.asarray(photographs.decode(data, f"The photograph {name}"))
 
 
 def center_view(image: np.ndarray, size: int) -> np.ndarray:

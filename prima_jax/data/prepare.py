@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from prima_jax.data.images import decode
 from prima_jax.files import check_sealed, seal, whole_folder
 from prima_jax.studies.manifest import LoadedStudy
+from prima_jax.studies.photographs import decode
 from prima_jax.studies.study import Record, Study
 
 __all__ = ["Prepared", "fingerprint", "prepare"]
@@ -37,7 +37,7 @@ class Prepared:
         """Returns the photograph of record `position`, uint8 `[H, W, 3]`; up to one GiB of decoded ones stays in memory."""
         image = self._decoded.get(position)
         if image is None:
-            image = decode(self.source[position]["image"], self.records[position].id)
+            image = decode(self.source[position]["image"], f"The photograph {self.records[position].id}")
             # All are of about one size. Threads may race here, which costs a second decoding and nothing else.
             if len(self._decoded) * image.nbytes < CACHE_BYTES:
                 self._decoded[position] = image
@@ -83,7 +83,7 @@ def prepare(reading: LoadedStudy, cache: str | Path, *, size: int) -> Prepared:
 
 def fingerprint(reading: LoadedStudy, size: int) -> str:
     """Returns a hash of a prepared study's inputs, 16 hex digits: manifest, study, photographs' names and pixels, size."""
-    manifest = reading.study.manifest_path(reading.folder).read_bytes()
+    manifest = b"".join(path.read_bytes() for path in reading.study.files(reading.folder))
     photographs = [record.image for record in reading.records]
     parts = [FORMAT, size, asdict(reading.study), photographs, reading.pixels, hashlib.sha256(manifest).hexdigest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,6 +1,5 @@
-"""Reads a study's CSV file and its photographs into records with named fields."""
+"""Reads a study's rows and its photographs into records with named fields."""
 
-import csv
 import math
 import os
 import unicodedata
@@ -10,14 +9,13 @@ from pathlib import Path
 
 from prima_jax.errors import UserError, shown
 from prima_jax.json_text import read_object
-from prima_jax.studies.photographs import compare
-from prima_jax.studies.study import Attribute, Record, Study, Value
+from prima_jax.studies.copies import compare
+from prima_jax.studies.rows import study_rows
+from prima_jax.studies.study import YES_NO, Attribute, Record, Study, Value, as_said
 
-__all__ = ["LoadedStudy", "contradictions", "is_drawn", "parse_fields", "read", "spellings"]
+__all__ = ["LoadedStudy", "contradictions", "find_image", "is_drawn", "parse_fields", "read", "spellings"]
 
-YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".jp2", ".ppm", ".ico")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif", ".jp2", ".ppm", ".ico", ".dcm")
 """What may be replaced by another of the study's; anything else after a dot is part of a photograph's name."""
 DRAWN = ", drawn by a program"
 
@@ -55,7 +53,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
     records: list[Record] = []
     missing: list[int] = []
     lines: dict[str, int] = {}
-    for line, row in _rows(study, folder):
+    for line, row in study_rows(study, folder):
         where = f"{path}, line {line}"
         record = _record(study, folder, row, where)
         if record is None:
@@ -74,6 +72,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
     compared = compare(
         [str(folder / record.image) for record in records],
         [f"{path}, line {line}" for line in lines.values()],
+        window=study.window,
         cache=cache,
     )
     identical = tuple(tuple(records[n].id for n in group) for group in compared.identical)
@@ -86,7 +85,7 @@ def parse_fields(study: Study, values: Mapping[str, str], where: str) -> dict[st
     for name, text in values.items():
         attribute = study.attribute(name)
         if text.strip() not in study.missing:
-            fields[name] = _value(attribute, text.strip(), where)
+            fields[name] = _value(study, attribute, text.strip(), where)
     return fields
 
 
@@ -130,58 +129,20 @@ def is_drawn(folder: Path) -> bool:
         return False
 
 
-def _rows(study: Study, folder: Path) -> list[tuple[int, dict[str, str]]]:
-    """Yields every row with its line number; cells are stripped."""
-    path = study.manifest_path(folder)
-    if not folder.is_dir():
-        raise UserError(
-            f"No data folder for {study.title}: looked for {folder.absolute()}, which should hold {study.manifest} and "
-            f"the photographs; set config.data.dir to it."
-        )
-    if not path.is_file():
-        raise UserError(f"No {study.manifest} for {study.title} in {folder.absolute()}; put it there.")
-    rows: list[tuple[int, dict[str, str]]] = []
-    try:
-        # utf-8-sig also reads the byte order mark that spreadsheets write.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
-            _check_columns(study, path, reader.fieldnames or ())
-            for row in reader:
-                rows.append((reader.line_num, row))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8.") from error
-    except csv.Error as error:
-        after = rows[-1][0] if rows else 1
-        raise UserError(
-            f"{path}: the row after line {after} is no CSV ({error}), say by a quote that is not closed; mend it."
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    if not rows:
-        raise UserError(f"{path} has a header but no rows.")
-    for line, row in rows:
-        if None in row or None in row.values():
-            raise UserError(f"{path}, line {line}: not as many cells as the header has columns; mend the row.")
-    return [(line, {column: cell.strip() for column, cell in row.items()}) for line, row in rows]
-
-
-def _check_columns(study: Study, path: Path, present: Sequence[str]) -> None:
-    expected = [study.image_column, study.label_column, *study.subject_columns, *study.unit_columns]
-    expected += [study.image_type_column] if study.image_type_column else []
-    expected += [attribute.column for attribute in study.attributes]
-    absent = [column for column in dict.fromkeys(expected) if column not in present]
-    if absent:
-        other = next((name for sign, name in DELIMITERS.items() if len(present) == 1 and sign in present[0]), "")
-        if other:
-            raise UserError(f"{path} has {other} between its columns: save it as CSV with commas.")
-        others = [column for column in present if column not in expected]  # a first line that is none may be a patient's
-        has = f"others: {len(others)}" + (f" ({shown(', '.join(others))})" if others else "")
-        raise UserError(
-            f"{path} lacks the column(s) {', '.join(absent)}; {has}; add them, or change the column names of the study."
-        )
-    twice = [column for column in dict.fromkeys(expected) if present.count(column) > 1]
-    if twice:
-        raise UserError(f"{path} has the column(s) {', '.join(twice)} more than once; keep one of each, or rename the others.")
+def find_image(study: Study, folder: Path, name: str) -> str | None:
+    """Returns the photograph's path relative to the study's folder, or None."""
+    if not Path(name).name:  # "." or "/"
+        return None
+    names = [name, *(name + suffix for suffix in study.image_suffixes)]
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        names += [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes]
+    # A name with accents may be composed in the file and not on the disk, or the other way round: macOS decomposes.
+    spelled = [unicodedata.normalize(form, candidate) for form in ("NFC", "NFD") for candidate in names]
+    for directory in study.image_folders:
+        for candidate in dict.fromkeys([*names, *spelled]):
+            if os.path.isfile(folder / directory / candidate):  # Path.is_file raises for a name that is too long
+                return (Path(directory) / candidate).as_posix()
+    return None
 
 
 def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> Record | None:
@@ -189,12 +150,12 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
     for column in (study.image_column, *study.subject_columns, *study.unit_columns):
         if not row[column] or (column != study.image_column and row[column] in study.missing):
             raise UserError(f"{where}: the column {column} is empty or says 'not known'; every photograph needs a value there.")
-    label = _known(row[study.label_column], study.classes, where, study.label_column, "class")
+    label = _label(study, row, where)
     image_type = row[study.image_type_column] if study.image_type_column else ""
     if study.image_types:
         _known(image_type, study.image_types, where, study.image_type_column, "image type")
     fields = parse_fields(study, {a.name: row[a.column] for a in study.attributes}, where)
-    image = _find_image(study, folder, row[study.image_column])
+    image = find_image(study, folder, row[study.image_column])
     if image is None:
         if study.skip_missing_images:
             return None
@@ -212,6 +173,22 @@ def _record(study: Study, folder: Path, row: Mapping[str, str], where: str) -> R
     )
 
 
+def _label(study: Study, row: Mapping[str, str], where: str) -> int:
+    """Returns the position of the row's class."""
+    if study.label_column:
+        return _known(row[study.label_column], study.classes, where, study.label_column, "class")
+    said = []
+    for column, label in study.label_columns.items():
+        text = row[column].removesuffix(f"{study.decimal}0")  # ISIC writes 1.0 and 0.0
+        answer = False if text in study.missing else _yes_no(study, text)
+        if answer is None:
+            raise UserError(f"{where}: {column} should be yes or no, 1 or 0 ({shown(text)}).")
+        said += [label] if answer else []
+    if len(said) != 1:
+        raise UserError(f"{where}: {len(said)} of the columns {', '.join(study.label_columns)} say yes, and exactly one should.")
+    return study.class_names.index(said[0])
+
+
 def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: str) -> int:
     """Returns the position of a raw value among the known ones; raises UserError for others."""
     if text not in known:
@@ -219,19 +196,15 @@ def _known(text: str, known: Mapping[str, str], where: str, column: str, kind: s
     return list(known).index(text)
 
 
-def _value(attribute: Attribute, text: str, where: str) -> Value:
+def _value(study: Study, attribute: Attribute, text: str, where: str) -> Value:
     if attribute.kind == "yes_no":
-        if text.lower() not in YES_NO:
-            raise UserError(f"{where}: {attribute.column} should be yes or no, true or false, 1 or 0 ({shown(text)}).")
-        return YES_NO[text.lower()]
+        answer = _yes_no(study, text)
+        if answer is None:
+            own = "".join(f", {yes} or {no}" for yes, no in zip(study.yes, study.no, strict=False))
+            raise UserError(f"{where}: {attribute.column} should be yes or no, true or false, 1 or 0{own} ({shown(text)}).")
+        return answer
     if attribute.kind == "number":
-        try:
-            number = math.nan if "_" in text else float(text)  # Python's own way to group digits is nobody's in a CSV file
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise UserError(f"{where}: {attribute.column} should be a number ({shown(text)}).")
-        return number
+        return _number(study, attribute.column, text, where)
     if not attribute.values:
         return text
     if text not in attribute.values and text in attribute.values.values():  # a word stands for itself
@@ -240,20 +213,24 @@ def _value(attribute: Attribute, text: str, where: str) -> Value:
     return attribute.values[text]
 
 
-def _find_image(study: Study, folder: Path, name: str) -> str | None:
-    """Returns the photograph's path relative to the study's folder, or None."""
-    if not Path(name).name:  # "." or "/"
-        return None
-    names = [name, *(name + suffix for suffix in study.image_suffixes)]
-    if Path(name).suffix.lower() in IMAGE_SUFFIXES:
-        names += [str(Path(name).with_suffix(suffix)) for suffix in study.image_suffixes]
-    # A name with accents may be composed in the file and not on the disk, or the other way round: macOS decomposes.
-    spelled = [unicodedata.normalize(form, candidate) for form in ("NFC", "NFD") for candidate in names]
-    for directory in study.image_folders:
-        for candidate in dict.fromkeys([*names, *spelled]):
-            if os.path.isfile(folder / directory / candidate):  # Path.is_file raises for a name that is too long
-                return (Path(directory) / candidate).as_posix()
-    return None
+def _yes_no(study: Study, text: str) -> bool | None:
+    """Returns what the text says, in any case; None for anything else."""
+    words = YES_NO | {as_said(word): True for word in study.yes} | {as_said(word): False for word in study.no}
+    return words.get(as_said(text))
+
+
+def _number(study: Study, column: str, text: str, where: str) -> float:
+    """Returns a finite number. Raises UserError too for the decimal sign that is not the study's: it may group thousands."""
+    other = {".": ",", ",": "."}[study.decimal]
+    try:
+        # Python's own way to group digits is nobody's in a CSV file
+        number = math.nan if "_" in text or other in text else float(text.replace(study.decimal, "."))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        advice = f'; where {other!r} is the decimal sign, set the study\'s decimal="{other}"' if other in text else ""
+        raise UserError(f"{where}: {column} should be a number ({shown(text)}){advice}.")
+    return number
 
 
 def _check_units(records: list[Record], lines: Mapping[str, int], path: Path, study: Study) -> None:

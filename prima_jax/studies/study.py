@@ -1,5 +1,6 @@
 """A study is data: its classes, attributes, unit and image types. No other module distinguishes cohorts."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,10 +8,20 @@ from typing import Literal
 
 from prima_jax.errors import UserError
 
-__all__ = ["Attribute", "Record", "Study", "Value"]
+__all__ = ["SIDE", "YES_NO", "Attribute", "Join", "Record", "Study", "Value", "as_said"]
 
 Value = str | float | bool
 """The value of a field of a record: a category's word, a number, or yes (True) / no (False)."""
+
+SIDE = "side"
+"""The column that a study with `sides` gets besides the file's."""
+YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""What every study may say for yes and no."""
+
+
+def as_said(word: str) -> str:
+    """Returns a word whatever its case, its accents composed as in no file in particular."""
+    return unicodedata.normalize("NFC", word).casefold()
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,14 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Join:
+    """A second CSV file of a study: its name, and the column by which its rows belong to the first one's."""
+
+    manifest: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Study:
     """A cohort: a CSV file, photographs, and the meaning of the columns."""
 
@@ -67,12 +86,29 @@ class Study:
     title: str
     classes: Mapping[str, str]
     """Raw label in the file -> the diagnosis in words, in the order of the columns of every table."""
-    label_column: str
     image_column: str
     subject_columns: tuple[str, ...]
     unit_columns: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    label_column: str = ""
+    label_columns: Mapping[str, str] = field(default_factory=dict)
+    """In place of `label_column`: a column of yes and no -> the raw label that its yes means. One of them is yes in a row."""
     manifest: str = "manifest.csv"
+    join: Join | None = None
+    """A second CSV file, whose columns are added to the row that has its key."""
+    sides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Name of a side -> the study's column -> the file's. Each side is a row of its own, with its name in the column SIDE."""
+    image_separator: str = ""
+    """What stands between several photographs in one cell. Empty: a cell is one photograph."""
+    delimiter: str = ""
+    """What stands between the cells of the CSV file. Empty: found in its header."""
+    encoding: str = ""
+    """The CSV file's. Empty: UTF-8, or what a byte order mark tells."""
+    decimal: str = "."
+    """The decimal sign of numbers, a point or a comma."""
+    yes: tuple[str, ...] = ()
+    """Words for yes besides yes, true and 1, in any case; likewise for no."""
+    no: tuple[str, ...] = ()
     image_folders: tuple[str, ...] = ("images",)
     """Folders under the study's folder that are searched for a photograph, in this order."""
     image_suffixes: tuple[str, ...] = ()
@@ -82,6 +118,9 @@ class Study:
     """Raw image type in the file -> its name, in the order in which a unit's photographs are shown to the LLM."""
     missing: tuple[str, ...] = ("",)
     """Raw values that mean: not known."""
+    window: tuple[float, ...] = ()
+    """The levels that are black and white in photographs of more than 8 bits a channel. Empty: those are refused, but for DICOM
+    files with a window of their own."""
     skip_missing_images: bool = False
     """True: rows whose photograph is not there are counted, named and left out. False: they are an error."""
     synthetic: bool = False
@@ -116,6 +155,15 @@ class Study:
         """The raw labels, which are also the column names of tables and files."""
         return tuple(self.classes)
 
+    @property
+    def label_sources(self) -> tuple[str, ...]:
+        """The columns that tell the diagnosis."""
+        return tuple(self.label_columns) or (self.label_column,)
+
     def manifest_path(self, folder: str | Path) -> Path:
         """Returns the path of the study's CSV file."""
         return Path(folder) / self.manifest
+
+    def files(self, folder: str | Path) -> tuple[Path, ...]:
+        """Returns the paths of all CSV files of the study."""
+        return (self.manifest_path(folder), *((Path(folder) / self.join.manifest,) if self.join else ()))

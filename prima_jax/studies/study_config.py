@@ -9,7 +9,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.studies.study import Attribute, Study
+from prima_jax.studies.study import YES_NO, Attribute, Join, Study, as_said
+from prima_jax.studies.table import DELIMITERS
 
 __all__ = ["load_study", "study_from_config"]
 
@@ -35,11 +36,15 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
     values = _checked(config, Study, "study", given={})
     described = _sequence(values["attributes"], "study.attributes", "a tuple of mappings")
     values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(described))
-    for key in ("classes", "image_types"):
+    for key in ("classes", "image_types", "label_columns"):
         values[key] = _pairs(values.get(key, {}), f"study.{key}")
-    for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing"):
+    for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing", "yes", "no"):
         if key in values:
             values[key] = _texts(values[key], f"study.{key}")
+    if values.get("join"):
+        values["join"] = Join(**_checked(values["join"], Join, "study.join", given={}))
+    values["sides"] = _sides(values.get("sides", {}))
+    values["window"] = _edges(values.get("window", ()), "study.window")
     values["terms"] = _terms(values.get("terms", {}), values["classes"])
     study = Study(**values)
     _check(study)
@@ -53,17 +58,52 @@ def _check(study: Study) -> None:
         pair = ("image_type_column", "image_types")
         given, absent = pair if study.image_type_column else pair[::-1]
         raise UserError(f"study.{given} is given without study.{absent}; give both, or neither.")
+    _check_file(study)
     names = [attribute.name for attribute in study.attributes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"study.attributes names {', '.join(twice)} twice; give each attribute its own name.")
-    for key in ("label_column", "image_column"):
+    label = "label_columns" if study.label_columns else "label_column"
+    _check_label(study, label)
+    for key, columns in ((label, study.label_sources), ("image_column", (study.image_column,))):
+        also = [side[column] for side in study.sides.values() for column in columns if column in side]
         for attribute in study.shown():
-            if attribute.column == getattr(study, key):
+            if attribute.column in (*columns, *also):
                 raise UserError(
                     f"study.attributes[{attribute.name}] reads {attribute.column}, which is study.{key} and would give the "
                     f"diagnosis away; leave it out, or set its shown to False."
                 )
+
+
+def _check_label(study: Study, key: str) -> None:
+    if bool(study.label_column) == bool(study.label_columns):
+        given = "both" if study.label_column else "neither"
+        raise UserError(f"study has {given} of label_column and label_columns; give one of them.")
+    if study.label_columns and set(study.label_columns.values()) != set(study.classes):
+        raise UserError(f"study.label_columns should name each class of study.classes and no other: {', '.join(study.classes)}.")
+    for name, side in study.sides.items():
+        if study.image_column not in side:
+            raise UserError(f"study.sides[{name}] has no {study.image_column}, which is study.image_column; name its column.")
+        if set(side) != {column for other in study.sides.values() for column in other}:
+            raise UserError(f"study.sides[{name}] lacks a column that another side has; give all of them the same.")
+
+
+def _check_file(study: Study) -> None:
+    """Raises UserError for what no CSV file and no photograph is written with."""
+    for key, known in (("delimiter", ("", *DELIMITERS)), ("decimal", (".", ","))):
+        if getattr(study, key) not in known:
+            raise UserError(f"study.{key} should be one of {', '.join(map(repr, known))}, not {getattr(study, key)!r}.")
+    if len(study.window) not in (0, 2):
+        raise UserError(f"study.window should be the two levels (low, high), not {study.window!r}.")
+    if study.encoding:
+        try:
+            "a".encode(study.encoding)
+        except (LookupError, ValueError, TypeError) as error:
+            raise UserError(f"study.encoding is no encoding that Python knows ({study.encoding!r}); use cp1252, say.") from error
+    both = {as_said(word) for word in study.yes} | {word for word, yes in YES_NO.items() if yes}
+    both &= {as_said(word) for word in study.no} | {word for word, yes in YES_NO.items() if not yes}
+    if both:
+        raise UserError(f"study.yes and study.no both have {', '.join(sorted(both))}; a word means one of them.")
 
 
 def _attribute(config: Any, number: int) -> Attribute:
@@ -130,22 +170,29 @@ def _checked(config: Any, kind: type, where: str, given: Mapping[str, Any]) -> d
 
 def _pairs(value: Any, where: str) -> dict[str, str]:
     expected = "a mapping or pairs (value in the file, its words)"
-    pairs = list(value.items()) if hasattr(value, "items") else _sequence(value, where, expected)
-    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
-        raise UserError(f"{where} should be {expected}, not {value!r}.")
-    return {str(raw): str(words) for raw, words in pairs}
+    return {raw: str(words) for raw, words in _items(value, where, expected)}
+
+
+def _sides(value: Any) -> dict[str, dict[str, str]]:
+    expected = "a mapping or pairs (name of the side, pairs (column of the study, column of the file))"
+    return {name: _pairs(columns, f"study.sides[{name}]") for name, columns in _items(value, "study.sides", expected)}
 
 
 def _terms(value: Any, classes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     expected = "a mapping or pairs (value in the file, a tuple of terms)"
-    pairs = list(value.items()) if hasattr(value, "items") else _sequence(value, "study.terms", expected)
-    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
-        raise UserError(f"study.terms should be {expected}, not {value!r}.")
-    terms = {str(raw): _texts(words, f"study.terms[{raw}]") for raw, words in pairs}
+    terms = {raw: _texts(words, f"study.terms[{raw}]") for raw, words in _items(value, "study.terms", expected)}
     unknown = [raw for raw in terms if raw not in classes]
     if unknown:
         raise UserError(f"study.terms names {', '.join(unknown)}, but study.classes has {', '.join(classes)}; name those.")
     return terms
+
+
+def _items(value: Any, where: str, expected: str) -> list[tuple[str, Any]]:
+    """Returns a mapping, or pairs, as pairs."""
+    pairs = list(value.items()) if hasattr(value, "items") else _sequence(value, where, expected)
+    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
+        raise UserError(f"{where} should be {expected}, not {value!r}.")
+    return [(str(key), item) for key, item in pairs]
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 import transformers
 
-from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view, decode
+from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view
 from prima_jax.models import pretrained
+from prima_jax.studies.photographs import decode
 from scripts.comparison.differences import ratio
 from scripts.comparison.theirs import KeepFloat64
 

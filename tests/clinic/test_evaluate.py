@@ -49,6 +49,6 @@ def test_figures_are_those_of_the_answers_under_any_names_of_columns(bundle: Pat
     study = replace(model.study, label_column="germ", attributes=attributes)
     assert evaluate(model, read(study, tmp_path / "renamed"), ["sex"])[1] == lines
 
-    other = replace(reading, study=replace(reading.study, classes={"bacterial": "bacterial", "fungal": "viral"}))
-    with pytest.raises(UserError, match="The cohort has the class viral"):
+    other = replace(reading, study=replace(reading.study, classes={**model.study.classes, "fungal": "viral keratitis"}))
+    with pytest.raises(UserError, match="The cohort has the class viral keratitis"):
         evaluate(model, other)

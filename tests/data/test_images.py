@@ -1,43 +1,12 @@
-import io
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 
-from prima_jax.data.images import Augmentation, center_view, decode, normalize, random_view
-from prima_jax.errors import UserError
+from prima_jax.data.images import Augmentation, center_view, normalize, random_view
 
 STILL = Augmentation(scale=(1, 1), ratio=(1, 1), horizontal_flip=False, brightness=0, contrast=0, saturation=0)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 SQUARE = NOISE[:, :40]
-
-
-def encoded(image: np.ndarray, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def test_decoding_gives_the_pixels_upright():
-    assert np.array_equal(decode(encoded(NOISE)), NOISE)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held a quarter turn to the left
-    assert np.array_equal(decode(encoded(NOISE, exif=exif)), np.rot90(NOISE, -1))
-    assert decode(encoded(NOISE[..., 0])).shape == NOISE.shape
-
-
-@pytest.mark.parametrize("data", [b"", b"no image", encoded(NOISE)[:-300], encoded(NOISE, "JPEG")[:-300]])
-def test_a_broken_file_is_named(data):
-    with pytest.raises(UserError, match=r"The photograph p7\.png cannot be decoded"):
-        decode(data, "p7.png")
-
-
-@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_more_than_8_bits_a_channel_are_refused_rather_than_cut_off(dtype):
-    ramp = np.linspace(0, 65535, 2400).reshape(40, 60).astype(dtype)
-    with pytest.raises(UserError, match=r"p7\.tiff has more than 8 bits a channel.*save it with 8\.$"):
-        decode(encoded(ramp, "TIFF"), "p7.tiff")
 
 
 def test_the_center_view_shows_the_whole_photograph():

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from prima_jax.data import builder
-from prima_jax.data.images import decode
 from prima_jax.data.prepare import fingerprint, prepare
 from prima_jax.errors import UserError
 from prima_jax.files import whole_folder
 from prima_jax.studies.manifest import read
+from prima_jax.studies.photographs import decode
 from tests.data.cohort import ROWS, STUDY, UNITS, prepared_cohort, write_cohort, write_photograph
 
 
@@ -40,9 +41,9 @@ def test_the_source_follows_the_records(prepared):
 
 def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared, folder):
     for position, record in enumerate(prepared.records):
-        image = decode(prepared.source[position]["image"])
+        image = decode(prepared.source[position]["image"], "x")
         assert image.shape == (24, 32, 3)  # 30 x 40, the shorter side at 24
-        original = decode((folder / "raw" / record.image).read_bytes())
+        original = decode((folder / "raw" / record.image).read_bytes(), "x")
         # Means over quarters survive resampling and JPEG; measured 1.5 levels at most.
         for half in (np.s_[:12, :16], np.s_[12:, 16:]):
             whole = np.s_[:15, :20] if half == np.s_[:12, :16] else np.s_[15:, 20:]
@@ -51,7 +52,20 @@ def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared,
 
 def test_decoded_photographs_are_kept(prepared):
     assert prepared.image(2) is prepared.image(2)
-    assert np.array_equal(prepared.image(2), decode(prepared.source[2]["image"]))
+    assert np.array_equal(prepared.image(2), decode(prepared.source[2]["image"], "x"))
+
+
+def test_photographs_of_16_bits_are_prepared_through_the_study_s_window(tmp_path):
+    for number, row in enumerate(ROWS):
+        path = write_cohort(tmp_path).joinpath("images", row[0]) if number == 0 else tmp_path / "images" / row[0]
+        Image.fromarray(np.full((30, 40), 1000 + 300 * number, np.uint16)).save(path)
+    with pytest.raises(UserError, match=r"line 2: the photograph .*p0\.png has more than 8 bits a channel"):
+        read(STUDY, tmp_path, cache=tmp_path / "cache")
+    reading = read(replace(STUDY, window=(1000, 2500)), tmp_path, cache=tmp_path / "cache")
+    prepared = prepare(reading, tmp_path / "cache", size=24)
+    assert [int(prepared.image(n).mean()) for n in range(6)] == [0, 51, 102, 153, 204, 255]
+    other = read(replace(STUDY, window=(0, 2500)), tmp_path, cache=tmp_path / "cache")  # what is noted is of one window
+    assert other.pixels != reading.pixels
 
 
 def test_it_is_prepared_once(folder, prepared, monkeypatch):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view, decode, normalize
+from prima_jax.data.images import IMAGENET_MEAN, IMAGENET_SD, center_view, normalize
+from prima_jax.studies.photographs import decode
 from tests.data.cohort import shared_folder
 
 ONE_LEVEL = 1.002

@@ -40,12 +40,6 @@ def test_spellings_of_an_open_category_that_differ_in_case_or_blanks_are_found(t
     assert spellings(STUDY, read(STUDY, tmp_path).records) == []
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
-    path = write_cohort(tmp_path) / "manifest.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(read(STUDY, tmp_path).records) == len(ROWS)
-
-
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
@@ -99,13 +93,6 @@ def test_a_column_that_nobody_reads_may_stand_there_twice(tmp_path):
     assert len(read(STUDY, write_cohort(tmp_path, rows, (*HEADER, "note", "note"))).records) == len(ROWS)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
-    write_cohort(tmp_path)
-    (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00image")
-    with pytest.raises(UserError, match=r"not in UTF-8 \(byte 1\)"):
-        read(STUDY, tmp_path)
-
-
 def test_an_absent_photograph_is_an_error_or_counted(tmp_path):
     write_cohort(tmp_path)
     (tmp_path / "images" / "p3.png").unlink()
@@ -124,28 +111,6 @@ def test_a_photograph_whose_name_no_disk_can_hold_is_not_there(tmp_path, name):
     with pytest.raises(UserError, match=r"line 5: the photograph does not exist"):
         read(STUDY, tmp_path)
     assert read(replace(STUDY, skip_missing_images=True), tmp_path).missing_images == (5,)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("p3.png", '"p3.png', r"the row after line 4 is no CSV .*a quote that is not closed"),
-        (",", ";", "has semicolons between its columns"),
-        (",", "\t", "has tabs between its columns"),
-    ],
-)
-def test_a_file_that_is_csv_of_another_kind_is_told_as_such(tmp_path, old, new, told):
-    path = write_cohort(tmp_path) / "manifest.csv"
-    path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(UserError, match=told):
-        read(STUDY, tmp_path)
-
-
-def test_blanks_after_commas_are_no_part_of_a_cell_or_a_column(tmp_path):
-    path = write_cohort(tmp_path / "one") / "manifest.csv"
-    before = read(STUDY, tmp_path / "one").records
-    path.write_text(path.read_text().replace(",", ", "))
-    assert read(STUDY, tmp_path / "one").records == before
 
 
 def test_photographs_are_found_by_the_name_that_the_file_gives(tmp_path):

@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -56,16 +57,16 @@ def test_upright_by_its_orientation(orientation):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_pixels_are_read_whatever_their_notes_are_like(note, kind):
     image = decode(saved(Image.fromarray(RED_LEFT).resize((60, 40)), kind, exif=note), "x")
-    assert sorted(image.size) == [40, 60]
+    assert sorted(image.shape) == [3, 40, 60]
 
 
 def test_a_file_s_notes_warn_on_no_terminal(tmp_path):
     """Pillow's warnings name no file."""
     path = tmp_path / "p.jpg"
     path.write_bytes(saved(Image.fromarray(RED_LEFT), "JPEG", exif=exif(271, 2, 500, struct.pack("<L", 4000))))
-    code = f"from prima_jax.studies.photographs import decode; print(decode({str(path)!r}, 'x').size)"
+    code = f"from prima_jax.studies.photographs import decode; print(decode(open({str(path)!r}, 'rb').read(), 'x').shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("(4, 6)\n", "")
+    assert (done.stdout, done.stderr) == ("(6, 4, 3)\n", "")
 
 
 def test_a_broken_text_block_of_a_png():
@@ -109,3 +110,34 @@ def test_one_too_large_is_refused_before_its_pixels_are_read():
     header = b"P6 14000 13000 255\n"  # 182 million pixels, none of which is there
     with pytest.raises(UserError, match=r"x has 14000 x 13000 pixels, more than 178 million: save it smaller\."):
         decode(header, "x")
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [(np.uint16, "PNG"), (np.uint16, "TIFF"), (np.int32, "TIFF"), (np.float32, "TIFF")])
+def test_more_than_8_bits_are_refused_rather_than_cut_off_and_read_with_a_window(dtype, kind):
+    """A detector's 12 bits in 16; below and above the window lies black and white."""
+    values = np.array([[0, 999, 1000, 2000], [3000, 3999, 4000, 4095]], dtype)
+    data = saved(Image.fromarray(values), kind)
+    with pytest.raises(UserError, match=r"^x has more than 8 bits a channel: set the study's window .*, or save it with 8\.$"):
+        decode(data, "x")
+    levels = decode(data, "x", (1000, 4000))
+    assert levels.shape == (2, 4, 3) and levels[..., 0].tolist() == [[0, 0, 0, 85], [170, 255, 255, 255]]
+
+
+def test_a_window_is_for_more_than_8_bits_alone_and_turns_with_the_photograph():
+    assert decode(saved(Image.fromarray(RED_LEFT), "PNG"), "x", (0, 4095)).tolist() == RED_LEFT.tolist()
+    tags = Image.Exif()
+    tags[0x112] = 6
+    values = np.array([[0, 4095]], np.uint16)
+    assert decode(saved(Image.fromarray(values), "PNG", exif=tags), "x", (0, 4095))[..., 0].tolist() == [[0], [255]]
+
+
+@pytest.mark.parametrize("window", [(), (0, 65535)])
+def test_16_bits_in_colour_of_which_pillow_reads_8_are_refused(window):
+    rows = b"".join(b"\0" + np.full((2, 3), 4095, ">u2").tobytes() for _ in range(2))
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    blocks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in blocks
+    )
+    with pytest.raises(UserError, match=r"^x has 16 bits a channel in colour, of which 8 would be cut off; save it with 8\.$"):
+        decode(png, "x", window)

@@ -1,0 +1,111 @@
+"""Reads one CSV file, as spreadsheets of any country write it: which sign parts its cells and how its text is encoded."""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prima_jax.errors import UserError
+
+__all__ = ["DELIMITERS", "Table", "read_table"]
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""Byte order marks, which spreadsheets write."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file's cells, without blanks at their ends."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, dict[str, str]], ...]
+    """Each with the number of its last line in the file. Rows without a value are left out."""
+    form: str
+    """How it was read, in words."""
+
+
+def read_table(path: Path, *, delimiter: str = "", encoding: str = "") -> Table:
+    """Reads a CSV file with a header.
+
+    Where the delimiter or the encoding is empty it is found, and what is found besides commas and UTF-8 is told on stderr. Raises
+    UserError for a file that cannot be read, is not in the encoding or in none that can be told, is no CSV, or has a row with
+    more or fewer cells than the header.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    known = encoding or _encoding(content)
+    text = _decoded(content, known, path)
+    sign = delimiter or _delimiter(text, path)
+    form = f"{DELIMITERS[sign]} between its columns and in {known.upper()}"
+    if (delimiter or sign, encoding or known) != (delimiter or ",", encoding or "utf-8"):
+        print(f"{path} is read with {form}.", file=sys.stderr)
+    cells = _cells(text, sign, path)
+    columns = cells[0][1] if cells else []
+    rows = [(line, row) for line, row in cells[1:] if any(row)]
+    for line, row in rows:
+        if len(row) != len(columns):
+            raise UserError(f"{path}, line {line}: not as many cells as the header has columns, read with {form}; mend the row.")
+    return Table(path, tuple(columns), tuple((line, dict(zip(columns, row, strict=True))) for line, row in rows), form)
+
+
+def _encoding(content: bytes) -> str:
+    """The encoding that a byte order mark tells, else UTF-8: between those of one byte a guess would be wrong in silence."""
+    return next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), "utf-8")
+
+
+def _decoded(content: bytes, encoding: str, path: Path) -> str:
+    try:
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not in {encoding.upper()} (byte {error.start + 1}): set the study's encoding to what it was saved "
+            "in, such as cp1252 (Western Europe), latin-1, gb18030 (China) or utf-16, or save it as CSV in UTF-8."
+        ) from error
+    if "\0" in text[:2]:
+        raise UserError(
+            f"{path} has a zero byte at its start: set the study's encoding to utf-16-le or utf-16-be, or save it as UTF-8."
+        )
+    return text
+
+
+def _delimiter(text: str, path: Path) -> str:
+    """The sign that cuts the header into most columns."""
+    counts = {sign: len(_header(text, sign)) for sign in DELIMITERS}
+    most = max(counts.values())
+    found = [sign for sign, count in counts.items() if count == most]
+    if most > 1 and len(found) > 1:
+        signs = " and ".join(DELIMITERS[sign] for sign in found)
+        raise UserError(f"{path} may have {signs} between its columns: set the study's delimiter to the one that is meant.")
+    return found[0]
+
+
+def _header(text: str, sign: str) -> Sequence[str]:
+    try:
+        return next(_reader(text, sign), [])
+    except csv.Error:
+        return []
+
+
+def _cells(text: str, sign: str, path: Path) -> list[tuple[int, list[str]]]:
+    cells: list[tuple[int, list[str]]] = []
+    reader = _reader(text, sign)
+    try:
+        for row in reader:
+            if row:
+                cells.append((reader.line_num, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        after = cells[-1][0] if cells else 0
+        raise UserError(
+            f"{path}: the row after line {after} is no CSV ({error}), say by a quote that is not closed; mend it."
+        ) from error
+    return cells
+
+
+def _reader(text: str, sign: str):  # type: ignore[no-untyped-def]  # csv's own class has no public name
+    return csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True, skipinitialspace=True)
