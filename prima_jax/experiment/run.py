@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
+from prima_jax.experiment.cohort import class_counts, missing_shares
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
 from prima_jax.experiment.measured import measured_in_all
@@ -66,8 +67,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
-        keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
-        groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
+        cases, prepared = all_cases(first.context), first.context.prepared
+        keep_seen(workdir, prepared.study, prepared.records)
+        groups = groups_of_cases(first.context, cases, tuple(config.table.subgroups))
         missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, lines, notes = collect(config, workdir, jobs, runs)
@@ -76,11 +78,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results["folds_without_class"] = absent
         of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
         results["statistics"] = statistics(of_first_seed, groups)
+        predictions = predictions_of_rows(of_first_seed)
+        missing_fields = missing_shares(prepared.study, prepared.records, cases)
+        results["cohort"] = {**class_counts(predictions), "missing": missing_fields}
         write_report(
             results_folder(workdir, config.table.number),
             results,
             lines,
-            predictions_of_rows(of_first_seed),
+            predictions,
             curves(workdir, notes, seeds[0]),
             (workdir / "config.json").read_text(encoding="utf-8"),
         )

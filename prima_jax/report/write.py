@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prima_jax.files import write_whole
+from prima_jax.metrics.calibration import cross_fitted_temperatures
 from prima_jax.metrics.confusion import confusion
 from prima_jax.metrics.predictions import Predictions
 from prima_jax.report.confusion_picture import confusion_picture
@@ -15,8 +16,9 @@ from prima_jax.report.curves import Curves, loss_picture
 from prima_jax.report.page import page
 from prima_jax.report.published import as_json
 from prima_jax.report.reliability_picture import reliability_picture
+from prima_jax.report.risk_coverage_picture import risk_coverage_picture
 from prima_jax.report.scores import score_table
-from prima_jax.report.statistics import statistics_tables
+from prima_jax.report.sections import sections
 from prima_jax.report.table import csv_bytes, latex, markdown
 
 __all__ = ["table_text", "write_report"]
@@ -42,10 +44,19 @@ def write_report(
     synthetic = bool(results["synthetic"])
     losses = {one.title: loss_picture(one, synthetic=synthetic) for one in curves}
     confusions, reliabilities = _pictures_of_rows(results, predictions)
+    risk_coverage = _risk_coverage(results, predictions)
+    write_whole(folder / "pictures" / "risk_coverage.png", risk_coverage)
     for prefix, pictures in (("loss", losses), ("confusion", confusions), ("reliability", reliabilities)):
         for title, picture in pictures.items():
             write_whole(folder / "pictures" / f"{prefix}_{_file_name(title)}.png", picture)
-    html = page(results, losses=losses, confusions=confusions, reliabilities=reliabilities, config=config)
+    html = page(
+        results,
+        losses=losses,
+        confusions=confusions,
+        reliabilities=reliabilities,
+        risk_coverage=risk_coverage,
+        config=config,
+    )
     write_whole(folder / "report.html", html.encode())
     # Last, so that whoever waits for this file finds the others complete.
     published = as_json(results["study"], synthetic=results["synthetic"] or bool(results.get("shuffled")))
@@ -58,7 +69,7 @@ def table_text(results: Mapping[str, Any]) -> str:
     """Returns table.md: the scores with their notes, and the statistics."""
     scores = score_table(results)
     parts = [f"**{scores.title}**\n\n{markdown(scores)}"]
-    parts += [f"## {table.title}\n\n{markdown(table)}" for table in statistics_tables(results)]
+    parts += [f"## {table.title}\n\n{markdown(table)}" for tables in sections(results).values() for table in tables]
     return "\n".join(parts)
 
 
@@ -72,6 +83,15 @@ def _pictures_of_rows(results: Mapping[str, Any], predictions: Predictions) -> t
         confusions[title] = confusion_picture(title, counts, names, synthetic=synthetic)
         reliabilities[title] = reliability_picture(title, predictions.labels, probabilities, synthetic=synthetic)
     return confusions, reliabilities
+
+
+def _risk_coverage(results: Mapping[str, Any], predictions: Predictions) -> bytes:
+    titles = {row: results["methods"][row]["title"] for row in predictions.probabilities}
+    calibrated = {
+        titles[row]: cross_fitted_temperatures(predictions.labels, probabilities, predictions.folds)[1]
+        for row, probabilities in predictions.probabilities.items()
+    }
+    return risk_coverage_picture(predictions.labels, calibrated, titles.get("prima", ""), synthetic=results["synthetic"])
 
 
 def _file_name(title: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def test_everything_is_written_and_written_the_same_again(tmp_path: Path):
     folder, curves = tmp_path / "run", (Curves("align", "", {"fold 0": history}),)
     first = write(folder, results(), curves)
     pictures = {f"{kind}_{row}" for kind in ("confusion", "reliability") for row in ("prima", "majority_class")}
-    pictures |= {"loss_stage_2_image_metadata_alignment"}
+    pictures |= {"loss_stage_2_image_metadata_alignment", "risk_coverage"}
     assert first.keys() == {
         *("results.json", "predictions.csv", "table.md", "table.tex", "table.csv", "report.html"),
         *(f"pictures/{name}.png" for name in pictures),
@@ -96,14 +97,29 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path):
     assert "url(" not in text
     assert "A &amp; &lt;B&gt;" in text
     assert "&lt;b&gt;bold" in text
-    assert text.index("<table>") < text.index("Read this first") < text.index("Statistics") < text.index("Config")
-    assert text.index("SYNTHETIC") < text.index("<table>")
+    assert text.index("SYNTHETIC") < text.index("Read this first") < text.index("<table>")
+    assert text.index("<details>") < text.index("&lt;b&gt;bold") < text.index("</details>")
     assert "85.22 (2.17)" not in text
+
+
+def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
+    text = write(tmp_path, results())["report.html"].decode()
+    questions = ("What was asked", "How good", "How sure", "For whom", "Where it fails", "How it was made")
+    assert re.findall("<h2>(.*?)</h2>", text) == ["Read this first", *questions]
+    tables = (
+        "Cases of each class",
+        "Statistics",
+        "each class against the rest",
+        "Calibration and selective",
+        "Missing attributes",
+    )
+    places = [text.index(f"{table}") for table in (*tables, "Confusion matrices", "Versions")]
+    assert places == sorted(places)
 
 
 def test_the_page_of_a_real_study_marks_published_rows(tmp_path: Path):
     text = write(tmp_path, results())["report.html"].decode()
-    assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 2  # scores and statistics
+    assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 3  # scores, statistics, calibration
     assert "SYNTHETIC" not in text
     assert "71 subjects of 806 have records in several folds" in text
 
