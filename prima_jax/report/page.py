@@ -10,6 +10,7 @@ from prima_jax.report.captions import facts, warnings
 from prima_jax.report.curves import stage_name
 from prima_jax.report.scores import score_table
 from prima_jax.report.sections import sections
+from prima_jax.report.table import Table
 
 __all__ = ["page"]
 
@@ -26,6 +27,7 @@ def page(
     confusions: Mapping[str, bytes],
     reliabilities: Mapping[str, bytes],
     risk_coverage: bytes,
+    errors: Table | None,
     config: str,
 ) -> str:
     """Renders the page, pictures as PNG bytes by their titles: its headings are a clinician's questions, in their order."""
@@ -40,6 +42,7 @@ def page(
         confusions=confusions,
         reliabilities=reliabilities,
         risk_coverage=risk_coverage,
+        errors=errors,
         versions=sorted(results["versions"].items()),
         config_hash=results["config_hash"],
         config=config,

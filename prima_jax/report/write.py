@@ -13,6 +13,7 @@ from prima_jax.metrics.confusion import confusion
 from prima_jax.metrics.predictions import Predictions
 from prima_jax.report.confusion_picture import confusion_picture
 from prima_jax.report.curves import Curves, loss_picture
+from prima_jax.report.errors import error_table
 from prima_jax.report.page import page
 from prima_jax.report.published import as_json
 from prima_jax.report.reliability_picture import reliability_picture
@@ -44,7 +45,11 @@ def write_report(
     synthetic = bool(results["synthetic"])
     losses = {one.title: loss_picture(one, synthetic=synthetic) for one in curves}
     confusions, reliabilities = _pictures_of_rows(results, predictions)
-    risk_coverage = _risk_coverage(results, predictions)
+    calibrated = {
+        row: cross_fitted_temperatures(predictions.labels, probabilities, predictions.folds)[1]
+        for row, probabilities in predictions.probabilities.items()
+    }
+    risk_coverage = _risk_coverage(results, predictions.labels, calibrated)
     write_whole(folder / "pictures" / "risk_coverage.png", risk_coverage)
     for prefix, pictures in (("loss", losses), ("confusion", confusions), ("reliability", reliabilities)):
         for title, picture in pictures.items():
@@ -55,6 +60,7 @@ def write_report(
         confusions=confusions,
         reliabilities=reliabilities,
         risk_coverage=risk_coverage,
+        errors=error_table(predictions, calibrated["prima"]) if "prima" in calibrated else None,
         config=config,
     )
     write_whole(folder / "report.html", html.encode())
@@ -85,13 +91,10 @@ def _pictures_of_rows(results: Mapping[str, Any], predictions: Predictions) -> t
     return confusions, reliabilities
 
 
-def _risk_coverage(results: Mapping[str, Any], predictions: Predictions) -> bytes:
-    titles = {row: results["methods"][row]["title"] for row in predictions.probabilities}
-    calibrated = {
-        titles[row]: cross_fitted_temperatures(predictions.labels, probabilities, predictions.folds)[1]
-        for row, probabilities in predictions.probabilities.items()
-    }
-    return risk_coverage_picture(predictions.labels, calibrated, titles.get("prima", ""), synthetic=results["synthetic"])
+def _risk_coverage(results: Mapping[str, Any], labels: np.ndarray, calibrated: Mapping[str, np.ndarray]) -> bytes:
+    titles = {row: results["methods"][row]["title"] for row in calibrated}
+    rows = {titles[row]: probabilities for row, probabilities in calibrated.items()}
+    return risk_coverage_picture(labels, rows, titles.get("prima", ""), synthetic=results["synthetic"])
 
 
 def _file_name(title: str) -> str:

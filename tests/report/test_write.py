@@ -117,6 +117,13 @@ def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
     assert places == sorted(places)
 
 
+def test_records_of_errors_stand_on_the_page_alone(tmp_path: Path):
+    found = write(tmp_path, results())
+    text = found["report.html"].decode()
+    assert text.index("most confident errors") < text.index("<td>r01</td>") < text.index("Confusion matrices")
+    assert not [name for name in ("table.md", "results.json") if b"r01" in found[name]]
+
+
 def test_the_page_of_a_real_study_marks_published_rows(tmp_path: Path):
     text = write(tmp_path, results())["report.html"].decode()
     assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 3  # scores, statistics, calibration
