@@ -17,6 +17,7 @@ from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_r
 from prima_jax.files import digest, whole_file
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
+from prima_jax.progress import said_of_time_left
 from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
 from prima_jax.stages.image_features import drop_image_tokens
@@ -43,12 +44,14 @@ class Job:
 def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     """Fits and predicts every fold that is not finished yet."""
     run = open_job(config, workdir, job)
-    title = row_title(job.row, config)
-    for fold in run.folds:
-        if finished_fold(config, workdir, job, fold.index) is None:
-            print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
-            run_fold(config, run.context, fold, job)
-            drop_features(config, workdir, job, run.context, fold)
+    title, left = row_title(job.row, config), ""
+    missing = [fold for fold in run.folds if finished_fold(config, workdir, job, fold.index) is None]
+    for number, fold in enumerate(missing, start=1):
+        started = time.monotonic()
+        print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}{left}", file=sys.stderr)
+        run_fold(config, run.context, fold, job)
+        drop_features(config, workdir, job, run.context, fold)
+        left = said_of_time_left(time.monotonic() - started, len(missing) - number)
 
 
 def open_job(config: ConfigDict, workdir: Path, job: Job) -> Run:
