@@ -80,6 +80,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         results["statistics"] = statistics(of_first_seed, groups)
         predictions = predictions_of_rows(of_first_seed)
         missing_fields = missing_shares(prepared.study, prepared.records, cases)
+        positions = {
+            case.name: next(position for slot in case.slots for position in slot) for case in cases
+        }  # its first photograph
         results["cohort"] = {**class_counts(predictions), "missing": missing_fields}
         write_report(
             results_folder(workdir, config.table.number),
@@ -88,6 +91,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             predictions,
             curves(workdir, notes, seeds[0]),
             (workdir / "config.json").read_text(encoding="utf-8"),
+            lambda name: prepared.image(positions[name]),
+            config.table.error_photographs,
         )
         return results
 

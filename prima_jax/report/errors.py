@@ -1,20 +1,31 @@
 """PRIMA's most confident errors as a table: the cases to look at first."""
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from prima_jax.metrics.predictions import Predictions
 from prima_jax.report.table import Line, Table
 
-__all__ = ["error_table"]
+__all__ = ["confident_errors", "error_table", "small_photograph"]
 
 _MOST = 10
+_SIDE = 160
+
+
+def confident_errors(predictions: Predictions, calibrated: np.ndarray) -> np.ndarray:
+    """Returns the positions of up to ten cases with a wrong answer, the most confident first.
+
+    calibrated `[N, C]`: PRIMA's probabilities of the cases.
+    """
+    wrong = np.flatnonzero(calibrated.argmax(axis=1) != predictions.labels)
+    return wrong[np.argsort(-calibrated.max(axis=1)[wrong], kind="stable")][:_MOST]
 
 
 def error_table(predictions: Predictions, calibrated: np.ndarray) -> Table:
-    """Returns up to ten wrong answers, the most confident first; calibrated `[N, C]`: PRIMA's probabilities of the cases."""
+    """Returns the cases of `confident_errors` as a table."""
     names, answers, confidence = predictions.class_names, calibrated.argmax(axis=1), calibrated.max(axis=1)
-    wrong = np.flatnonzero(answers != predictions.labels)
-    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST]
     lines = [
         Line(
             (
@@ -26,11 +37,20 @@ def error_table(predictions: Predictions, calibrated: np.ndarray) -> Table:
                 str(predictions.folds[case]),
             )
         )
-        for case in chosen
+        for case in confident_errors(predictions, calibrated)
     ]
+    wrong = np.sum(answers != predictions.labels)
     note = (
-        f"{len(wrong):,} of {len(answers):,} cases are wrong. Probabilities in per cent, with the temperature that is fitted on "
-        "the other folds; the record is that of predictions.csv, which has them without it."
+        f"{wrong:,} of {len(answers):,} cases are wrong. Probabilities in per cent, with the temperature that is fitted on the "
+        "other folds; the record is that of predictions.csv, which has them without it."
     )
     headings = ("Record", "Truth", "Answer", "Probability of the answer", "Of the truth", "Fold")
     return Table("PRIMA's most confident errors", headings, tuple(lines), (note,))
+
+
+def small_photograph(photograph: np.ndarray) -> bytes:
+    """Returns a photograph uint8 `[H, W, 3]` as PNG bytes, its longer side 160 pixels at most."""
+    image, buffer = Image.fromarray(photograph), io.BytesIO()
+    image.thumbnail((_SIDE, _SIDE))
+    image.save(buffer, format="png")
+    return buffer.getvalue()

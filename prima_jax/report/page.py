@@ -28,6 +28,7 @@ def page(
     reliabilities: Mapping[str, bytes],
     risk_coverage: bytes,
     errors: Table | None,
+    photographs: Mapping[str, bytes],
     config: str,
 ) -> str:
     """Renders the page, pictures as PNG bytes by their titles: its headings are a clinician's questions, in their order."""
@@ -43,6 +44,7 @@ def page(
         reliabilities=reliabilities,
         risk_coverage=risk_coverage,
         errors=errors,
+        photographs=photographs,
         versions=sorted(results["versions"].items()),
         config_hash=results["config_hash"],
         config=config,

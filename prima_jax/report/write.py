@@ -1,7 +1,7 @@
 """Writes the results of a run: results.json, predictions.csv, table.md, .tex and .csv, pictures/ and report.html."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from prima_jax.metrics.confusion import confusion
 from prima_jax.metrics.predictions import Predictions
 from prima_jax.report.confusion_picture import confusion_picture
 from prima_jax.report.curves import Curves, loss_picture
-from prima_jax.report.errors import error_table
+from prima_jax.report.errors import confident_errors, error_table, small_photograph
 from prima_jax.report.page import page
 from prima_jax.report.published import as_json
 from prima_jax.report.reliability_picture import reliability_picture
@@ -32,9 +32,12 @@ def write_report(
     predictions: Predictions,
     curves: Sequence[Curves],
     config: str,
+    photograph: Callable[[str], np.ndarray],
+    error_photographs: int,
 ) -> None:
     """Writes every file of the module's first line; lines: those of predictions.csv; predictions: of the first seed.
 
+    photograph: that of a case, uint8 `[H, W, 3]`, by its record; error_photographs: of how many errors the page shows it.
     Raises UserError if a file cannot be written, or if a stage's history is broken.
     """
     scores = score_table(results)
@@ -54,6 +57,8 @@ def write_report(
     for prefix, pictures in (("loss", losses), ("confusion", confusions), ("reliability", reliabilities)):
         for title, picture in pictures.items():
             write_whole(folder / "pictures" / f"{prefix}_{_file_name(title)}.png", picture)
+    shown = confident_errors(predictions, calibrated["prima"])[:error_photographs] if "prima" in calibrated else ()
+    photographs = {name: small_photograph(photograph(name)) for name in predictions.records[list(shown)].tolist()}
     html = page(
         results,
         losses=losses,
@@ -61,6 +66,7 @@ def write_report(
         reliabilities=reliabilities,
         risk_coverage=risk_coverage,
         errors=error_table(predictions, calibrated["prima"]) if "prima" in calibrated else None,
+        photographs=photographs,
         config=config,
     )
     write_whole(folder / "report.html", html.encode())

@@ -1,6 +1,8 @@
 """What a run leaves for people is whole, the same again, and says what it is. The figures here are invented."""
 
+import base64
 import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from prima_jax.errors import UserError
 from prima_jax.report.curves import Curves
@@ -16,11 +19,14 @@ from prima_jax.report.write import write_report
 from tests.report.examples import PAD, results, synthetic_results, with_statistics
 
 CONFIG = '{"note": "<b>bold</b>"}'
+PHOTOGRAPHS = {"r01": np.zeros((640, 320, 3), np.uint8), "r02": np.zeros((8, 8, 3), np.uint8)}
 
 
-def write(folder: Path, found: dict[str, Any], curves: tuple[Curves, ...] = ()) -> dict[str, bytes]:
+def write(
+    folder: Path, found: dict[str, Any], curves: tuple[Curves, ...] = (), *, error_photographs: int = 0
+) -> dict[str, bytes]:
     """Writes everything; returns the content of each file by its place in the folder."""
-    write_report(folder, *with_statistics(found), curves, CONFIG)
+    write_report(folder, *with_statistics(found), curves, CONFIG, lambda record: PHOTOGRAPHS[record], error_photographs)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
@@ -122,6 +128,14 @@ def test_records_of_errors_stand_on_the_page_alone(tmp_path: Path):
     text = found["report.html"].decode()
     assert text.index("most confident errors") < text.index("<td>r01</td>") < text.index("Confusion matrices")
     assert not [name for name in ("table.md", "results.json") if b"r01" in found[name]]
+
+
+def test_photographs_of_errors_are_shown_small_and_only_if_asked_for(tmp_path: Path):
+    captioned = r'<img alt="" src="data:image/png;base64,(.*?)"><figcaption>(.*?)</figcaption>'
+    shown = re.findall(captioned, write(tmp_path, results(), error_photographs=2)["report.html"].decode())
+    assert [record for _, record in shown] == ["r01", "r02"]
+    assert [Image.open(io.BytesIO(base64.b64decode(png))).size for png, _ in shown] == [(80, 160), (8, 8)]
+    assert not re.findall(captioned, write(tmp_path, results())["report.html"].decode())
 
 
 def test_the_page_of_a_real_study_marks_published_rows(tmp_path: Path):
