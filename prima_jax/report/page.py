@@ -8,7 +8,7 @@ import jinja2
 
 from prima_jax.report.captions import facts, warnings
 from prima_jax.report.curves import stage_name
-from prima_jax.report.scores import score_table
+from prima_jax.report.scores import class_order, score_table
 from prima_jax.report.sections import sections
 from prima_jax.report.table import Table
 
@@ -32,11 +32,13 @@ def page(
     config: str,
 ) -> str:
     """Renders the page, pictures as PNG bytes by their titles: its headings are a clinician's questions, in their order."""
+    studied = facts(results)[1:]  # the first says how the figures are measured, and stands under them
     return _TEMPLATES.get_template("report.html").render(
         scores=score_table(results),
         synthetic=results["synthetic"],
         warnings=warnings(results),
-        facts=facts(results),
+        asked=[f"Of each case: which of {', '.join(class_order(results))} it is.", *studied],
+        notes=[sentence for sentence in score_table(results).notes if sentence not in (*warnings(results), *studied)],
         sections=sections(results),
         seconds=[(stage_name(stage), f"{value:,.1f} s") for stage, value in results["seconds"].items()],
         losses=losses,
