@@ -27,5 +27,5 @@ def risk_coverage_picture(labels: np.ndarray, rows: Mapping[str, np.ndarray], ow
     axes.set_title(headed("Risk and coverage", synthetic), fontsize=9)
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, ncols=2)
     return png_bytes(figure)

@@ -112,6 +112,8 @@ def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
     text = write(tmp_path, results())["report.html"].decode()
     questions = ("What was asked", "How good", "How sure", "For whom", "Where it fails", "How it was made")
     assert re.findall("<h2>(.*?)</h2>", text) == ["Read this first", *questions]
+    assert text.index("What was asked") < text.index("Of each case: which of BCC, SCC,") < text.index("How good")
+    assert text.count("1,108 records of 979 units") == 1
     tables = (
         "Cases of each class",
         "Statistics",
@@ -119,7 +121,7 @@ def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
         "Calibration and selective",
         "Missing attributes",
     )
-    places = [text.index(f"{table}") for table in (*tables, "Confusion matrices", "Versions")]
+    places = [text.index(table) for table in (*tables, "Confusion matrices", "Versions")]
     assert places == sorted(places)
 
 
