@@ -25,6 +25,7 @@ def with_table(config: ConfigDict, number: int, *, weights: bool, subgroups: tup
                 "seeds": (0,),  # each draws folds, weights and batches anew
                 "processes": 1,  # rows that run at the same time
                 "subgroups": subgroups,
+                "error_photographs": 0,  # how many of PRIMA's most confident errors report.html shows; ten at most
             }
         )
         config.baselines = baselines.published(config) if weights else baselines.small(config)

@@ -19,7 +19,7 @@ __all__ = ["claim", "config_hash", "different_fields", "load_config", "locked_fo
 
 _MAY_CHANGE = (
     "checkpoint_seconds", "data.dir", "data.prepared",
-    "table.number", "table.rows", "table.seeds", "table.processes", "table.subgroups",
+    "table.number", "table.rows", "table.seeds", "table.processes", "table.subgroups", "table.error_photographs",
 )  # fmt: skip
 """Fields that a run may be continued with another value of: they say where and when, not what."""
 _DISK_ERRORS = (

@@ -51,13 +51,8 @@ def cases_of_rows(study: Study, rows: Any, images: str | Path = "", *, by_unit: 
     shown = {attribute.column for attribute in study.shown()} | {attribute.name for attribute in study.shown()}
     cases = []
     for key, of_case in grouped.items():
-        photographs = [
-            (
-                row.get(study.image_type_column, "") if study.image_types else "",
-                _found(study, Path(images), row[study.image_column]),
-            )
-            for row in of_case
-        ]
+        files = [_found(study, Path(images), row[study.image_column]) for row in of_case]
+        views = [row.get(study.image_type_column, "") if study.image_types else "" for row in of_case]
         known = {column: text for column, text in of_case[0].items() if column in shown}
         name = "/".join(key) if isinstance(key, tuple) else of_case[0][study.image_column]
         cases.append(NewCase(list(zip(views, files, strict=True)), known, name))

@@ -57,6 +57,7 @@ def describe(context: Context, reading: LoadedStudy, folds: list[Fold]) -> dict[
         "case": config.diagnose.case,
         "hidden_block": config.study.hide,
         "shuffled": config.study.shuffle,
+        "aligned": bool(config.align.epochs) and any(config.align.weights),
         "untrained_image_encoder": not config.models.image.weights,
         "random_weights": not all(config.models[name].weights for name in ("image", "text", "llm")),
         "corpus_texts": len(corpus.texts) if corpus else 0,

@@ -17,9 +17,10 @@ from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_r
 from prima_jax.files import digest, whole_file
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
+from prima_jax.progress import said_of_time_left
 from prima_jax.recipe.check import check
 from prima_jax.stages.context import Context, CostLog, Fold
-from prima_jax.stages.familiarity import keep_familiarity
+from prima_jax.stages.familiarity import FAMILIARITY, keep_familiarity
 from prima_jax.stages.image_features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
@@ -44,13 +45,15 @@ class Job:
 def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     """Fits and predicts every fold that is not finished yet."""
     run = open_job(config, workdir, job)
-    title = row_title(job.row, config)
-    for fold in run.folds:
-        if finished_fold(config, workdir, job, fold.index) is None:
-            print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}", file=sys.stderr)
-            run_fold(config, run.context, fold, job)
-            drop_features(config, workdir, job, run.context, fold)
-    if job == Job(PRIMA, config.table.seeds[0]):
+    title, left = row_title(job.row, config), ""
+    missing = [fold for fold in run.folds if finished_fold(config, workdir, job, fold.index) is None]
+    for number, fold in enumerate(missing, start=1):
+        started = time.monotonic()
+        print(f"{title}, seed {job.seed}, fold {fold.index + 1} of {len(run.folds)}{left}", file=sys.stderr)
+        run_fold(config, run.context, fold, job)
+        drop_features(config, workdir, job, run.context, fold)
+        left = said_of_time_left(time.monotonic() - started, len(missing) - number)
+    if _lacks_familiarity(config, workdir, job):
         keep_familiarity(run.context, run.folds)
 
 
@@ -106,8 +109,9 @@ def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context,
 
 
 def finished(config: ConfigDict, workdir: Path, job: Job) -> bool:
-    """Returns True if all folds are finished. Raises UserError as `finished_fold` does."""
-    return None not in [finished_fold(config, workdir, job, fold) for fold in range(config.folds)]
+    """Returns True if all folds are finished, and what follows them. Raises UserError as `finished_fold` does."""
+    folds = [finished_fold(config, workdir, job, fold) for fold in range(config.folds)]
+    return None not in folds and not _lacks_familiarity(config, workdir, job)
 
 
 def finished_fold(config: ConfigDict, workdir: Path, job: Job, fold: int) -> Mapping[str, Any] | None:
@@ -139,6 +143,11 @@ def probabilities(config: ConfigDict, workdir: Path, job: Job, fold: int) -> tup
         )
     with np.load(path) as stored:
         return stored["probabilities"], note
+
+
+def _lacks_familiarity(config: ConfigDict, workdir: Path, job: Job) -> bool:
+    """Returns True if it is the row whose models answer for new cases, and what its photographs are like is not kept yet."""
+    return job == Job(PRIMA, config.table.seeds[0]) and not (workdir / FAMILIARITY).exists()
 
 
 def _whose(config: ConfigDict, job: Job, fold: int) -> list[Any]:

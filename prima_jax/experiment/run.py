@@ -13,6 +13,7 @@ from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
 from prima_jax.errors import UserError
 from prima_jax.experiment.calibration import keep_calibration
+from prima_jax.experiment.cohort import class_counts, missing_shares
 from prima_jax.experiment.describe import describe, prediction_lines
 from prima_jax.experiment.job import Job, finished, probabilities
 from prima_jax.experiment.measured import measured_in_all
@@ -67,8 +68,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
-        keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
-        groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
+        cases, prepared = all_cases(first.context), first.context.prepared
+        keep_seen(workdir, prepared.study, prepared.records)
+        groups = groups_of_cases(first.context, cases, tuple(config.table.subgroups))
         missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
         results, lines, notes = collect(config, workdir, jobs, runs)
@@ -80,6 +82,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         predictions = predictions_of_rows(of_first_seed)
         if PRIMA.name in predictions.probabilities:
             keep_calibration(workdir, predictions, PRIMA.name)
+        missing_fields = missing_shares(prepared.study, prepared.records, cases)
+        first_photograph = {case.name: next(position for slot in case.slots for position in slot) for case in cases}
+        results["cohort"] = {**class_counts(predictions), "missing": missing_fields}
         write_report(
             results_folder(workdir, config.table.number),
             results,
@@ -87,6 +92,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             predictions,
             curves(workdir, notes, seeds[0]),
             (workdir / "config.json").read_text(encoding="utf-8"),
+            lambda name: prepared.image(first_photograph[name]),
+            config.table.error_photographs,
         )
         return results
 

@@ -17,8 +17,10 @@ from prima_jax.metrics.calibration import (
 from prima_jax.metrics.chance import Chance, chance, permutation_p
 from prima_jax.metrics.comparison import compare_all
 from prima_jax.metrics.conformal import coverage
-from prima_jax.metrics.intervals import intervals
+from prima_jax.metrics.intervals import Interval, intervals
+from prima_jax.metrics.one_vs_rest import one_vs_rest
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
+from prima_jax.metrics.selective import aurc_interval
 from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subgroup_scores
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
@@ -40,12 +42,14 @@ def statistics(lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[
     if REFERENCE in found.probabilities:
         arguments = (found.labels, found.probabilities, found.units, found.folds, found.class_names)
         against = compare_all(*arguments, reference=REFERENCE, subjects=found.subjects)
-    return {
-        "methods": {
-            name: {**_of_method(found, name, groups), **({"against_prima": against[name]} if name in against else {})}
-            for name in found.probabilities
-        }
-    }
+    methods = {name: _of_method(found, name, groups) for name in found.probabilities}
+    for name, one in methods.items():
+        if name in against:
+            one["against_prima"] = against[name]
+        if name == REFERENCE:
+            of_classes = one_vs_rest(found.labels, found.probabilities[name], found.subjects, found.class_names)
+            one["one_vs_rest"] = {of_class: _plain_intervals(within) for of_class, within in of_classes.items()}
+    return {"methods": methods}
 
 
 def prediction_sets(
@@ -103,10 +107,11 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
     probabilities = found.probabilities[name]
     temperatures, calibrated = cross_fitted_temperatures(found.labels, probabilities, found.folds)
     within = intervals(found.labels, probabilities, found.subjects)
+    risk = aurc_interval(calibrated.argmax(axis=1) == found.labels, calibrated.max(axis=1), found.subjects)
     predicted, classes = probabilities.argmax(axis=1), len(found.class_names)
     expected = chance(found.labels, predicted, classes, units=found.units, cross_validated=True)
     return {
-        "intervals": {metric: asdict(interval) if interval else None for metric, interval in within.items()},
+        "intervals": _plain_intervals(within),
         "chance": {score: _plain_chance(one) for score, one in expected.items()},
         "brier_score": brier_score(found.labels, probabilities),
         "negative_log_likelihood": negative_log_likelihood(found.labels, probabilities),
@@ -114,6 +119,7 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
         "calibration_error_by_chance": expected_calibration_error(probabilities, found.units),
         "temperatures": temperatures.tolist(),
         "calibration_error_with_temperature": calibration_error(found.labels, calibrated),
+        "aurc_with_temperature": asdict(risk) if risk else None,
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
         "prediction_sets": prediction_sets(
             coverage(found.labels, probabilities, found.folds, found.subjects),
@@ -122,6 +128,10 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
             {grouping: np.array([of_case[record] for record in found.records]) for grouping, of_case in groups.items()},
         ),
     }
+
+
+def _plain_intervals(found: Mapping[str, Interval | None]) -> dict[str, Any]:
+    return {name: asdict(interval) if interval else None for name, interval in found.items()}
 
 
 def _plain_chance(found: Chance) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-__all__ = ["auc_scores", "macro_auc", "weighted_macro_auc"]
+__all__ = ["auc_scores", "macro_auc", "weighted_aucs", "weighted_macro_auc"]
 
 
 def auc_scores(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
@@ -41,13 +41,18 @@ def macro_auc(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
 
 
 def weighted_macro_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns macro AUC `[B]` of the same cases under B weightings `[B, N]`, e.g. how often a bootstrap drew each case.
+    """Returns the mean `[B]` of `weighted_aucs` over classes; NaN where a class has no weight."""
+    return np.mean(weighted_aucs(labels, probabilities, weights), axis=0)
+
+
+def weighted_aucs(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns the AUC `[C, B]` of each class under B weightings `[B, N]` of the cases, e.g. how often a bootstrap drew each.
 
     The area is the weighted share of pairs (one of the class, one of the rest) in the right order, a tie counting half
     (Mann & Whitney; Hanley & McNeil 1982, doi 10.1148/radiology.143.1.7063747). NaN where a class has no weight.
     """
-    areas = [_weighted_auc(labels == position, probabilities[:, position], weights) for position in range(probabilities.shape[1])]
-    return np.mean(areas, axis=0)
+    classes = range(probabilities.shape[1])
+    return np.stack([_weighted_auc(labels == position, probabilities[:, position], weights) for position in classes])
 
 
 def _weighted_auc(of_class: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap_interval",
     "difference_intervals",
     "draw_units",
+    "figure_intervals",
     "intervals",
     "mean_difference_interval",
     "mean_interval",
@@ -35,7 +36,7 @@ _ROUNDING = 1e-24
 """A variance of shares under this is rounding: one case in a million, right or wrong, adds 1e-12."""
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
-"""A function from unit weights `[B, U]` to figures, `[B]` each; NaN where a draw has none."""
+"""A function from weights, of units `[B, U]` or of cases `[B, N]`, to figures, `[B]` each; NaN where a draw has none."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,18 @@ def difference_intervals(
     statistic, positions = _statistic(labels, [first, second], units, [folds, trainings])
     drawn_within = _strata_of_units(positions, [folds, strata])
     return _all_intervals(statistic, drawn_within, replicates, level, seed)
+
+
+def figure_intervals(
+    figures: Statistic, units: np.ndarray, *, replicates: int = 2000, level: float = 0.95, seed: int = 0
+) -> dict[str, Interval | None]:
+    """An interval, as those of `intervals`, for each of any figures that are a function of how often each case counts."""
+    names, positions = np.unique(np.asarray(units), return_inverse=True)
+
+    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return _in_chunks(figures, weights, positions)
+
+    return _all_intervals(statistic, np.zeros(len(names), int), replicates, level, seed)
 
 
 def mean_interval(
@@ -211,8 +224,8 @@ def _all_intervals(
     drawn = statistic(draw_units(strata, replicates, seed).astype(float))
     step = max(1, _CHUNK // units)
     parts = [statistic(1.0 - np.eye(min(step, units - start), units, start)) for start in range(0, units, step)]
-    left_out = {m: np.concatenate([part[m] for part in parts]) for m in METRICS}
-    return {m: bootstrap_interval(float(estimates[m][0]), drawn[m], left_out[m], strata, level) for m in METRICS}
+    left_out = {m: np.concatenate([part[m] for part in parts]) for m in estimates}
+    return {m: bootstrap_interval(float(estimates[m][0]), drawn[m], left_out[m], strata, level) for m in estimates}
 
 
 def _statistic(
@@ -247,14 +260,21 @@ def _of_cases(labels: np.ndarray, probabilities: np.ndarray, positions: np.ndarr
     counts = confusion_by_group(labels, probabilities.argmax(axis=1), positions, classes, units)
     flat = counts.reshape(units, classes * classes).astype(float)
 
+    def area(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"macro_auc": weighted_macro_auc(labels, probabilities, weights)}
+
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         by_counts = scores_of_counts((weights @ flat).reshape(len(weights), classes, classes))
-        step = max(1, _CHUNK // len(labels))
-        chunks = [weights[start : start + step, positions] for start in range(0, len(weights), step)]
-        areas = [weighted_macro_auc(labels, probabilities, chunk) for chunk in chunks]
-        return {**by_counts, "macro_auc": np.concatenate(areas)}
+        return {**by_counts, **_in_chunks(area, weights, positions)}
 
     return figures
+
+
+def _in_chunks(figures: Statistic, weights: np.ndarray, positions: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of cases from the weights `[B, U]` of their units, whose `positions` are `[N]`, some draws at a time."""
+    step = max(1, _CHUNK // len(positions))
+    parts = [figures(weights[start : start + step, positions]) for start in range(0, len(weights), step)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _strata_of_units(positions: np.ndarray, groupings: list[np.ndarray | None]) -> np.ndarray:

@@ -214,6 +214,7 @@ class Table(Section):
     seeds: Annotated[tuple[Any, ...], AfterValidator(_different_seeds)]
     processes: Count
     subgroups: Texts
+    error_photographs: Whole
 
 
 class MetadataMlp(Adapted):

@@ -8,6 +8,10 @@ from prima_jax.metrics.seeds import by_seed, over_seeds
 
 __all__ = ["caption", "conditions", "facts", "figure", "marked_title", "said_of_absent_classes", "title", "warnings"]
 
+FEWEST_SUBJECTS = 20
+FEWEST_HELD_OUT = 5
+"""A class with fewer subjects, or with fewer held out in some fold, is named as small."""
+
 
 def title(results: Mapping[str, Any]) -> str:
     """Returns the study's title, with SYNTHETIC before it if the data are drawn by a program."""
@@ -59,7 +63,8 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
     """Returns all warnings that a reader needs beside the figures."""
-    sentences = [*conditions(results), *_no_corpus(results), *said_of_absent_classes(results)]
+    sentences = [*conditions(results), *_no_corpus(results), *_no_alignment(results)]
+    sentences += [*said_of_absent_classes(results), *_small_classes(results)]
     if results.get("straddling_subjects"):
         sentences.append(
             f"LEAKAGE: {_count(results['straddling_subjects'], 'subject')} of {results['subjects']:,}{_first_seed(results)} "
@@ -172,6 +177,29 @@ def _no_corpus(results: Mapping[str, Any]) -> list[str]:
         return ["NO CORPUS: stage 1 read nothing but the training sentences, so this is not the paper's whole method."]
     origin = "as it started out" if results.get("random_weights") else "as published"
     return [f"STAGE 1 SKIPPED: no corpus was read, so the text encoder is {origin} and this is not the paper's whole method."]
+
+
+def _no_alignment(results: Mapping[str, Any]) -> list[str]:
+    if results.get("aligned", True):
+        return []
+    return [
+        "NO ALIGNMENT: stage 2 was not trained, so the image encoder never met the metadata's sentences and this is not the "
+        "paper's whole method."
+    ]
+
+
+def _small_classes(results: Mapping[str, Any]) -> list[str]:
+    """Returns a warning with the classes that have too few subjects, in all or held out in a fold, for steady figures."""
+    told = []
+    for name, counts in results.get("cohort", {}).get("classes", {}).items():
+        held_out = [fold["subjects"] for fold in counts["folds"]]
+        fewest = min(held_out)
+        if counts["subjects"] < FEWEST_SUBJECTS or fewest < FEWEST_HELD_OUT:
+            which = f"{fewest} held out in fold {held_out.index(fewest)}"
+            told.append(f"{name} has {_count(counts['subjects'], 'subject')}, {which}")
+    if not told:
+        return []
+    return [f"SMALL CLASSES{_first_seed(results)}: {'; '.join(told)}. One subject more or less moves their figures by points."]
 
 
 def _missingness(results: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from prima_jax.metrics.confusion import row_shares
+from prima_jax.report.fonts import drawable
 from prima_jax.report.pictures import blank_figure, headed, png_bytes
 
 __all__ = ["confusion_picture"]
@@ -12,7 +13,8 @@ __all__ = ["confusion_picture"]
 
 def confusion_picture(name: str, counts: np.ndarray, class_names: Sequence[str], *, synthetic: bool) -> bytes:
     """Returns PNG bytes: the counts `[C, C]`, and under each its share of the true class in per cent, which also shades it."""
-    side = 2.0 + 0.65 * len(class_names)
+    longest = max(len(drawable(class_name)) for class_name in class_names)
+    side = 2.0 + 0.65 * len(class_names) + 0.06 * max(0, longest - 15)  # long names would leave no room for the counts
     figure, axes = blank_figure(side, side)
     shares = np.nan_to_num(row_shares(counts))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

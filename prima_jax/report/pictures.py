@@ -6,6 +6,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from prima_jax.report.fonts import fit_fonts
+
 __all__ = ["blank_figure", "headed", "png_bytes"]
 
 
@@ -22,7 +24,8 @@ def headed(name: str, synthetic: bool) -> str:
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """Returns the figure as PNG, without the library's version in it, so that the same run gives the same bytes."""
+    """Returns the figure as PNG, with letters of every script; without the library's version, so that its bytes are the same."""
+    fit_fonts(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     return buffer.getvalue()

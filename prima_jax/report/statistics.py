@@ -1,40 +1,29 @@
-"""The statistics of a run as tables: intervals and comparisons of all rows, and PRIMA's subgroups."""
+"""The statistics of all rows as a table: intervals, chance, and comparisons with PRIMA."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from prima_jax.report.captions import marked_title
-from prima_jax.report.scores import class_order
-from prima_jax.report.table import Line, Table
+from prima_jax.report.table import Line, Table, interval_cell
 
-__all__ = ["statistics_tables"]
+__all__ = ["statistics_table"]
 
 
-def statistics_tables(results: Mapping[str, Any]) -> list[Table]:
-    """Returns intervals and comparisons of all rows, then the subgroups of the reference row."""
+def statistics_table(results: Mapping[str, Any]) -> Table:
+    """Returns the intervals of all rows, what chance gives them, and their comparison with PRIMA."""
     methods = results["statistics"]["methods"]
-    tables = [_methods(results, methods)]
-    if methods.get("prima", {}).get("subgroups"):
-        tables.append(_subgroups(methods["prima"]["subgroups"], results))
-    return tables
-
-
-def _methods(results: Mapping[str, Any], methods: Mapping[str, Any]) -> Table:
     two_classes = any((one.get("against_prima") or {}).get("delong") for one in methods.values())
-    columns = ["Method", "Macro F1", "By chance", "Macro AUC", "Brier", "ECE (if honest)", "ECE, temperature"]
+    columns = ["Method", "Macro F1", "By chance", "Macro AUC"]
     columns += ["PRIMA's F1 less its own", "t: p", "McNemar: p", *(["DeLong: p"] if two_classes else [])]
     lines = []
     for name, one in methods.items():
         against, chance = one.get("against_prima"), one["chance"]["macro_f1"]
         cells = [
             marked_title(results["methods"][name]),
-            _interval(one["intervals"]["macro_f1"]),
-            _interval({**chance, "estimate": chance["mean"]}),
-            _interval(one["intervals"]["macro_auc"]),
-            f"{one['brier_score']:.3f}",
-            f"{100 * one['calibration_error']:.1f} ({100 * one['calibration_error_by_chance']:.1f})",
-            f"{100 * one['calibration_error_with_temperature']:.1f}",
-            _interval(against["bootstrap"]["macro_f1"]) if against else "",
+            interval_cell(one["intervals"]["macro_f1"]),
+            interval_cell({**chance, "estimate": chance["mean"]}),
+            interval_cell(one["intervals"]["macro_auc"]),
+            interval_cell(against["bootstrap"]["macro_f1"]) if against else "",
             _p(against["corrected_t"]["macro_f1"]["p_holm"]) if against else "",
             _p(against["mcnemar"]["p_holm"]) if against else "",
         ]
@@ -53,8 +42,6 @@ def _notes(results: Mapping[str, Any], methods: Mapping[str, Any]) -> list[str]:
         "By chance: the macro F1 of a row's own predictions where the labels are dealt out anew among the units, and 95% of such "
         "deals, made wider by the square root of 2, since folds that are trained on each other err together.",
         "Macro AUC and DeLong's test rank the cases of all folds together, though each fold has a model of its own.",
-        "Brier: from 0 to 2. ECE: expected calibration error, 15 bins, and in parentheses what chance would give if the "
-        "probabilities were honest; then with the temperature that is fitted on the other folds.",
         "t: corrected resampled t-test of macro F1 over folds (Nadeau and Bengio 2003), which has few degrees of freedom: a "
         "large p is no sign of equality. McNemar: which units are right, a unit's probabilities averaged; it and DeLong's test "
         "take a subject's units for independent. Each p with Holm's correction over the rows of its own test: the t-test is the "
@@ -80,27 +67,6 @@ def _notes(results: Mapping[str, Any], methods: Mapping[str, Any]) -> list[str]:
 
 def _are(names: list[str]) -> str:
     return f"are {'; '.join(names)}" if names else "is no row"  # names have commas
-
-
-def _subgroups(groupings: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
-    classes = class_order(results)
-    places = [list(results["classes"]).index(name) for name in classes]
-    lines = []
-    for grouping, groups in groupings.items():
-        for group in groups:
-            figures = [group[score] for score in ("macro_f1", "accuracy", "balanced_accuracy")]
-            shown = ["too few" if value is None else f"{100 * value:.1f}" for value in figures]
-            counts = [f"{group['cases']:,}", " + ".join(str(group["by_class"][place]) for place in places), f"{group['units']:,}"]
-            lines.append(Line((f"{grouping}: {group['name']}", *counts, *shown)))
-    headings = ("Group", "Cases", " + ".join(classes), "Units", "Macro F1", "Accuracy", "Balanced acc.")
-    note = "For a first look: no test, no correction, and groups differ in their diagnoses."
-    return Table("PRIMA in subgroups", headings, tuple(lines), (note,))
-
-
-def _interval(one: Mapping[str, float] | None) -> str:
-    if one is None:
-        return "-"
-    return f"{100 * one['estimate']:.1f} ({100 * one['low']:.1f} to {100 * one['high']:.1f})"
 
 
 def _p(value: float) -> str:

@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Line", "Table", "csv_bytes", "latex", "markdown"]
+__all__ = ["Line", "Table", "csv_bytes", "interval_cell", "latex", "markdown"]
 
 _LATEX = str.maketrans(
     {
@@ -35,6 +35,13 @@ class Table:
     headings: tuple[str, ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
+
+
+def interval_cell(one: Mapping[str, float] | None) -> str:
+    """Returns an interval's estimate, low and high in per cent; "-" for none."""
+    if one is None:
+        return "-"
+    return f"{100 * one['estimate']:.1f} ({100 * one['low']:.1f} to {100 * one['high']:.1f})"
 
 
 def markdown(table: Table) -> str:

@@ -1,22 +1,25 @@
 """Writes the results of a run: results.json, predictions.csv, table.md, .tex and .csv, pictures/ and report.html."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prima_jax.files import write_whole
+from prima_jax.metrics.calibration import cross_fitted_temperatures
 from prima_jax.metrics.confusion import confusion
 from prima_jax.metrics.predictions import Predictions
 from prima_jax.report.confusion_picture import confusion_picture
 from prima_jax.report.curves import Curves, loss_picture
+from prima_jax.report.errors import confident_errors, error_table, small_photograph
 from prima_jax.report.page import page
 from prima_jax.report.published import as_json
 from prima_jax.report.reliability_picture import reliability_picture
+from prima_jax.report.risk_coverage_picture import risk_coverage_picture
 from prima_jax.report.scores import score_table
-from prima_jax.report.statistics import statistics_tables
+from prima_jax.report.sections import sections
 from prima_jax.report.table import csv_bytes, latex, markdown
 
 __all__ = ["table_text", "write_report"]
@@ -29,9 +32,12 @@ def write_report(
     predictions: Predictions,
     curves: Sequence[Curves],
     config: str,
+    photograph: Callable[[str], np.ndarray],
+    error_photographs: int,
 ) -> None:
     """Writes every file of the module's first line; lines: those of predictions.csv; predictions: of the first seed.
 
+    photograph: that of a case, uint8 `[H, W, 3]`, by its record; error_photographs: of how many errors the page shows it.
     Raises UserError if a file cannot be written, or if a stage's history is broken.
     """
     scores = score_table(results)
@@ -42,10 +48,27 @@ def write_report(
     synthetic = bool(results["synthetic"])
     losses = {one.title: loss_picture(one, synthetic=synthetic) for one in curves}
     confusions, reliabilities = _pictures_of_rows(results, predictions)
+    calibrated = {
+        row: cross_fitted_temperatures(predictions.labels, probabilities, predictions.folds)[1]
+        for row, probabilities in predictions.probabilities.items()
+    }
+    risk_coverage = _risk_coverage(results, predictions.labels, calibrated)
+    write_whole(folder / "pictures" / "risk_coverage.png", risk_coverage)
     for prefix, pictures in (("loss", losses), ("confusion", confusions), ("reliability", reliabilities)):
         for title, picture in pictures.items():
             write_whole(folder / "pictures" / f"{prefix}_{_file_name(title)}.png", picture)
-    html = page(results, losses=losses, confusions=confusions, reliabilities=reliabilities, config=config)
+    shown = confident_errors(predictions, calibrated["prima"])[:error_photographs] if "prima" in calibrated else ()
+    photographs = {name: small_photograph(photograph(name)) for name in predictions.records[list(shown)].tolist()}
+    html = page(
+        results,
+        losses=losses,
+        confusions=confusions,
+        reliabilities=reliabilities,
+        risk_coverage=risk_coverage,
+        errors=error_table(predictions, calibrated["prima"]) if "prima" in calibrated else None,
+        photographs=photographs,
+        config=config,
+    )
     write_whole(folder / "report.html", html.encode())
     # Last, so that whoever waits for this file finds the others complete.
     published = as_json(results["study"], synthetic=results["synthetic"] or bool(results.get("shuffled")))
@@ -58,7 +81,7 @@ def table_text(results: Mapping[str, Any]) -> str:
     """Returns table.md: the scores with their notes, and the statistics."""
     scores = score_table(results)
     parts = [f"**{scores.title}**\n\n{markdown(scores)}"]
-    parts += [f"## {table.title}\n\n{markdown(table)}" for table in statistics_tables(results)]
+    parts += [f"## {table.title}\n\n{markdown(table)}" for tables in sections(results).values() for table in tables]
     return "\n".join(parts)
 
 
@@ -72,6 +95,12 @@ def _pictures_of_rows(results: Mapping[str, Any], predictions: Predictions) -> t
         confusions[title] = confusion_picture(title, counts, names, synthetic=synthetic)
         reliabilities[title] = reliability_picture(title, predictions.labels, probabilities, synthetic=synthetic)
     return confusions, reliabilities
+
+
+def _risk_coverage(results: Mapping[str, Any], labels: np.ndarray, calibrated: Mapping[str, np.ndarray]) -> bytes:
+    titles = {row: results["methods"][row]["title"] for row in calibrated}
+    rows = {titles[row]: probabilities for row, probabilities in calibrated.items()}
+    return risk_coverage_picture(labels, rows, titles.get("prima", ""), synthetic=results["synthetic"])
 
 
 def _file_name(title: str) -> str:

@@ -17,9 +17,9 @@ from prima_jax.files import digest, whole_file, write_whole
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.frozen_tokens import frozen_tokens
 
-__all__ = ["Familiarity", "keep_familiarity", "load_familiarity"]
+__all__ = ["FAMILIARITY", "Familiarity", "keep_familiarity", "load_familiarity"]
 
-_FILE = "familiarity.npz"
+FAMILIARITY = "familiarity.npz"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Familiarity:
 
 def keep_familiarity(context: Context, folds: Sequence[Fold]) -> None:
     """Writes that of a run's photographs into its folder, by the image encoder as it starts out, which no fold has trained."""
-    path, records, tokens = context.folder / _FILE, context.prepared.records, frozen_tokens(context)
+    path, records, tokens = context.folder / FAMILIARITY, context.prepared.records, frozen_tokens(context)
     types, labels = [record.image_type for record in records], np.array([record.label for record in records])
     held_out = []
     for fold in folds:
@@ -82,7 +82,7 @@ def keep_familiarity(context: Context, folds: Sequence[Fold]) -> None:
 
 def load_familiarity(folder: Path) -> Familiarity | None:
     """What `keep_familiarity` wrote; None of a run of an earlier version. Raises UserError where it has changed."""
-    path = folder / _FILE
+    path = folder / FAMILIARITY
     if not path.exists():
         return None
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from prima_jax.errors import UserError
 from prima_jax.files import digest, folder_lock, write_whole
 from prima_jax.json_text import read_object
-from prima_jax.progress import progress_bar
+from prima_jax.progress import count_first, progress_bar
 from prima_jax.stages.context import CostLog
 from prima_jax.training.made_with import made_with
 
@@ -63,9 +63,12 @@ def _write(path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: 
         _reserve(temporary)
         title = f"{path.parent.name.partition('-')[0].replace('_', ' ')} {path.parent.parent.name}"
         with progress_bar(count, title, unit) as bar:
-            for where, values in parts():
+            for number, (where, values) in enumerate(parts()):
                 table[where] = values
-                bar.update(len(values))
+                if number:
+                    bar.update(len(values))
+                else:
+                    count_first(bar, len(values))
         table.flush()
         del table
         os.replace(temporary, path)

@@ -22,7 +22,12 @@ from prima_jax.training.optimizer import adamw
 
 __all__ = ["Stage", "Training", "load_stage", "read_done", "train_stage", "write_done"]
 
-_TITLES = {"knowledge": "1 knowledge", "align": "2 align", "refine": "2b refine", "diagnose": "3 diagnose"}
+_TITLES = {
+    "knowledge": "stage 1 of 3, knowledge",
+    "align": "stage 2 of 3, alignment",
+    "refine": "stage 2b of 3, refinement",
+    "diagnose": "stage 3 of 3, diagnosis",
+}
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,9 @@ def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained
         clip_norm=context.config.clip_norm,
         rates=rates,
     )
-    whose = "all folds" if stage.fold is None else f"fold {stage.fold}"
+    whose = "all folds" if stage.fold is None else f"fold {stage.fold + 1} of {context.config.folds}"
     objective = Objective(
-        name=f"{_TITLES.get(stage.name, stage.name)} {whose}",
+        name=f"{_TITLES.get(stage.name, stage.name)}, {whose}",
         loss=training.loss,
         trainable=initial,
         frozen=training.frozen,

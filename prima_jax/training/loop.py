@@ -15,7 +15,7 @@ import optax
 
 from prima_jax import runtime
 from prima_jax.errors import UserError
-from prima_jax.progress import progress_bar
+from prima_jax.progress import count_first, progress_bar
 from prima_jax.training.checkpoint import Progress
 from prima_jax.training.made_with import joined, made_with
 from prima_jax.training.parallel import AXIS, Parallel
@@ -114,7 +114,11 @@ def train(
                 batch = parallel.share(next(objective.batches))
                 state, metrics = step_function(state, frozen, batch)
                 history.add(number, metrics)
-                bar.update()
+                if number == done + 1:
+                    jax.block_until_ready(metrics)
+                    count_first(bar)
+                else:
+                    bar.update()
                 if number % _FLUSH_EVERY == 0 or number == objective.steps:
                     bar.set_postfix(loss=f"{history.flush():.4f}", refresh=False)
                 if stop_requested() or time.monotonic() - saved > checkpoint_seconds:

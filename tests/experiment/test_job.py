@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
+from prima_jax.experiment import job as job_module
 from prima_jax.experiment.job import Job, finished, keep_fold, probabilities
 from prima_jax.experiment.rows import PRIMA
 from prima_jax.stages.stage import write_done
@@ -78,3 +80,15 @@ def test_a_fold_of_something_else_is_refused(config, tmp_path, change):
     change(config, [finish(config, tmp_path, fold) for fold in range(2)])
     with pytest.raises(UserError, match="what another config, fold or version of this package gave"):
         finished(config, tmp_path, JOB)
+
+
+def test_folds_are_told_with_the_time_left_once_one_has_shown_it(config, tmp_path, monkeypatch, capsys):
+    clock, folds = iter(range(0, 600, 60)), [SimpleNamespace(index=index) for index in range(3)]
+    finish(config, tmp_path, fold=0)
+    monkeypatch.setattr(job_module, "open_job", lambda *_: SimpleNamespace(folds=folds, context=None))
+    for name in ("run_fold", "drop_features"):
+        monkeypatch.setattr(job_module, name, lambda *_: None)
+    monkeypatch.setattr(job_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    job_module.run_job(config, tmp_path, JOB)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("seed 0, fold 2 of 3") and second.endswith("seed 0, fold 3 of 3, about 01:00 left")

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from prima_jax.experiment.statistics import statistics
-from prima_jax.report.statistics import statistics_tables
+from prima_jax.report.calibration import calibration_table
+from prima_jax.report.per_class import per_class_table
+from prima_jax.report.statistics import statistics_table
+from prima_jax.report.subgroups import subgroup_table
 from prima_jax.report.table import markdown
 from tests.studies.pad_ufes_20 import PAD_UFES_20
 
@@ -35,7 +38,8 @@ def page(found: dict[str, Any], *, constant: bool = False, **others: Any) -> str
     results = {"seeds": [0], "study": "invented", "classes": ["a", "b"], "statistics": found, **others}
     scored = dict.fromkeys(results["classes"])
     methods = {"prima": {"title": "PRIMA", "f1": scored}, "guess": {"title": "A guess", "f1": scored, "constant": [constant]}}
-    return "\n".join(f"{t.title}\n{markdown(t)}" for t in statistics_tables({**results, "methods": methods}))
+    tables = [table({**results, "methods": methods}) for table in (statistics_table, subgroup_table)]
+    return "\n".join(f"{t.title}\n{markdown(t)}" for t in tables if t)
 
 
 def cells(text: str, title: str) -> list[str]:
@@ -63,9 +67,23 @@ def test_every_row_has_its_own_chance_on_the_page(found):
 
 
 def test_prima_is_compared_with_every_other_row_and_not_with_itself(found):
-    assert "against_prima" not in found["methods"]["prima"] and cells(page(found), "PRIMA")[7:] == [""] * 4
+    assert "against_prima" not in found["methods"]["prima"] and cells(page(found), "PRIMA")[4:] == [""] * 4
     assert found["methods"]["guess"]["against_prima"]["mcnemar"]["p_holm"] < 0.001
-    assert cells(page(found), "A guess")[9:] == ["< 0.001"] * 2  # two classes, so that DeLong's test is there as well
+    assert cells(page(found), "A guess")[6:] == ["< 0.001"] * 2  # two classes, so that DeLong's test is there as well
+
+
+def test_confidence_and_each_class_have_tables_of_their_own(found):
+    methods = {name: {"title": name} for name in METHODS}
+    results = {"study": "invented", "classes": ["a", "b"], "statistics": found, "methods": methods}
+    headings, ours = calibration_table(results).headings, calibration_table(results).lines[0].cells
+    error, area = (ours[headings.index(name)] for name in ("Error", "AURC"))
+    within = found["methods"]["prima"]["aurc_with_temperature"]
+    assert area == "{:.1f} ({:.1f} to {:.1f})".format(*(100 * within[k] for k in ("estimate", "low", "high")))
+    assert float(error) == pytest.approx(100 * (1 - found["methods"]["prima"]["intervals"]["accuracy"]["estimate"]), abs=0.05)
+    of_b = found["methods"]["prima"]["one_vs_rest"]["b"]["ppv"]
+    assert per_class_table(results).lines[1].cells[0] == "b"
+    assert per_class_table(results).lines[1].cells[4].startswith(f"{100 * of_b['estimate']:.1f} (")
+    assert "one_vs_rest" not in found["methods"]["guess"]
 
 
 def test_groups_stand_with_their_counts(found):
@@ -95,5 +113,5 @@ def test_with_shuffled_labels_the_rows_beyond_chance_are_named(found):
 
 def test_a_comparison_with_a_constant_row_is_marked(found):
     text = page(found, constant=True)
-    assert cells(text, "A guess (constant)")[9] == "< 0.001" and "better than no information" in text
+    assert cells(text, "A guess (constant)")[6] == "< 0.001" and "better than no information" in text
     assert "constant" not in page(found).lower()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from prima_jax.experiment.cohort import class_counts
 from prima_jax.experiment.rows import TABLES
 from prima_jax.experiment.statistics import statistics
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
@@ -86,4 +87,6 @@ def prediction_lines(classes: tuple[str, ...] = PAD) -> list[dict[str, Any]]:
 def with_statistics(found: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]], Predictions]:
     """Results with statistics, the lines that they are of, and these as arrays."""
     lines = prediction_lines(tuple(found["classes"]))
-    return {**found, "statistics": statistics(lines, {})}, lines, predictions_of_rows(lines)
+    predictions = predictions_of_rows(lines)
+    cohort = {**class_counts(predictions), "missing": {"itch": {"all": 0.5, "by_class": dict.fromkeys(found["classes"], 0.5)}}}
+    return {**found, "statistics": statistics(lines, {}), "cohort": cohort}, lines, predictions

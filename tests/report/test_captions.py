@@ -150,6 +150,24 @@ def test_a_run_without_a_corpus_is_said_to_be_no_whole_prima(changes: dict, said
     assert "vetted" not in found
 
 
+def test_a_run_without_alignment_is_said_to_be_no_whole_prima():
+    assert "NO ALIGNMENT: stage 2 was not trained" in " ".join(warnings(results(aligned=False)))
+    assert "NO ALIGNMENT" not in " ".join(warnings(results(aligned=True)))
+
+
+def test_small_classes_are_named_with_their_counts():
+    def cohort(**subjects: list[int]) -> dict:
+        return {"classes": {name: {"subjects": sum(n), "folds": [{"subjects": k} for k in n]} for name, n in subjects.items()}}
+
+    def said(**subjects: list[int]) -> str:
+        return " ".join(s for s in warnings(results(cohort=cohort(**subjects))) if s.startswith("SMALL"))
+
+    assert said(BCC=[10, 10], MEL=[5, 15]) == ""
+    assert "SMALL CLASSES: MEL has 19 subjects, 9 held out in fold 1; NEV has 26 subjects, 4 held out in fold 0." in said(
+        BCC=[5, 15], MEL=[10, 9], NEV=[4, 22]
+    )
+
+
 def test_a_corpus_that_was_read_is_said_to_be_unvetted():
     found = " ".join(warnings(results(corpus_texts=12)))
     assert "No physician vetted" in found

@@ -1,13 +1,17 @@
 """What a run leaves for people is whole, the same again, and says what it is. The figures here are invented."""
 
+import base64
 import csv
+import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from prima_jax.errors import UserError
 from prima_jax.report.curves import Curves
@@ -15,11 +19,14 @@ from prima_jax.report.write import write_report
 from tests.report.examples import PAD, results, synthetic_results, with_statistics
 
 CONFIG = '{"note": "<b>bold</b>"}'
+PHOTOGRAPHS = {"r01": np.zeros((640, 320, 3), np.uint8), "r02": np.zeros((8, 8, 3), np.uint8)}
 
 
-def write(folder: Path, found: dict[str, Any], curves: tuple[Curves, ...] = ()) -> dict[str, bytes]:
+def write(
+    folder: Path, found: dict[str, Any], curves: tuple[Curves, ...] = (), *, error_photographs: int = 0
+) -> dict[str, bytes]:
     """Writes everything; returns the content of each file by its place in the folder."""
-    write_report(folder, *with_statistics(found), curves, CONFIG)
+    write_report(folder, *with_statistics(found), curves, CONFIG, lambda record: PHOTOGRAPHS[record], error_photographs)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
@@ -29,7 +36,7 @@ def test_everything_is_written_and_written_the_same_again(tmp_path: Path):
     folder, curves = tmp_path / "run", (Curves("align", "", {"fold 0": history}),)
     first = write(folder, results(), curves)
     pictures = {f"{kind}_{row}" for kind in ("confusion", "reliability") for row in ("prima", "majority_class")}
-    pictures |= {"loss_stage_2_image_metadata_alignment"}
+    pictures |= {"loss_stage_2_image_metadata_alignment", "risk_coverage"}
     assert first.keys() == {
         *("results.json", "predictions.csv", "table.md", "table.tex", "table.csv", "report.html"),
         *(f"pictures/{name}.png" for name in pictures),
@@ -96,14 +103,46 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path):
     assert "url(" not in text
     assert "A &amp; &lt;B&gt;" in text
     assert "&lt;b&gt;bold" in text
-    assert text.index("<table>") < text.index("Read this first") < text.index("Statistics") < text.index("Config")
-    assert text.index("SYNTHETIC") < text.index("<table>")
+    assert text.index("SYNTHETIC") < text.index("Read this first") < text.index("<table>")
+    assert text.index("<details>") < text.index("&lt;b&gt;bold") < text.index("</details>")
     assert "85.22 (2.17)" not in text
+
+
+def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
+    text = write(tmp_path, results())["report.html"].decode()
+    questions = ("What was asked", "How good", "How sure", "For whom", "Where it fails", "How it was made")
+    assert re.findall("<h2>(.*?)</h2>", text) == ["Read this first", *questions]
+    assert text.index("What was asked") < text.index("Of each case: which of BCC, SCC,") < text.index("How good")
+    assert text.count("1,108 records of 979 units") == 1
+    tables = (
+        "Cases of each class",
+        "Statistics",
+        "each class against the rest",
+        "Calibration and selective",
+        "Missing attributes",
+    )
+    places = [text.index(table) for table in (*tables, "Confusion matrices", "Versions")]
+    assert places == sorted(places)
+
+
+def test_records_of_errors_stand_on_the_page_alone(tmp_path: Path):
+    found = write(tmp_path, results())
+    text = found["report.html"].decode()
+    assert text.index("most confident errors") < text.index("<td>r01</td>") < text.index("Confusion matrices")
+    assert not [name for name in ("table.md", "results.json") if b"r01" in found[name]]
+
+
+def test_photographs_of_errors_are_shown_small_and_only_if_asked_for(tmp_path: Path):
+    captioned = r'<img alt="" src="data:image/png;base64,(.*?)"><figcaption>(.*?)</figcaption>'
+    shown = re.findall(captioned, write(tmp_path, results(), error_photographs=2)["report.html"].decode())
+    assert [record for _, record in shown] == ["r01", "r02"]
+    assert [Image.open(io.BytesIO(base64.b64decode(png))).size for png, _ in shown] == [(80, 160), (8, 8)]
+    assert not re.findall(captioned, write(tmp_path, results())["report.html"].decode())
 
 
 def test_the_page_of_a_real_study_marks_published_rows(tmp_path: Path):
     text = write(tmp_path, results())["report.html"].decode()
-    assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 2  # scores and statistics
+    assert text.count('<tr class="published') == 7 and text.count('<tr class="own') == 3  # scores, statistics, calibration
     assert "SYNTHETIC" not in text
     assert "71 subjects of 806 have records in several folds" in text
 
