@@ -154,10 +154,9 @@ class Model:
         """The cases as an experiment without labels, and the case of each photograph."""
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
         files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
+        size, window = self.config.data.size, self.study.window
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            shown = list(
-                pool.map(lambda one: {"image": photograph(one[0], self.config.data.size, one[1], self.study.window)}, files)
-            )
+            shown = [{"image": image} for image in pool.map(lambda one: photograph(*one, size, window), files)]
         records = tuple(record for of_case in asked for record in of_case)
         context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
         return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])

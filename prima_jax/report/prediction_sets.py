@@ -30,7 +30,7 @@ def prediction_sets_table(results: Mapping[str, Any]) -> Table | None:
         for one in found
     ]
     notes = (
-        "A prediction set holds each class that cannot be ruled out at the error rate, which is promised for each class by itself "
+        "A prediction set holds each class that cannot be ruled out at the error rate, which is promised for each class apart "
         "(class-conditional conformal prediction, a subject counted once). Measured on held-out cases, each by its one model; "
         "temperature and scores that a fold's cases are measured with are the other folds'.",
     )

@@ -14,6 +14,7 @@ from prima_jax.errors import UserError
 from prima_jax.experiment import job as job_module
 from prima_jax.experiment.job import Job, finished, keep_fold, probabilities
 from prima_jax.experiment.rows import PRIMA
+from prima_jax.stages.familiarity import FAMILIARITY
 from prima_jax.stages.stage import write_done
 from tests.damages import DAMAGES
 from tests.stages.tiny import tiny_config
@@ -34,6 +35,8 @@ def finish(config: ConfigDict, workdir: Path, fold: int = 0, value: float = 0.5)
 def test_probabilities_are_read_as_they_were_written(config, tmp_path):
     for fold in range(2):
         finish(config, tmp_path, fold)
+    assert not finished(config, tmp_path, JOB), "what its photographs are like is not kept yet"
+    (tmp_path / FAMILIARITY).touch()
     assert finished(config, tmp_path, JOB) and not finished(config, tmp_path, replace(JOB, seed=1))
     found, note = probabilities(config, tmp_path, JOB, 1)
     np.testing.assert_array_equal(found, np.full((3, 2), 0.6))
@@ -86,7 +89,7 @@ def test_folds_are_told_with_the_time_left_once_one_has_shown_it(config, tmp_pat
     clock, folds = iter(range(0, 600, 60)), [SimpleNamespace(index=index) for index in range(3)]
     finish(config, tmp_path, fold=0)
     monkeypatch.setattr(job_module, "open_job", lambda *_: SimpleNamespace(folds=folds, context=None))
-    for name in ("run_fold", "drop_features"):
+    for name in ("run_fold", "drop_features", "keep_familiarity"):
         monkeypatch.setattr(job_module, name, lambda *_: None)
     monkeypatch.setattr(job_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     job_module.run_job(config, tmp_path, JOB)
