@@ -45,6 +45,11 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
     return run
 
 
+@pytest.mark.parametrize("again", ["--config.remat=False", "--noconfig.remat"])
+def test_a_field_that_is_given_twice_is_refused_by_name(refused: Callable[..., str], again: str):
+    assert "--config.remat is given more than once" in refused(DEMO, "--config.remat=True", "--config.seed=1", again)
+
+
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
