@@ -14,6 +14,9 @@ from prima_jax.errors import UserError
 from tests.damages import DAMAGES
 from tests.finished import finished_run, run_here
 
+PHOTOGRAPH = Path("synthetic_study", "images", "S0000_OS_blue.png")
+"""The first of the study, one of those damaged."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
@@ -78,5 +81,4 @@ def again(workdir: Path) -> str:
 
 
 def predicted(workdir: Path) -> str:
-    photograph = min((workdir / "synthetic_study" / "images").iterdir())
-    return json.dumps(predict.predict(workdir, [f"white:{photograph}"], {"age": "70"})["probabilities"])
+    return json.dumps(predict.predict(workdir, [f"blue:{workdir / PHOTOGRAPH}"], {"age": "70"})["probabilities"])

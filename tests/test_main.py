@@ -16,6 +16,7 @@ from prima_jax.experiment import opening
 from prima_jax.experiment import run as experiment_run
 from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.loop import Stopped
+from tests.canaries import CANARY
 
 ROOT = Path(__file__).parents[1]
 AQUA = ROOT / "configs" / "aqua.py"
@@ -198,7 +199,10 @@ def on(study: Path) -> list[str]:
 
 WRONG_DATA = {
     "no folder": (shutil.rmtree, "There is no data for aqua at"),
-    "a wrong row": (lambda study: edit(study, ",white,", ",green,"), r"manifest\.csv, line \d+: unknown image type in column"),
+    "a wrong row": (
+        lambda study: edit(study, ",white,", f",{CANARY},"),
+        r"manifest\.csv, line \d+: unknown image type in column",
+    ),
     "an empty manifest": (lambda study: (study / "manifest.csv").write_text(""), "lacks the column"),
     "a folder in place of the manifest": (lambda study: replace_by_folder(study / "manifest.csv"), r"No manifest\.csv"),
     "a text in place of a photograph": (
