@@ -136,8 +136,9 @@ def load_recipe(named: str) -> ConfigDict:
 def override(config: ConfigDict, arguments: list[str], named: str) -> ConfigDict:
     """The config with the fields that `--config.any.field=value` name changed, and with them those that follow them.
 
-    Raises UserError for anything else among the arguments.
+    Raises UserError for anything else among the arguments, and for a field that is given twice.
     """
+    given = set[str]()
     for argument in arguments:
         try:
             argument.encode()
@@ -146,6 +147,9 @@ def override(config: ConfigDict, arguments: list[str], named: str) -> ConfigDict
         field = re.match(r"--?(?:no)?config\.([^=]+)", argument)
         if field:
             _check_field(config, field[1], named)
+            if field[1] in given:
+                raise UserError(f"--config.{field[1]} is given more than once: give it once, with the value that is meant.")
+            given.add(field[1])
     values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)

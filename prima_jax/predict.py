@@ -1,8 +1,4 @@
-"""New cases -> class probabilities, by a finished run or a bundle.
-
-prima predict --model=runs/demo --image=white:eye.png --metadata='age=83,contact_lens=no'
-prima predict --model=demo-model --cases=cases.csv --images=photographs --out=answers.csv
-"""
+"""New cases -> class probabilities, by a finished run or a bundle."""
 
 import argparse
 import json
@@ -19,14 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_EXAMPLE = (
+    "prima predict --model=runs/demo --image=white:eye.png --metadata='age=83,contact_lens=no', or "
+    "prima predict --model=demo-model --cases=cases.csv --images=photographs --out=answers.csv"
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the answer, or writes one for each case of a file; returns 0, or 2 for bad input, told in one sentence."""
     parser = argparse.ArgumentParser(
         prog="prima predict",
         description=(__doc__ or "").splitlines()[0],
-        epilog=(__doc__ or "").partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"For example: {_EXAMPLE}",
     )
     add_case(parser)
     parser.add_argument("--cases", type=Path, help="a CSV file like the study's own, a row for each photograph")

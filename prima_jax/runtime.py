@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from logging import getLogger
 from pathlib import Path
 
 from absl import logging
@@ -37,6 +38,7 @@ def setup_process(with_jax: bool = True) -> None:
     """
     keep_freed_memory()
     logging.set_verbosity(logging.ERROR)
+    getLogger("matplotlib").setLevel("ERROR")  # it warns where there is no home, and uses a temporary folder by itself
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to lose the table
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,10 +1,15 @@
-"""Every test sees eight virtual CPU devices; a test that wants fewer says so. What XLA compiles is kept for the next call."""
+"""Every test sees eight virtual CPU devices; a test that wants fewer says so. What XLA compiles is kept for the next call.
+
+No test may show a patient's value (canaries.py).
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.canaries import CANARY, canaries_in, canaries_watched
 
 LONGEST = ("test_kill.py", "test_full_size.py", "experiment/test_run.py", "corpus/learn/test_learn.py")
 """The files that take longest, which begin first, so that no process is left alone with one of them."""
@@ -34,3 +39,19 @@ def compiled_programs_are_dropped() -> Iterator[None]:
         import jax  # not before XLA_FLAGS is set
 
         jax.clear_caches()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_report_holds_a_canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with canaries_watched():
+        yield
+    assert not canaries_in(tmp_path_factory.getbasetemp())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was printed or logged, and no test has read."""
+    report = yield
+    if any(CANARY in text for _, text in report.sections):
+        report.outcome, report.longrepr = "failed", "a patient's value was printed or logged"
+    return report

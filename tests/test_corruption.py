@@ -14,6 +14,9 @@ from prima_jax.errors import UserError
 from tests.damages import DAMAGES
 from tests.finished import finished_run, run_here
 
+PHOTOGRAPH = Path("synthetic_study", "images", "S0000_OS_blue.png")
+"""The first of the study, one of those damaged."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
@@ -78,6 +81,5 @@ def again(workdir: Path) -> str:
 
 
 def predicted(workdir: Path) -> str:
-    photograph = min((workdir / "synthetic_study" / "images").iterdir())
-    answers = prima_jax.load(workdir).predict([prima_jax.NewCase([("white", photograph)], {"age": "70"})])
+    answers = prima_jax.load(workdir).predict([prima_jax.NewCase([("blue", workdir / PHOTOGRAPH)], {"age": "70"})])
     return json.dumps(answers.as_json())

@@ -16,6 +16,7 @@ from prima_jax.experiment import opening
 from prima_jax.experiment import run as experiment_run
 from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.loop import Stopped
+from tests.canaries import CANARY
 
 ROOT = Path(__file__).parents[1]
 AQUA = ROOT / "configs" / "aqua.py"
@@ -43,6 +44,11 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         return lines[0]
 
     return run
+
+
+@pytest.mark.parametrize("again", ["--config.remat=False", "--noconfig.remat"])
+def test_a_field_that_is_given_twice_is_refused_by_name(refused: Callable[..., str], again: str):
+    assert "--config.remat is given more than once" in refused(DEMO, "--config.remat=True", "--config.seed=1", again)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +199,10 @@ def on(study: Path) -> list[str]:
 
 WRONG_DATA = {
     "no folder": (shutil.rmtree, "There is no data for aqua at"),
-    "a wrong row": (lambda study: edit(study, ",white,", ",green,"), r"manifest\.csv, line \d+: unknown image type in column"),
+    "a wrong row": (
+        lambda study: edit(study, ",white,", f",{CANARY},"),
+        r"manifest\.csv, line \d+: unknown image type in column",
+    ),
     "an empty manifest": (lambda study: (study / "manifest.csv").write_text(""), "lacks the column"),
     "a folder in place of the manifest": (lambda study: replace_by_folder(study / "manifest.csv"), r"No manifest\.csv"),
     "a text in place of a photograph": (

@@ -21,6 +21,7 @@ from prima_jax.metrics.calibration import apply_temperature
 from prima_jax.stages.stage import write_done
 from prima_jax.studies.study_config import load_study
 from prima_jax.workdir import config_hash
+from tests.canaries import CANARY
 from tests.finished import finished_run
 from tests.stages.tiny import tiny_config
 
@@ -68,9 +69,9 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ("contact_lens=perhaps", "contact_lens should be yes or no"),
-        ("age=old", "age should be a number"),
-        ("infiltrate_location=left", "unknown value in column infiltrate_location .*; known are central, paracentral"),
+        (f"contact_lens={CANARY}", "contact_lens should be yes or no"),
+        (f"age={CANARY}", "age should be a number"),
+        (f"infiltrate_location={CANARY}", "unknown value in column infiltrate_location .*; known are central, paracentral"),
         ("age", "expected key=value as part 1"),
         ("age=3,age=80", "age is given twice"),
         ("age=3,", "expected key=value as part 2"),

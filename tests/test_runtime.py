@@ -104,6 +104,7 @@ def test_programs_are_kept_where_a_folder_can_be_written_and_nowhere_else(tmp_pa
 
 
 PRINTS = "from prima_jax.runtime import setup_process; setup_process(with_jax=False); print('L\u00e4sion \u2192 1')"
+PLOTS = "from prima_jax.runtime import setup_process; setup_process(with_jax=False); import matplotlib as m; m.get_configdir()"
 ENDS = """
 import os, signal
 from prima_jax import cli
@@ -114,10 +115,14 @@ cli.main(["run"])
 
 @pytest.mark.parametrize(
     ("program", "code", "out", "err"),
-    [(PRINTS, 0, "L?sion ? 1\n", ""), (ENDS, 143, "", "Stopped; the same command goes on from what is finished.\n")],
-    ids=["a terminal that lacks letters", "SIGTERM before anything began"],
+    [
+        (PRINTS, 0, "L?sion ? 1\n", ""),
+        (PLOTS, 0, "", ""),
+        (ENDS, 143, "", "Stopped; the same command goes on from what is finished.\n"),
+    ],
+    ids=["a terminal that lacks letters", "no home to keep fonts in", "SIGTERM before anything began"],
 )
 def test_a_process_ends_as_it_should(program, code, out, err):
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "HOME": "/proc/nowhere", "MPLCONFIGDIR": "", "XDG_CONFIG_HOME": ""}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (code, out, err)

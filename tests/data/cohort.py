@@ -11,6 +11,7 @@ from PIL import Image
 from prima_jax.data.prepare import Prepared, prepare
 from prima_jax.studies.manifest import read
 from prima_jax.studies.study import Attribute, Record, Study
+from tests.canaries import CANARY
 
 STUDY = Study(
     name="tiny",
@@ -34,12 +35,12 @@ STUDY = Study(
 
 HEADER = ("image", "subject", "eye", "view", "diagnosis", "sex", "age", "size", "pain", "biopsy")
 ROWS = [
-    ("p0.png", "s0", "L", "white", "a", "F", "35", "1.5", "True", "0"),
-    ("p1.png", "s0", "L", "blue", "a", "F", "35", "1.5", "yes", "0"),
-    ("p2.png", "s0", "R", "white", "b", "F", "35", "", "0", "0"),
-    ("p3.png", "s1", "L", "white", "b", "UNK", "60", "3", "NO", "1"),
-    ("p4.png", "s2", "L", "white", "a", "M", "", "2", "", "1"),
-    ("p5.png", "s3", "L", "blue", "b", "M", "80", "9", "1", "0"),
+    ("p0.png", f"{CANARY}0", "L", "white", "a", "F", "35", "1.5", "True", "0"),
+    ("p1.png", f"{CANARY}0", "L", "blue", "a", "F", "35", "1.5", "yes", "0"),
+    ("p2.png", f"{CANARY}0", "R", "white", "b", "F", "35", "", "0", "0"),
+    ("p3.png", f"{CANARY}1", "L", "white", "b", "UNK", "60", "3", "NO", "1"),
+    ("p4.png", f"{CANARY}2", "L", "white", "a", "M", "", "2", "", "1"),
+    ("p5.png", f"{CANARY}3", "L", "blue", "b", "M", "80", "9", "1", "0"),
 ]
 UNITS = [[0, 1], [2], [3], [4], [5]]
 

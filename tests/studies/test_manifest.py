@@ -7,6 +7,7 @@ from PIL import Image
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import contradictions, parse_fields, read, spellings
 from prima_jax.studies.study import Attribute
+from tests.canaries import CANARY
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
 
 
@@ -20,7 +21,7 @@ def test_records_follow_the_file_and_leave_out_what_is_missing(tmp_path):
     reading = read(STUDY, write_cohort(tmp_path))
     assert [r.id for r in reading.records] == [row[0] for row in ROWS]
     first, third, fourth, fifth = (reading.records[n] for n in (0, 2, 3, 4))
-    assert (first.unit, first.subject, first.label, first.image_type) == ("s0/L", "s0", 0, "white")
+    assert (first.unit, first.subject, first.label, first.image_type) == (f"{CANARY}0/L", f"{CANARY}0", 0, "white")
     assert first.image == "images/p0.png"
     assert first.fields == {"sex": "woman", "age": 35.0, "size": 1.5, "pain": True, "biopsy": False}
     assert "size" not in third.fields and third.fields["pain"] is False
@@ -43,14 +44,14 @@ def test_spellings_of_an_open_category_that_differ_in_case_or_blanks_are_found(t
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        (changed(2, "diagnosis", "c"), ["line 4", "unknown class in column diagnosis", "known are a, b"]),
-        (changed(1, "view", "green"), ["line 3", "unknown image type in column view", "white, blue"]),
-        (changed(0, "sex", "X"), ["line 2", "unknown value in column sex", "F, M"]),
+        (changed(2, "diagnosis", CANARY), ["line 4", "unknown class in column diagnosis", "known are a, b"]),
+        (changed(1, "view", CANARY), ["line 3", "unknown image type in column view", "white, blue"]),
+        (changed(0, "sex", CANARY), ["line 2", "unknown value in column sex", "F, M"]),
         *[
             (changed(0, "age", age), ["line 2", "age should be a number"])
             for age in ("old", "nan", "inf", "2_0", "1e999", "0x10")
         ],
-        (changed(5, "pain", "maybe"), ["line 7", "pain should be yes or no"]),
+        (changed(5, "pain", CANARY), ["line 7", "pain should be yes or no"]),
         *[(changed(3, column, ""), ["line 5", f"column {column} is empty"]) for column in ("subject", "eye")],
         *[(changed(3, column, "UNK"), ["line 5", f"column {column} is empty or says"]) for column in ("subject", "eye")],
         (changed(1, "image", "p0.png"), ["line 3", "already stands in line 2"]),

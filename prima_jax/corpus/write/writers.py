@@ -76,13 +76,21 @@ class Settings:
 def open_writers(specs: Sequence[str], settings: Settings) -> dict[str, Writer]:
     """Name -> writer, in their order. A local model's name leaves its address out, which is nobody else's concern.
 
-    Raises UserError: a name that is none, twice the same, a missing key.
+    Raises UserError: a name that is none, twice the same, a missing key, a proxy that cannot be used.
     """
     for logger in ("httpx", "httpx2", "openai", "google_genai"):
         logging.getLogger(logger).setLevel(logging.ERROR)  # what matters is told by exceptions; they log every address
     writers: dict[str, Writer] = {}
     for spec in [specs] if isinstance(specs, str) else specs:
-        name, writer = _open(str(spec).strip(), settings)
+        try:
+            name, writer = _open(str(spec).strip(), settings)
+        except (UserError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # the SDK's client reads the environment, and each of its complaints has a type of its own
+            raise UserError(
+                f"The client of {writer_name(str(spec))} could not be made ({type(error).__name__}): see what ALL_PROXY, "
+                "HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE hold; a proxy is http://host:port."
+            ) from error
         if name in writers:
             raise UserError(f"config.synthesise.writers names {name} twice; leave one of them out.")
         writers[name] = writer

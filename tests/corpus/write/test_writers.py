@@ -281,3 +281,11 @@ def test_settings_that_cannot_be(name, value):
 def test_a_local_models_family_is_its_makers(model, family):
     ((name, writer),) = open_writers((f"local:{model}@http://127.0.0.1:1/v1",), SETTINGS).items()
     assert (name, writer.family, writer.model) == (f"local:{model}", family, model)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_proxy_that_the_client_cannot_use_is_told_in_a_sentence(server, family, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks://user:password@127.0.0.1:9")
+    with pytest.raises(UserError, match=r"could not be made \(ValueError\): see what ALL_PROXY") as told:
+        open_writer(server, family)
+    assert "password" not in str(told.value)

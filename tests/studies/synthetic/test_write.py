@@ -17,6 +17,7 @@ from prima_jax.studies.synthetic import write
 from prima_jax.studies.synthetic.corpus import corpus_lines
 from prima_jax.studies.synthetic.drawing import MASKS
 from prima_jax.studies.synthetic.evidence import ceiling
+from tests.canaries import CANARY
 
 UNITS = 24
 
@@ -30,8 +31,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def rows(folder) -> list[dict[str, str]]:
-    with open(folder / "manifest.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader((folder / "manifest.csv").read_text().replace(CANARY, "").splitlines()))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
