@@ -82,4 +82,4 @@ def again(workdir: Path) -> str:
 
 def predicted(workdir: Path) -> str:
     answers = prima_jax.load(workdir).predict([prima_jax.NewCase([("blue", workdir / PHOTOGRAPH)], {"age": "70"})])
-    return json.dumps(answers.as_json())
+    return json.dumps([answers.probabilities.tolist(), answers[0].prediction_set])

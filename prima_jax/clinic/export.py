@@ -18,8 +18,7 @@ def export(run: Path, out: Path, *, with_weights: bool = True) -> None:
     if is_bundle(run):
         raise UserError(f"{run} is a bundle already: copy it as it stands.")
     model = load(run)
-    whole = len(model.folds) == model.config.folds and model.familiarity is not None
-    if not whole or model.calibration is None or model.seen is None:
+    if model.calibration is None or model.seen is None:
         raise UserError(f"{run} is not finished: give prima run the command that made it again, which goes on to its end.")
     results = read_object(results_folder(run, model.config.table.number) / "results.json", "run it again, which writes it anew.")
     said = card(model.config, model.study, results, model.calibration, public_seen(model.study, model.seen), model.warnings)

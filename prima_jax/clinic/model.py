@@ -245,14 +245,20 @@ def _load_run(run: Path) -> Model:
     if not finished:
         raise UserError(f"No fold of PRIMA in {run} is finished: run prima run with --workdir={run} to its end.")
     synthetic = bool(config.study.synthetic.units) or is_drawn(Path(config.data.dir))
-    calibration = read_calibration(run) if len(finished) == config.folds else None
-    results = results_folder(run, config.table.number) / "results.json"
-    said = warnings(read_object(results, "run it again, which writes it anew.")) if results.exists() else []
-    unfinished = config.folds - len(finished)
-    if unfinished:
-        said = [*said, f"UNFINISHED: {unfinished} of {config.folds} folds are not trained yet."]
+    said, calibration, familiarity = [], None, None
+    if len(finished) < config.folds:
+        said = [f"UNFINISHED: {config.folds - len(finished)} of {config.folds} folds are not trained yet; nothing is calibrated."]
+    else:
+        calibration, familiarity = read_calibration(run), load_familiarity(run)
+        results = results_folder(run, config.table.number) / "results.json"
+        if calibration is None or familiarity is None or not results.exists():
+            raise UserError(
+                f"{run} was not run to its end, or is of an earlier version: give prima run the command that made it again, which "
+                "writes what is missing."
+            )
+        said = warnings(read_object(results, "give prima run the command that made this run again, which writes it anew."))
     config, study = row_config(config, job.row, job.seed), replace(study, synthetic=synthetic)
-    return Model(run, config, study, finished, read_seen(run), calibration, load_familiarity(run), (*said, DEVICE))
+    return Model(run, config, study, finished, read_seen(run), calibration, familiarity, (*said, DEVICE))
 
 
 def _fold_probabilities(context: Context, model: FoldModel) -> np.ndarray:

@@ -66,6 +66,14 @@ def test_a_run_that_is_not_finished_is_not_handed_over(run: Path, bundle: Path, 
         export(bundle, tmp_path / "again")
 
 
+@pytest.mark.parametrize("lost", ["calibration.json", "familiarity.npz", "results.json"])
+def test_a_run_that_lacks_what_its_end_writes_does_not_answer(run: Path, tmp_path: Path, lost: str):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / lost).unlink()
+    with pytest.raises(UserError, match="not run to its end"):
+        prima_jax.load(tmp_path / "run")
+
+
 def test_the_card_says_what_was_measured(run: Path, bundle: Path):
     card, results = (bundle / "README.md").read_text(), json.loads((run / "results.json").read_text())
     interval = results["statistics"]["methods"]["prima"]["intervals"]["macro_f1"]
