@@ -253,8 +253,8 @@ def _load_run(run: Path) -> Model:
         results = results_folder(run, config.table.number) / "results.json"
         if calibration is None or familiarity is None or not results.exists():
             raise UserError(
-                f"{run} was not run to its end, or is of an earlier version: give prima run the command that made it again, which "
-                "writes what is missing."
+                f"{run} was not run to its end, or is of an earlier version: give prima run the command that made it again, "
+                "which writes what is missing."
             )
         said = warnings(read_object(results, "give prima run the command that made this run again, which writes it anew."))
     config, study = row_config(config, job.row, job.seed), replace(study, synthetic=synthetic)

@@ -1,6 +1,7 @@
 """PRIMA's most confident errors as a table: the cases to look at first."""
 
 import io
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
@@ -23,13 +24,13 @@ def confident_errors(predictions: Predictions, calibrated: np.ndarray) -> np.nda
     return wrong[np.argsort(-calibrated.max(axis=1)[wrong], kind="stable")][:_MOST]
 
 
-def error_table(predictions: Predictions, calibrated: np.ndarray) -> Table:
-    """Returns the cases of `confident_errors` as a table."""
+def error_table(predictions: Predictions, calibrated: np.ndarray, line_of: Mapping[str, int]) -> Table:
+    """Returns the cases of `confident_errors` as a table; line_of: where each record stands in predictions.csv, which names it."""
     names, answers, confidence = predictions.class_names, calibrated.argmax(axis=1), calibrated.max(axis=1)
     lines = [
         Line(
             (
-                str(predictions.records[case]),
+                str(line_of[str(predictions.records[case])]),
                 names[predictions.labels[case]],
                 names[answers[case]],
                 f"{100 * confidence[case]:.1f}",
@@ -42,9 +43,9 @@ def error_table(predictions: Predictions, calibrated: np.ndarray) -> Table:
     wrong = np.sum(answers != predictions.labels)
     note = (
         f"{wrong:,} of {len(answers):,} cases are wrong. Probabilities in per cent, with the temperature that is fitted on the "
-        "other folds; the record is that of predictions.csv, which has them without it."
+        "other folds; the line is that of predictions.csv, which names the record and has them without it."
     )
-    headings = ("Record", "Truth", "Answer", "Probability of the answer", "Of the truth", "Fold")
+    headings = ("Line", "Truth", "Answer", "Probability of the answer", "Of the truth", "Fold")
     return Table("PRIMA's most confident errors", headings, tuple(lines), (note,))
 
 

@@ -58,14 +58,18 @@ def write_report(
         for title, picture in pictures.items():
             write_whole(folder / "pictures" / f"{prefix}_{_file_name(title)}.png", picture)
     shown = confident_errors(predictions, calibrated["prima"])[:error_photographs] if "prima" in calibrated else ()
-    photographs = {name: small_photograph(photograph(name)) for name in predictions.records[list(shown)].tolist()}
+    of_prima = {(line["record"], line["seed"]): n for n, line in enumerate(lines, start=2) if line["method"] == "prima"}
+    line_of = {record: of_prima[record, lines[0]["seed"]] for record in predictions.records.tolist() if "prima" in calibrated}
+    photographs = {
+        f"line {line_of[name]}": small_photograph(photograph(name)) for name in predictions.records[list(shown)].tolist()
+    }
     html = page(
         results,
         losses=losses,
         confusions=confusions,
         reliabilities=reliabilities,
         risk_coverage=risk_coverage,
-        errors=error_table(predictions, calibrated["prima"]) if "prima" in calibrated else None,
+        errors=error_table(predictions, calibrated["prima"], line_of) if "prima" in calibrated else None,
         photographs=photographs,
         config=config,
     )
