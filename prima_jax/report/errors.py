@@ -25,7 +25,7 @@ def confident_errors(predictions: Predictions, calibrated: np.ndarray) -> np.nda
 
 
 def error_table(predictions: Predictions, calibrated: np.ndarray, line_of: Mapping[str, int]) -> Table:
-    """Returns the cases of `confident_errors` as a table; line_of: where each record stands in predictions.csv, which names it."""
+    """Returns the cases of `confident_errors` as a table; line_of: where each record stands in predictions.csv."""
     names, answers, confidence = predictions.class_names, calibrated.argmax(axis=1), calibrated.max(axis=1)
     lines = [
         Line(

@@ -125,17 +125,18 @@ def test_headings_are_a_clinicians_questions_in_their_order(tmp_path: Path):
     assert places == sorted(places)
 
 
-def test_records_of_errors_stand_on_the_page_alone(tmp_path: Path):
+def test_errors_are_named_by_their_line_in_predictions_and_no_record_is(tmp_path: Path):
     found = write(tmp_path, results())
     text = found["report.html"].decode()
-    assert text.index("most confident errors") < text.index("<td>r01</td>") < text.index("Confusion matrices")
-    assert not [name for name in ("table.md", "results.json") if b"r01" in found[name]]
+    line = next(n for n, one in enumerate(found["predictions.csv"].decode().splitlines(), start=1) if "prima,r01," in one)
+    assert text.index("most confident errors") < text.index(f"<td>{line}</td>") < text.index("Confusion matrices")
+    assert not [name for name in ("report.html", "table.md", "results.json") if b"r01" in found[name]]
 
 
 def test_photographs_of_errors_are_shown_small_and_only_if_asked_for(tmp_path: Path):
     captioned = r'<img alt="" src="data:image/png;base64,(.*?)"><figcaption>(.*?)</figcaption>'
     shown = re.findall(captioned, write(tmp_path, results(), error_photographs=2)["report.html"].decode())
-    assert [record for _, record in shown] == ["r01", "r02"]
+    assert [line for _, line in shown] == ["line 3", "line 4"]
     assert [Image.open(io.BytesIO(base64.b64decode(png))).size for png, _ in shown] == [(80, 160), (8, 8)]
     assert not re.findall(captioned, write(tmp_path, results())["report.html"].decode())
 
