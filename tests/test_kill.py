@@ -65,12 +65,10 @@ def start(workdir: Path, preset: str = "demo", *more: str) -> subprocess.Popen:
     """The command line, on one device, compiled quickly, with a compilation cache of the workdir's own."""
     environment = os.environ | quick.ENVIRONMENT
     environment["XDG_CACHE_HOME"] = str(workdir.with_suffix(".cache"))
-    given = {flag.removeprefix("--").partition("=")[0] for flag in more}  # no field may be given twice
-    flags = [f"--{key}={value}" for key, value in OVERRIDES.items() if key not in given]
+    changed = dict(flag.removeprefix("--").split("=", 1) for flag in more)  # no field may be given twice
+    flags = [f"--{key}={value}" for key, value in {**OVERRIDES, **changed}.items()]
     command = [sys.executable, "-m", "prima_jax.main", f"--config=configs/aqua.py:{preset}", f"--workdir={workdir}", *flags]
-    return subprocess.Popen(
-        [*command, *more], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen, code: int = 0) -> str:
