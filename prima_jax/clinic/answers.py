@@ -97,7 +97,7 @@ class Answers(Sequence[Answer]):
             numbers = [f"{value:.6f}" for value in (*one.probabilities, *one.spread)]
             said = [
                 "not calibrated" if in_set is None else "; ".join(in_set),
-                "" if in_set is None else f"{one.error_rate:g}",
+                "" if in_set is None else f"{one.error_rate:.6g}",
                 "; ".join(one.missing),
                 "not noted" if one.never_seen is None else "; ".join(one.never_seen),
                 "; ".join(f"photograph {number}" for number in one.unlike_training) if one.unlike else "not noted",
@@ -123,7 +123,7 @@ class Answers(Sequence[Answer]):
         in_set = one.prediction_set
         if in_set is not None:
             said = ", ".join(in_set) or "none: no class fits this case, the model does not know"
-            lines.append(f"Not ruled out at an error rate of {100 * one.error_rate:g} %: {said}.")
+            lines.append(f"Not ruled out at an error rate of {100 * one.error_rate:.3g} %: {said}.")
         lines.append(f"Read: {one.sentence or '(no metadata)'}")
         if one.missing:
             lines.append(f"Not given: {', '.join(one.missing)}.")
