@@ -40,6 +40,7 @@ def main() -> None:
         page.goto(address)
         fill(page, {name: row[name] for name in KNOWN}, photographs)
         ask(page)
+        page.evaluate("scrollTo(0, 0)")
         shot(page, "desk")
         phone = browser.new_context(viewport=PHONE, device_scale_factor=1.5, has_touch=True, is_mobile=True).new_page()
         phone.set_default_timeout(600_000)

@@ -154,7 +154,11 @@ class Model:
     def context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
         """The cases as an experiment without labels, and the case of each photograph."""
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
-        files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
+        files = [
+            (file, f"{position} of case {number + 1}")
+            for number, case in enumerate(cases)
+            for position, (_, file) in enumerate(case.images, start=1)
+        ]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             shown = list(pool.map(lambda one: {"image": photograph(one[0], self.config.data.size, one[1])}, files))
         records = tuple(record for of_case in asked for record in of_case)

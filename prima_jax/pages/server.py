@@ -17,8 +17,11 @@ from prima_jax.pages.security import is_loopback
 __all__ = ["Impatient", "address", "listen", "serve"]
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, log: str = "warning", http: "type[Impatient] | None" = None) -> None:
-    """Serves `app` until Ctrl-C or SIGTERM; no request is logged. log: from which level on the server's own messages are."""
+def serve(app: ASGIApp, listener: socket.socket, *, log: str = "warning", longest: float = 30.0) -> None:
+    """Serves `app` until Ctrl-C or SIGTERM; no request is logged.
+
+    log: from which level on the server's own messages are; longest: as Impatient's.
+    """
     settings = uvicorn.Config(
         app,
         log_level=log,
@@ -26,7 +29,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, log: str = "warning", http: 
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
-        http=http or Impatient,
+        http=type("Http", (Impatient,), {"longest": longest}),
     )
     with _quiet_end():
         uvicorn.Server(settings).run(sockets=[listener])

@@ -45,7 +45,7 @@ def _serve(options: argparse.Namespace) -> None:
     from prima_jax.clinic.serve.desk import Desk
     from prima_jax.clinic.serve.door import read_door, write_hash
     from prima_jax.pages.security import host_names, is_loopback
-    from prima_jax.pages.server import Impatient, address, listen, serve
+    from prima_jax.pages.server import address, listen, serve
 
     if not is_loopback(options.host) and options.password_file is None:
         raise UserError(
@@ -64,8 +64,7 @@ def _serve(options: argparse.Namespace) -> None:
         port = listener.getsockname()[1]
         app = create_app(desk, hosts=host_names(options.host), port=port)
         print(f"The case page is {address(options.host, port)} Ctrl-C closes it; nothing is kept.", flush=True)
-        patient = type("Patient", (Impatient,), {"longest": LONGEST_UPLOAD})
-        serve(app, listener, log="critical", http=patient)  # below, the server's messages may hold what was sent
+        serve(app, listener, log="critical", longest=LONGEST_UPLOAD)  # below, the server's messages may hold what was sent
     counts = ", ".join(f"{desk.counts[what]} {what}" for what in ("answers", "explanations", "refused", "faults"))
     print(f"The page was closed: {counts}.")
 

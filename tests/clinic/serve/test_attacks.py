@@ -36,12 +36,12 @@ def sent(files, **fields):
 
 BAD = {
     "a text that is called a picture": (sent([("eye.png", b"no picture at all")]), "cannot be decoded"),
-    "half of a picture": (sent([("eye.png", png(500, 500)[:300])]), "cannot be decoded"),
+    "half of a picture": (sent([png(), ("eye.png", png(500, 500)[:300])]), "The photograph 2 of case 1 cannot be decoded"),
     "a program": (sent([("eye.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>")]), "cannot be decoded"),
     "a bomb": (sent([("eye.png", bomb())]), "100000 x 100000 pixels, more than 178 million"),
     "too large": (sent([("eye.png", png() + bytes(LARGEST_PHOTOGRAPH))]), "more than 20 MB"),
     "too many": (sent([("eye.png", png())] * 13), "13 photographs: send 12 or fewer"),
-    "none": (sent([]), "has no photograph"),
+    "none": ({"files": {"letters": b"x"}}, "has no photograph"),
     "an unknown key": (sent([png()], metadata='{"shoe_size": "43"}'), "no attribute 'shoe_size'"),
     "an unknown value": (sent([png()], metadata='{"trauma": "dragon"}'), "trauma"),
     "no number": (sent([png()], metadata='{"age": "old"}'), "age should be a number"),
