@@ -15,15 +15,22 @@ function mark(stale) {
   answer.querySelectorAll("#why > button, #print").forEach((button) => { button.disabled = stale; });
 }
 
-function picture(file, number, remove) {
+// As the answer counts them: through all kinds, in their order.
+function number() {
+  [...document.querySelectorAll(".chosen li")].forEach((item, n) => {
+    item.dataset.number = n + 1;
+    item.querySelector("img").alt = `photograph ${n + 1}`;
+    item.querySelector("button").setAttribute("aria-label", `Remove photograph ${n + 1}`);
+  });
+}
+
+function picture(file, remove) {
   const item = document.createElement("li");
   const image = document.createElement("img");
   image.src = URL.createObjectURL(file);
-  image.alt = `photograph ${number}`;
   image.onload = image.onerror = () => URL.revokeObjectURL(image.src);
   const button = document.createElement("button");
   button.type = "button";
-  button.setAttribute("aria-label", `Remove photograph ${number}`);
   button.onclick = remove;
   item.append(image, button);
   return item;
@@ -37,8 +44,9 @@ for (const zone of document.querySelectorAll(".zone")) {
     files.forEach((file) => all.items.add(file));
     chosen.files = all.files; // what the form sends
     camera.value = "";
-    const pictures = files.map((file, n) => picture(file, n + 1, () => { files.splice(n, 1); show(); }));
+    const pictures = files.map((file, n) => picture(file, () => { files.splice(n, 1); show(); }));
     zone.querySelector(".chosen").replaceChildren(...pictures);
+    number();
     changed();
   };
   const add = (more) => { files.push(...more); show(); };
