@@ -65,6 +65,13 @@ def evaluate(arguments: list[str]) -> int:
     return evaluate(arguments)
 
 
+def serve(arguments: list[str]) -> int:
+    """the case page on this machine: type what is known, add photographs, read the answer"""
+    from prima_jax.clinic.serve.command import serve
+
+    return serve(arguments)
+
+
 def compare(arguments: list[str]) -> int:
     """two runs of one table, side by side: python -m prima_jax.experiment.compare"""
     from prima_jax.runtime import setup_process
@@ -97,7 +104,8 @@ def weights(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    function.__name__: function for function in (run, predict, explain, export, evaluate, compare, grounding, corpus, weights)
+    function.__name__: function
+    for function in (run, predict, explain, export, evaluate, serve, compare, grounding, corpus, weights)
 }
 
 

@@ -13,6 +13,7 @@ MAINS = {
     "explain": "prima_jax.clinic.commands.explain",
     "export": "prima_jax.clinic.commands.export",
     "evaluate": "prima_jax.clinic.commands.evaluate",
+    "serve": "prima_jax.clinic.serve.command.serve",
     "compare": "prima_jax.experiment.compare.main",
     "grounding": "prima_jax.grounding.__main__.main",
     "corpus": "prima_jax.corpus.__main__.main",

@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prima_jax"
 LAYERS = {
     "errors": 0,
+    "pages": 1,
     "progress": 0,
     "runtime": 0,
     "version": 0,

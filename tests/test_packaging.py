@@ -35,13 +35,22 @@ def test_what_the_package_asks_for_is_what_is_locked():
     assert not [name for name, r in asked.items() if str(r.specifier) != f">={locked[name]}"], "lower bounds are what is tested"
 
 
-def test_what_the_package_imports_is_asked_for():
-    files = [p for p in (ROOT / "prima_jax").rglob("*.py") if "corpus" not in p.parts]
+@pytest.mark.parametrize("extra", ["", "serve"])
+def test_what_the_package_imports_is_asked_for(extra):
+    parts = {path: path.relative_to(ROOT).parts for path in (ROOT / "prima_jax").rglob("*.py")}
+    left_out = {"corpus"} if extra else {"corpus", "pages", "serve"}
+    files = [path for path, names in parts.items() if not left_out & set(names)]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     imported = {n.module for n in nodes if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
     others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"prima_jax"}
     others.remove("pydantic_core")  # of pydantic, which asks for it
     distributions = packages_distributions()
-    asked = {Requirement(text).name for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dicom"])}
+    extras = PROJECT["optional-dependencies"]["dicom"]
+    extras = [
+        *extras,
+        *(PROJECT["optional-dependencies"]["serve"] if extra else []),
+        "starlette",
+    ]  # fastapi brings starlette along
+    asked = {Requirement(text).name for text in [*PROJECT["dependencies"], *extras]}
     assert not {name for name in others if not asked & {found.lower() for found in distributions[name]}}

@@ -153,7 +153,11 @@ class Model:
     def context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
         """The cases as an experiment without labels, and the case of each photograph."""
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
-        files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
+        files = [
+            (file, f"{position} of case {number + 1}")
+            for number, case in enumerate(cases)
+            for position, (_, file) in enumerate(case.images, start=1)
+        ]
         size, window = self.config.data.size, self.study.window
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             shown = [{"image": image} for image in pool.map(lambda one: photograph(one[0], one[1], size, window), files)]

@@ -86,8 +86,8 @@ def resample(data: bytes, size: int, name: str, window: tuple[float, ...] = ()) 
     shape = [max(size, round(side * scale)) for side in image.size]
     if max(shape) > LONGEST_SIDE:
         raise UserError(
-            f"{name} has {image.width} x {image.height} pixels, which resized would be {shape[0]} x {shape[1]}, with a side "
-            f"above {LONGEST_SIDE}: crop it."
+            f"The photograph {name} has {image.width} x {image.height} pixels, which resized would be {shape[0]} x {shape[1]}, "
+            f"with a side above {LONGEST_SIDE}: crop it."
         )
     buffer = io.BytesIO()
     image.resize((shape[0], shape[1]), Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)

@@ -1,39 +1,21 @@
-"""Who may sign in: passphrases (argon2id, RFC 9106), sessions, and a growing wait after wrong passphrases."""
+"""Who may sign in, and their sessions."""
 
 import hashlib
 import secrets
 import sqlite3
-import threading
 import time
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from prima_jax.corpus.review.database import Database
 from prima_jax.errors import UserError
+from prima_jax.pages.passphrases import Places, SignInRefused, duration, hash_of, is_right, nobody, wait_after
 
-__all__ = ["Accounts", "Reviewer", "SignInRefused"]
+__all__ = ["Accounts", "Reviewer"]
 
-SHORTEST, LONGEST = 12, 200
-"""Characters in a passphrase."""
 LONGEST_STATEMENT = 300
 """Characters of a qualification, or of declared conflicts."""
-FREE_FAILURES = 5
-FIRST_WAIT, LONGEST_WAIT = 5, 900
-"""Seconds: the wait begins so at the fifth failure, and doubles with each one more."""
-MOST_WAITING, MOST_OF_ONE_ADDRESS = 8, 4
-"""Sign-ins that are looked at or wait for it; the page's other threads stay free for who is signed in."""
-BUSY_WAIT = 3
-"""Seconds until a sign-in that was one too many is to be tried again."""
-_hasher = PasswordHasher()
-_at_once = threading.Semaphore(2)  # each takes 64 MiB
 
 
 @dataclass(frozen=True)
@@ -46,22 +28,12 @@ class Reviewer:
     """The hash of the session's token, which forms are bound to."""
 
 
-class SignInRefused(Exception):
-    """Its sentence tells nothing about which names exist."""
-
-    def __init__(self, sentence: str, wait: int = 0) -> None:
-        super().__init__(sentence)
-        self.wait = wait
-        """Seconds until another try is looked at."""
-
-
 class Accounts:
     """The reviewers and their sessions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
-        self._inside: Counter[str] = Counter()
+        self._places = Places()
 
     def add(self, name: str, passphrase: str, role: str, qualification: str, conflicts: str) -> str:
         """Adds a reviewer, or gives one a new passphrase, which ends their sessions. Raises UserError for bad input.
@@ -70,7 +42,7 @@ class Accounts:
         """
         name = _clean(name)
         qualification, conflicts = _statement(qualification, "qualification"), _statement(conflicts, "conflicts")
-        hashed = _hash(passphrase)
+        hashed = hash_of(passphrase)
         with self._database.write() as connection:
             row = connection.execute(
                 "SELECT name, role, qualification, conflicts FROM reviewer WHERE key = ?", (_key(name),)
@@ -99,10 +71,10 @@ class Accounts:
         """
         key = _key(name)
         attempts = f"{key} {_sha256(address)}"
-        with self._admitted(address):
+        with self._places.admitted(address):
             self._note_attempt(attempts)
-            hashed, nobody = self._passphrase(key), _nobody()
-            right = _is_right(hashed or nobody, passphrase)  # the same work for a name that does not exist
+            hashed, another = self._passphrase(key), nobody()
+            right = is_right(hashed or another, passphrase)  # the same work for a name that does not exist
         if hashed is None or not right:
             raise SignInRefused("The name or the passphrase is wrong.")
         token, now = secrets.token_urlsafe(32), time.time()
@@ -127,20 +99,6 @@ class Accounts:
         with self._database.write() as connection:
             connection.execute("DELETE FROM session WHERE token = ?", (reviewer.session,))
 
-    @contextmanager
-    def _admitted(self, address: str) -> Iterator[None]:
-        """Holds one of the few places of sign-ins. Raises SignInRefused where there is none."""
-        with self._lock:
-            if self._inside.total() >= MOST_WAITING or self._inside[address] >= MOST_OF_ONE_ADDRESS:
-                raise SignInRefused("Many are signing in just now; try again in a few seconds.", BUSY_WAIT)
-            self._inside[address] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside[address] -= 1
-                self._inside += Counter()  # drops those of none
-
     def _note_attempt(self, key: str) -> None:
         """Counts a try before it is looked at, so that many at once gain nothing. Raises SignInRefused during a wait."""
         now = time.time()
@@ -150,7 +108,7 @@ class Accounts:
             failures, until = row or (0, 0.0)
             if now < until:
                 wait = int(until - now) + 1
-                raise SignInRefused(f"Too many wrong tries under this name; try again in {_duration(wait)}.", wait)
+                raise SignInRefused(f"Too many wrong tries under this name; try again in {duration(wait)}.", wait)
             _count_failure(connection, key, failures + 1, now)
 
     def _passphrase(self, key: str) -> str | None:
@@ -160,8 +118,8 @@ class Accounts:
 
 
 def _count_failure(connection: sqlite3.Connection, key: str, failures: int, now: float) -> None:
-    over = failures - FREE_FAILURES
-    until = now + min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT) if over >= 0 else 0.0
+    wait = wait_after(failures)
+    until = now + wait if wait else 0.0
     connection.execute("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?)", (key, failures, now, until))
 
 
@@ -191,36 +149,9 @@ def _key(name: str) -> str:
     return _sha256(" ".join(unicodedata.normalize("NFKC", name).casefold().split()))
 
 
-def _hash(passphrase: str) -> str:
-    passphrase = unicodedata.normalize("NFKC", passphrase)
-    if not SHORTEST <= len(passphrase) <= LONGEST or not passphrase.strip():
-        raise UserError(
-            f"A passphrase has {SHORTEST} to {LONGEST} characters, this one {len(passphrase)}: take four or more random words."
-        )
-    return _hasher.hash(passphrase)
-
-
-def _is_right(hashed: str, passphrase: str) -> bool:
-    with _at_once:
-        try:
-            return _hasher.verify(hashed, unicodedata.normalize("NFKC", passphrase[: 4 * LONGEST]))
-        except (VerificationError, InvalidHashError):
-            return False
-
-
-@cache
-def _nobody() -> str:
-    """What a passphrase nobody knows was made into."""
-    return _hasher.hash(secrets.token_urlsafe(32))
-
-
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _role(role: str) -> str:
     return "a physician" if role == "physician" else "a test reviewer, whose decisions vet nothing"
-
-
-def _duration(seconds: int) -> str:
-    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"

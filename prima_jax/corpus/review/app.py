@@ -1,6 +1,5 @@
-"""The page's addresses. Every form works without JavaScript; what a page may load and where it may be shown is in security.py."""
+"""The page's addresses. Every form works without JavaScript; what a page may load, and from where, is in pages/security.py."""
 
-import importlib.util
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,14 +11,15 @@ from starlette.types import ASGIApp
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review import export
-from prima_jax.corpus.review.accounts import Reviewer, SignInRefused
+from prima_jax.corpus.review.accounts import Reviewer
 from prima_jax.corpus.review.claims import Filters
 from prima_jax.corpus.review.decisions import Decision, Version
 from prima_jax.corpus.review.desk import Desk
 from prima_jax.corpus.review.faults import SignedOut, tell_faults
-from prima_jax.corpus.review.security import Guard
 from prima_jax.corpus.review.store import Refused, Replayed, Stale
-from prima_jax.errors import UserError
+from prima_jax.pages.passphrases import SignInRefused
+from prima_jax.pages.security import Guard
+from prima_jax.pages.static_files import static_files
 
 __all__ = ["create_app"]
 
@@ -27,7 +27,6 @@ LARGEST_BODY = 64 * 1024
 LONGEST_FILTER = 200
 """Characters: each filter stands in every link of the list."""
 _OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 router = APIRouter()
 
 
@@ -36,8 +35,8 @@ def create_app(folder: CorpusFolder, *, needed: int, hours: float, hosts: Iterab
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, max_body_size=LARGEST_BODY, telemetry=_OFF)
     app.state.desk = Desk(folder, needed, hours)
     app.state.cookie = f"prima_review_{port}"
-    app.state.static = _static_files()
     app.include_router(router)
+    app.include_router(static_files(Path(__file__).parent / "static"))
     tell_faults(app)
     return Guard(app, hosts)
 
@@ -174,15 +173,6 @@ def export_jsonl(desk: At, me: Me) -> Response:
     return _download(export.as_jsonl(_rows(desk, me)), "application/x-ndjson", "claims.jsonl")
 
 
-@router.get("/static/{name}")
-def static(request: Request, name: str) -> Response:
-    """Out of a fixed set that is in memory: no path is ever made of what was asked for."""
-    found = request.app.state.static.get(name)
-    if found is None:
-        raise HTTPException(404)
-    return Response(found, media_type=_TYPES[Path(name).suffix])
-
-
 def _page(desk: Desk, me: Reviewer, template: str, code: int = 200, **values: Any) -> HTMLResponse:
     leave = desk.forms.sign(me.session, "sign-out")
     return HTMLResponse(desk.render(template, me=me, leave=leave, **values), code)
@@ -237,12 +227,3 @@ def _set_cookie(request: Request, answer: Response, kind: str, value: str, secon
     secure = request.url.scheme == "https"
     name = request.app.state.cookie + kind
     answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
-
-
-def _static_files() -> dict[str, bytes]:
-    files = {file.name: file.read_bytes() for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
-    spec = importlib.util.find_spec("django_htmx")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("The package django-htmx, which carries htmx, is missing: pip install -r requirements-corpus.txt.")
-    htmx = Path(next(iter(spec.submodule_search_locations)), "static", "django_htmx", "htmx-2.min.js")
-    return files | {"htmx.js": htmx.read_bytes()}

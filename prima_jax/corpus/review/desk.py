@@ -14,7 +14,7 @@ from prima_jax.corpus.review.accounts import Accounts, Reviewer
 from prima_jax.corpus.review.claims import Catalogue, Filters, Standing, standing_for
 from prima_jax.corpus.review.decisions import Decision, Version, basis, by_claim, standing
 from prima_jax.corpus.review.export import visible
-from prima_jax.corpus.review.security import Forms
+from prima_jax.corpus.review.forms import Forms
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.corpus.review.view import Source, harmless, source_of, word_changes
 

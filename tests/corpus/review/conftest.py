@@ -59,7 +59,7 @@ def person(chromium):
         page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" and "the server responded" not in m.text else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(address) else wrong.append(request.url))
+        page.on("request", lambda r: None if r.url.startswith((address, f"blob:{address}")) else wrong.append(r.url))
         if name:
             sign_in(page, address, name)
         return page

@@ -8,9 +8,10 @@ import pytest
 
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review import accounts as accounts_module
-from prima_jax.corpus.review.accounts import Accounts, SignInRefused
+from prima_jax.corpus.review.accounts import Accounts
 from prima_jax.corpus.review.store import add_reviewer
 from prima_jax.errors import UserError
+from prima_jax.pages.passphrases import BUSY_WAIT, SignInRefused
 from scripts.review.example import ADA, PASSPHRASE, PEOPLE
 
 
@@ -109,7 +110,7 @@ def test_wrong_tries_from_elsewhere_do_not_lock_the_owner_out(folder, store):
 
 def test_a_flood_of_sign_ins_is_refused_at_once_and_leaves_places_for_others(store, monkeypatch):
     slow = threading.Event()
-    monkeypatch.setattr(accounts_module, "_is_right", lambda *_: slow.wait(30) and False)
+    monkeypatch.setattr(accounts_module, "is_right", lambda *_: slow.wait(30) and False)
     accounts, said = Accounts(store.database), []
 
     def one(number: int) -> None:
@@ -125,10 +126,10 @@ def test_a_flood_of_sign_ins_is_refused_at_once_and_leaves_places_for_others(sto
         thread.join(0.1)
     while len(said) < 36:
         time.sleep(0.01)
-    assert said == [accounts_module.BUSY_WAIT] * 36, "four are looked at, the others answered"
+    assert said == [BUSY_WAIT] * 36, "four are looked at, the others answered"
     slow.set()
     for thread in threads:
         thread.join()
-    assert sorted(said) == [0] * 4 + [accounts_module.BUSY_WAIT] * 36
+    assert sorted(said) == [0] * 4 + [BUSY_WAIT] * 36
     monkeypatch.undo()
     assert accounts.sign_in(ADA, PASSPHRASE, 8, "10.0.0.9")

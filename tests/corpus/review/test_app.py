@@ -14,9 +14,10 @@ from configs.corpus import get_config
 from prima_jax.corpus.folder import CorpusFolder, write_lines
 from prima_jax.corpus.review import serve
 from prima_jax.corpus.review.app import create_app
-from prima_jax.corpus.review.security import Forms
+from prima_jax.corpus.review.forms import Forms
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
+from prima_jax.pages import server
 from scripts.review.example import (
     ADA,
     BEN,
@@ -226,7 +227,7 @@ class TestServing:
 
     def test_by_default_it_listens_on_this_machine_alone(self):
         assert get_config().review.host == "127.0.0.1"
-        with closing(serve._listen(get_config().review.host, 0)) as listener:
+        with closing(server.listen(get_config().review.host, 0, "")) as listener:
             assert listener.getsockname()[0] == "127.0.0.1"
 
     def test_without_reviewers_or_claims_it_does_not_start(self, tmp_path):
@@ -240,7 +241,7 @@ class TestServing:
             serve.run(CONFIG, None, folder)
 
     def test_a_port_that_is_taken_is_told(self, folder):
-        with closing(serve._listen("127.0.0.1", 0)) as taken:
+        with closing(server.listen("127.0.0.1", 0, "")) as taken:
             config = CONFIG.copy_and_resolve_references()
             config.review.port = taken.getsockname()[1]
             with pytest.raises(UserError, match="another review may be running there"):
@@ -275,15 +276,15 @@ def test_a_line_that_another_program_left_is_told_with_its_number(folder, line):
     "half", [b"", b"GET /claims HT", b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nna"]
 )
 def test_a_request_that_is_half_sent_is_not_held_for_ever(app, half, monkeypatch):
-    monkeypatch.setattr(serve, "LONGEST_REQUEST", 0.5)
-    with closing(serve._listen("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", http=serve.Impatient))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    monkeypatch.setattr(server.Impatient, "longest", 0.5)
+    with closing(server.listen("127.0.0.1", 0, "")) as listener:
+        running = uvicorn.Server(uvicorn.Config(app, log_level="critical", http=server.Impatient))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         with socket.create_connection(listener.getsockname(), timeout=30) as connection:
             connection.sendall(half)
             assert b"200 OK" not in connection.recv(1 << 16)  # returns once the server has closed it
-        server.should_exit = True
+        running.should_exit = True
         thread.join()
 
 

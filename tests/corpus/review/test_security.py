@@ -9,8 +9,8 @@ import pytest
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.review import export
 from prima_jax.corpus.review.app import create_app
-from prima_jax.corpus.review.security import HEADERS, host_names
 from prima_jax.corpus.review.view import harmless, safe_link
+from prima_jax.pages.security import HEADERS, host_names
 from scripts.review.example import ADA, BEN, PASSPHRASE, PEOPLE, SCREEN, SUN, add_people, claim, make_folder
 from tests.corpus.review.client import EVIL, client, decide, fields, rows, sign_in, signed_in, text
 

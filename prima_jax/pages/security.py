@@ -1,18 +1,15 @@
-"""What stands between a browser and the page: hosts, origins, headers, and the signatures of forms."""
+"""What stands between a browser and a page: hosts, origins and headers."""
 
-import hashlib
-import hmac
 import ipaddress
-import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEADERS", "Forms", "Guard", "host_names"]
+__all__ = ["HEADERS", "Guard", "host_names", "is_loopback"]
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -30,9 +27,10 @@ HEADERS = {
 class Guard:
     """The outermost layer: refuses foreign hosts and origins, and sets the headers of every answer, errors too."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], headers: Mapping[str, str] = HEADERS) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +39,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         refusal = self._refusal(scope["method"], Headers(scope=scope))
@@ -60,38 +58,21 @@ class Guard:
         return None
 
 
-class Forms:
-    """Signatures that bind a form to a session, to what it is for, and to what was shown with it."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-
-    def sign(self, session: str, *purpose: str) -> str:
-        nonce = secrets.token_urlsafe(16)
-        return f"{nonce}.{self._signature(nonce, session, purpose)}"
-
-    def check(self, token: str, session: str, *purpose: str) -> str | None:
-        """The token's own name, which is good for once; None for one that was not signed for this."""
-        nonce, _, signature = token.partition(".")
-        expected = self._signature(nonce, session, purpose)
-        return nonce if hmac.compare_digest(expected.encode(), signature.encode(errors="replace")) else None
-
-    def _signature(self, nonce: str, session: str, purpose: tuple[str, ...]) -> str:
-        parts = [part.encode(errors="replace") for part in (nonce, session, *purpose)]
-        content = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hmac.new(self._secret, content, hashlib.sha256).hexdigest()
-
-
 def host_names(host: str) -> frozenset[str]:
     """The names under which a page is served that listens at `host`; "*" stands for any numeric address.
 
     A numeric address cannot be pointed elsewhere by who owns a name, so it is safe where the page is open to the network.
     """
     names = {host.strip("[]").lower(), "localhost", "127.0.0.1", "::1"}
-    if not _is_loopback(host):
+    if not is_loopback(host):
         name = socket.gethostname().lower()
         names |= {"*", name, f"{name}.local"}
     return frozenset(names - {""})
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine reaches what listens at `host`."""
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _netloc(origin: str) -> str:
@@ -114,7 +95,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
