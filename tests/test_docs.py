@@ -15,7 +15,8 @@ from PIL import Image
 from prima_jax import cli
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.data.text import sentence
-from prima_jax.studies.manifest import parse_fields, read
+from prima_jax.studies.manifest import read
+from prima_jax.studies.records import parse_fields
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
 from tests.test_layers import LAYERS

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Record
 
-__all__ = ["assign_folds", "folds_without_class", "straddling_subjects"]
+__all__ = ["assign_folds", "folds_without_class", "small_classes", "straddling_subjects"]
 
 
 def assign_folds(
@@ -30,21 +30,33 @@ def assign_folds(
     """
     if group not in ("unit", "subject"):
         raise UserError(f"split.group should be 'unit' or 'subject', not {group!r}.")
+    for sentence in small_classes(records, folds=folds, group=group, identical=identical, class_names=class_names):
+        raise UserError(sentence)
     groups = _groups(records, group, identical)
     labels = np.array([record.label for record in records])
-    for label in range(len(class_names)) if class_names else np.unique(labels):
-        count = len(np.unique(groups[labels == label]))
-        if count < folds:
-            name = class_names[label] if class_names else f"number {label}"
-            raise UserError(
-                f"The class {name} has {count} {group}s that share no photograph, fewer than the {folds} folds; "
-                f"ask for fewer folds or add data."
-            )
     assigned = np.empty(len(records), np.int64)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
         assigned[validation] = fold
     return assigned
+
+
+def small_classes(
+    records: Sequence[Record], *, folds: int, group: str, identical: Sequence[Sequence[str]], class_names: Sequence[str] = ()
+) -> list[str]:
+    """Returns a sentence for each class with fewer groups than folds."""
+    groups = _groups(records, group, identical)
+    labels = np.array([record.label for record in records])
+    told = []
+    for label in range(len(class_names)) if class_names else np.unique(labels):
+        count = len(np.unique(groups[labels == label]))
+        if count < folds:
+            name = class_names[label] if class_names else f"number {label}"
+            told.append(
+                f"The class {name} has {count} {group}s that share no photograph, fewer than the {folds} folds; "
+                f"ask for fewer folds or add data."
+            )
+    return told
 
 
 def folds_without_class(
