@@ -29,6 +29,7 @@ __all__ = [
     "Run",
     "check_late_stages",
     "data_fingerprint",
+    "fold_shares",
     "late_problems",
     "make_folds",
     "open_records",

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
+from prima_jax.experiment.batches import with_batches_that_fit
 from prima_jax.experiment.calibration import keep_calibration
 from prima_jax.experiment.cohort import class_counts, missing_shares
 from prima_jax.experiment.describe import describe, prediction_lines
@@ -53,6 +54,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs what is missing of the config's rows and writes the report; returns what results.json holds."""
     leave_device_memory()  # to the rows' processes
     check(config)
+    config = with_batches_that_fit(config, workdir)
     rows, seeds = table_rows(config), tuple(config.table.seeds)
     check_processes(config.table.processes)
     jobs = [Job(row, seed) for seed in seeds for row in rows]

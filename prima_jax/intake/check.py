@@ -66,6 +66,7 @@ def _read(config: ConfigDict, workdir: Path, problems: Problems) -> LoadedStudy 
 def _counts(config: ConfigDict, workdir: Path, reading: LoadedStudy, problems: Problems) -> str:
     """Returns the study's counts in words; adds what the folds and rows cannot be made of to the problems."""
     from prima_jax.data.splits import small_classes
+    from prima_jax.experiment.batches import with_batches_that_fit
     from prima_jax.experiment.opening import open_records
     from prima_jax.experiment.rows import PRIMA, row_config, table_rows
     from prima_jax.experiment.run import absent_classes, row_problems
@@ -79,7 +80,7 @@ def _counts(config: ConfigDict, workdir: Path, reading: LoadedStudy, problems: P
         problems.add("classes", sentence)
     if any(problem.kind in ("classes", "recipe") for problem in problems):
         return ""
-    seeds = tuple(config.table.seeds)
+    config, seeds = with_batches_that_fit(config, workdir, reading), tuple(config.table.seeds)
     runs = {seed: open_records(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
     told = {"folds": config.folds, "seeds": seeds, "folds_without_class": absent_classes(runs)}
     for sentence in said_of_absent_classes(told):

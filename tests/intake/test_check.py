@@ -110,6 +110,12 @@ def test_folds_classes_and_batches_are_told_with_the_numbers_that_fit(cohort, ca
     assert "classes (2)" in told and "The class benign has 15 subjects" in told
 
 
+def test_batches_are_shrunk_to_the_smallest_fold_where_the_config_says_so(cohort, capsys):
+    assert check(cohort, "--config.align.batch_size=64", "--config.refine.batch_size=32", "--config.shrink_batches") == 0
+    told = capsys.readouterr().err
+    assert "are shrunk: " in told and "align.batch_size=24" in told and "refine.batch_size=24" in told
+
+
 def test_many_problems_of_a_kind_are_counted(cohort, capsys):
     change(cohort, *((row, "age", "old") for row in range(30)))
     assert check(cohort) == 2
