@@ -30,6 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return COMMANDS[command](rest)
 
 
+def init(arguments: list[str]) -> int:
+    """writes a config for a cohort, guessed from its CSV files"""
+    from prima_jax.intake.init import main
+
+    return main(arguments)
+
+
 def check(arguments: list[str]) -> int:
     """lists all that is wrong with a config and its data, and trains nothing"""
     from prima_jax.intake.check import main
@@ -103,7 +110,7 @@ def weights(arguments: list[str]) -> int:
     return main(arguments)
 
 
-_FUNCTIONS = (check, run, predict, explain, export, evaluate, compare, grounding, corpus, weights)
+_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, compare, grounding, corpus, weights)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {function.__name__: function for function in _FUNCTIONS}
 
 

@@ -39,7 +39,7 @@ def test_arguments_reach_the_module_that_the_command_stands_for(command, monkeyp
 
 def test_an_unknown_command_is_told_in_a_sentence(capsys):
     assert cli.main(["train"]) == 2
-    assert capsys.readouterr().err.startswith("error: prima has no command 'train': expected one of check, run")
+    assert capsys.readouterr().err.startswith("error: prima has no command 'train': expected one of init, check, run")
 
 
 def test_help_names_all_commands(capsys):
