@@ -144,7 +144,9 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
         return tuple(replace(r, label=donor[r.unit].label) for r in records)
     # The subject comes along: else one subject's metadata could stand on both sides of a fold.
     donors = [donor[r.unit] for r in records]
-    return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
+    return tuple(
+        replace(r, fields=d.fields, label=d.label, subject=d.subject, site=d.site) for r, d in zip(records, donors, strict=True)
+    )
 
 
 def make_folds(context: Context, reading: LoadedStudy) -> list[Fold]:

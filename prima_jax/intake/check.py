@@ -65,7 +65,7 @@ def _read(config: ConfigDict, workdir: Path, problems: Problems) -> LoadedStudy 
 
 def _counts(config: ConfigDict, workdir: Path, reading: LoadedStudy, problems: Problems) -> str:
     """Returns the study's counts in words; adds what the folds and rows cannot be made of to the problems."""
-    from prima_jax.data.splits import small_classes
+    from prima_jax.data.splits import fold_problems
     from prima_jax.experiment.batches import with_batches_that_fit
     from prima_jax.experiment.opening import open_records
     from prima_jax.experiment.rows import PRIMA, row_config, table_rows
@@ -76,9 +76,9 @@ def _counts(config: ConfigDict, workdir: Path, reading: LoadedStudy, problems: P
 
     names = reading.study.class_names
     group, folds = config.split.group, config.folds
-    for sentence in small_classes(reading.records, folds=folds, group=group, identical=reading.identical, class_names=names):
-        problems.add("classes", sentence)
-    if any(problem.kind in ("classes", "recipe") for problem in problems):
+    for sentence in fold_problems(reading.records, folds=folds, group=group, identical=reading.identical, class_names=names):
+        problems.add("folds", sentence)
+    if any(problem.kind in ("folds", "recipe") for problem in problems):
         return ""
     config, seeds = with_batches_that_fit(config, workdir, reading), tuple(config.table.seeds)
     runs = {seed: open_records(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}

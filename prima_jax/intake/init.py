@@ -27,8 +27,8 @@ from configs.pad_ufes_20 import small
 from configs.tables import split_preset, with_table
 
 STUDY = {{
-    "name": {name!r},
-    "title": {name!r},  # for reports
+    'name': {name!r},
+    'title': {name!r},  # for reports
 '''
 _TAIL = '''
 
@@ -80,9 +80,9 @@ def _init(files: Sequence[Path], out: Path, delimiter: str, encoding: str) -> No
     found = guess(tables[0], tables[1] if len(tables) > 1 else None)
     attributes, left_out = guess_attributes(found)
     if encoding:
-        found.say("encoding", encoding, "as told")
+        found.say("encoding", encoding, "by whoever gave --encoding")
     if delimiter:
-        found.say("delimiter", delimiter, "as told")
+        found.say("delimiter", delimiter, "by whoever gave --delimiter")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(config_text(tables[0], found, attributes, left_out), encoding="utf-8")

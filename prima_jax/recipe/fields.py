@@ -111,7 +111,7 @@ class Study(Section):
 
 
 class Split(Section):
-    group: Literal["unit", "subject"]
+    group: Literal["unit", "subject", "site"]
     without_fold: Annotated[int, Field(ge=-1)]
 
 

@@ -46,6 +46,11 @@ def _check_choices(recipe: Recipe) -> None:
             f"split.without_fold is {recipe.split.without_fold}, and the {recipe.folds} folds are numbered from 0: set "
             f"--config.split.without_fold to {recipe.folds - 1} or less, or to -1 for all records."
         )
+    if recipe.split.group == "site" and recipe.split.without_fold >= 0:
+        raise UserError(
+            "With split.group=site each of the folds is a site, and none can be left out before they are drawn: set "
+            "--config.split.without_fold=-1."
+        )
     if recipe.align.local.pooling == "mean" and recipe.align.local.negatives == "printed":
         raise UserError(
             "With align.local.pooling='mean' and align.local.negatives='printed' L_loc is a constant and trains nothing: set "

@@ -41,7 +41,7 @@ def read(study: Study, folder: str | Path, *, cache: Path | None = None) -> Load
 
     Raises UserError for: no folder or manifest, columns that are missing or there twice, an unknown class, image type or
     category, a number that is none, an empty subject or unit, a photograph that is not there, cannot be decoded or stands
-    in two rows, a unit with two diagnoses or two subjects. Of several problems it is the first; photographs are decoded
+    in two rows, a unit with two diagnoses, subjects or sites. Of several problems it is the first; photographs are decoded
     only where the rows have none.
     """
     problems = Problems()
@@ -164,15 +164,17 @@ def is_drawn(folder: Path) -> bool:
 
 
 def _check_units(records: list[Record], lines: Mapping[str, int], path: Path, study: Study, problems: Problems) -> None:
-    """Adds each unit with several diagnoses or subjects, once, since folds and labels would be undefined."""
+    """Adds each unit with several diagnoses, subjects or sites, once, since folds and labels would be undefined."""
     first: dict[str, Record] = {}
     told: set[str] = set()
     for record in records:
         other = first.setdefault(record.unit, record)
-        if record.unit in told or (record.label, record.subject) == (other.label, other.subject):
+        if record.unit in told or (record.label, record.subject, record.site) == (*(other.label, other.subject, other.site),):
             continue
         told.add(record.unit)
         what = "one unit belongs to two subjects; add the subject's column to unit_columns"
+        if record.subject == other.subject:
+            what = "one unit belongs to two sites; correct one, or add the site's column to unit_columns"
         if record.label != other.label:
             what = f"one unit has two diagnoses; correct one, or give them different {', '.join(study.unit_columns)}"
         problems.add("units", f"{path}, lines {lines[other.image]} and {lines[record.image]}: {what}.")

@@ -17,12 +17,12 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif", ".
 
 
 def to_record(study: Study, row: Mapping[str, str], image: str, where: str, problems: Problems) -> Record | None:
-    """Returns one row as a record, without the fields that cannot be read; None where subject, unit or class cannot.
+    """Returns one row as a record, without the fields that cannot be read; None where subject, unit, site or class cannot.
 
     image: the path of its photograph.
     """
     before = len(problems)
-    for column in dict.fromkeys((study.image_column, *study.subject_columns, *study.unit_columns)):
+    for column in dict.fromkeys((study.image_column, *study.subject_columns, *study.unit_columns, *study.site_columns)):
         if not row[column] or (column != study.image_column and row[column] in study.missing):
             problems.add(
                 f"column {column}",
@@ -49,6 +49,7 @@ def to_record(study: Study, row: Mapping[str, str], image: str, where: str, prob
         label=label,
         image_type=image_type,
         fields=fields,
+        site="/".join(row[column] for column in study.site_columns),
     )
 
 

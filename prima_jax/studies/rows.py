@@ -87,7 +87,7 @@ def _read(study: Study, folder: Path, name: str, problems: Problems) -> Table:
 
 def _named(study: Study, columns: Sequence[str]) -> tuple[list[str], list[str]]:
     """The columns that a row will have, and those that the study reads."""
-    read = [study.image_column, *study.label_sources, *study.subject_columns, *study.unit_columns]
+    read = [study.image_column, *study.label_sources, *study.subject_columns, *study.unit_columns, *study.site_columns]
     read += [study.image_type_column] if study.image_type_column else []
     read += [attribute.column for attribute in study.attributes]
     if not study.sides:

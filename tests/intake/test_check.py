@@ -107,7 +107,7 @@ def test_folds_classes_and_batches_are_told_with_the_numbers_that_fit(cohort, ca
     assert "batch sizes (2)" in told and "align.batch_size is 64, more than the 24 examples" in told
     assert check(cohort, "--config.folds=20") == 2
     told = capsys.readouterr().err
-    assert "classes (2)" in told and "The class benign has 15 subjects" in told
+    assert "folds (2)" in told and "The class benign has 15 subjects" in told
 
 
 def test_batches_are_shrunk_to_the_smallest_fold_where_the_config_says_so(cohort, capsys):

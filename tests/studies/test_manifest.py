@@ -176,6 +176,15 @@ def test_a_unit_belongs_to_one_subject(tmp_path):
         read(study, write_cohort(tmp_path, rows))
 
 
+def test_a_unit_belongs_to_one_site_and_each_record_knows_its_own(tmp_path):
+    study = replace(STUDY, site_columns=("hospital",))
+    rows = [(*row, "AB"[n % 2 if n < 2 else 0]) for n, row in enumerate(ROWS)]
+    with pytest.raises(UserError, match="lines 2 and 3: one unit belongs to two sites"):
+        read(study, write_cohort(tmp_path, rows, (*HEADER, "hospital")))
+    rows[1] = (*ROWS[1], "A")
+    assert {record.site for record in read(study, write_cohort(tmp_path, rows, (*HEADER, "hospital"))).records} == {"A"}
+
+
 def test_copies_of_a_photograph_are_found_whatever_their_bytes_or_size(tmp_path):
     folder = write_cohort(tmp_path) / "images"
     (folder / "p3.png").write_bytes((folder / "p0.png").read_bytes())
