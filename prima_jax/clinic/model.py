@@ -156,7 +156,7 @@ class Model:
         files = [(file, f"case {number + 1}") for number, case in enumerate(cases) for _, file in case.images]
         size, window = self.config.data.size, self.study.window
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            shown = [{"image": image} for image in pool.map(lambda one: photograph(*one, size, window), files)]
+            shown = [{"image": image} for image in pool.map(lambda one: photograph(one[0], one[1], size, window), files)]
         records = tuple(record for of_case in asked for record in of_case)
         context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
         return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])

@@ -80,17 +80,20 @@ def _counts(config: ConfigDict, workdir: Path, reading: LoadedStudy, problems: P
         problems.add("folds", sentence)
     if any(problem.kind in ("folds", "recipe") for problem in problems):
         return ""
-    config, seeds = with_batches_that_fit(config, workdir, reading), tuple(config.table.seeds)
+    config = problems.attempt("corpus", with_batches_that_fit, config, workdir, reading) or config
+    seeds = tuple(config.table.seeds)
     runs = {seed: open_records(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
     told = {"folds": config.folds, "seeds": seeds, "folds_without_class": absent_classes(runs)}
     for sentence in said_of_absent_classes(told):
         print(sentence, file=sys.stderr)
     known = {str(problem.error) for problem in problems}
+    no_llm = any(problem.kind == "models.llm" for problem in problems)
     for seed, opened in runs.items():
         for row in table_rows(config):
             context = replace(opened.context, config=row_config(config, row, seed))
             for problem in row_problems(context, opened.folds, row):
-                if str(problem.error) not in known:  # rows have most settings in common
+                unread = problem.kind == "classes" and no_llm  # its tokenizer is not there either
+                if str(problem.error) not in known and not unread:  # rows have most settings in common
                     known.add(str(problem.error))
                     problems.append(problem)
     context = runs[seeds[0]].context

@@ -116,6 +116,13 @@ def test_batches_are_shrunk_to_the_smallest_fold_where_the_config_says_so(cohort
     assert "are shrunk: " in told and "align.batch_size=24" in told and "refine.batch_size=24" in told
 
 
+def test_sites_are_held_out_where_folds_is_their_number(cohort, capsys):
+    change(cohort, *((row, "site", "ABC"[row // 2 % 3]) for row in range(30)))
+    assert check(cohort, "--config.split.group=site", site_columns=["site"]) == 2
+    assert "set --config.folds=3." in capsys.readouterr().err
+    assert check(cohort, "--config.split.group=site", "--config.folds=3", site_columns=["site"]) == 0
+
+
 def test_many_problems_of_a_kind_are_counted(cohort, capsys):
     change(cohort, *((row, "age", "old") for row in range(30)))
     assert check(cohort) == 2
@@ -130,3 +137,4 @@ def test_all_wrong_fields_and_absent_weights_are_listed(cohort, capsys):
     assert check(cohort, preset="large") == 2
     told = capsys.readouterr().err
     assert all(f"There are no weights for models.{name}" in told for name in ("image", "text", "llm"))
+    assert "No tokenizer" not in told
