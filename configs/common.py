@@ -30,6 +30,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
     config.adam_b2 = 0.999  # silent; torch's
     config.clip_norm = 0.0  # silent; the largest norm of a step's gradients, scaled down to it; 0: no clipping
     config.checkpoint_seconds = 300.0
+    config.shrink_batches = False  # True: a batch larger than what a fold trains on is shrunk to it, else it is an error
 
     config.study = ConfigDict(
         {

@@ -37,6 +37,7 @@ def get_config(preset: str = "") -> ConfigDict:
     """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, `table3`."""
     table, size = split_preset(preset)
     config = paper_recipe(STUDY, group="subject", folder="data/my_cohort")  # all moles of a patient in one fold
+    config.shrink_batches = True  # where the cohort is smaller than a batch
     config.image_only.epochs = 180.0  # as many steps as alignment and refinement together where a mole has one photograph
     if size not in ("", "light", "small") or table not in (0, 1, 3):
         raise ValueError(f"{__file__} has no preset {preset!r}: it has light, small, table1, table3, and two as table1,small")

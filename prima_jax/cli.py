@@ -30,6 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return COMMANDS[command](rest)
 
 
+def init(arguments: list[str]) -> int:
+    """writes a config for a cohort, guessed from its CSV files"""
+    from prima_jax.intake.init import main
+
+    return main(arguments)
+
+
+def check(arguments: list[str]) -> int:
+    """lists all that is wrong with a config and its data, and trains nothing"""
+    from prima_jax.intake.check import main
+
+    return main(arguments)
+
+
 def run(arguments: list[str]) -> int:
     """trains and scores a recipe, or all rows of a table: python -m prima_jax.main"""
     from prima_jax.main import main
@@ -103,10 +117,8 @@ def weights(arguments: list[str]) -> int:
     return main(arguments)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    function.__name__: function
-    for function in (run, predict, explain, export, evaluate, serve, compare, grounding, corpus, weights)
-}
+_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, serve, compare, grounding, corpus, weights)
+COMMANDS: dict[str, Callable[[list[str]], int]] = {function.__name__: function for function in _FUNCTIONS}
 
 
 def _help() -> str:

@@ -27,11 +27,16 @@ def main(arguments: list[str]) -> int:
 
 
 def command(
-    arguments: list[str], run: Callable[[ConfigDict, Path], str], *, program: str = _PROGRAM, example: str = _EXAMPLE
+    arguments: list[str],
+    run: Callable[[ConfigDict, Path], str],
+    *,
+    program: str = _PROGRAM,
+    example: str = _EXAMPLE,
+    workdir: str | None = None,
 ) -> int:
     """Runs with the config and the workdir that the arguments name, and prints what comes back.
 
-    program and example: how the command is called, and with what it could be.
+    program and example: how the command is called, and with what it could be; workdir: where none is given, else one has to be.
 
     Returns the exit code: 0; 2 for bad input, told in one sentence; 143 if it was asked to stop and saved, 130 if it was
     interrupted.
@@ -39,16 +44,16 @@ def command(
     end_when_told()
     try:
         try:
-            config, workdir = parse(arguments[1:], program=program, example=example)
+            config, folder = parse(arguments[1:], program=program, example=example, workdir=workdir)
         except OSError as error:
             raise name_too_long(error) from error
         setup_process()
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
         try:
-            print(run(config, workdir))
+            print(run(config, folder))
         except Stopped:
-            print(f"Stopped and saved; the same command goes on from here ({workdir}).", file=sys.stderr)
+            print(f"Stopped and saved; the same command goes on from here ({folder}).", file=sys.stderr)
             return 143
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
@@ -76,14 +81,18 @@ def run_rows(config: ConfigDict, workdir: Path) -> str:
     return f"{table}\n\nWritten to {folder}: report.html, results.json, predictions.csv, table.md, .tex and .csv, pictures/."
 
 
-def parse(arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAMPLE) -> tuple[ConfigDict, Path]:
+def parse(
+    arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAMPLE, workdir: str | None = None
+) -> tuple[ConfigDict, Path]:
     """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
     example = f"{program} {example}"
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False, exit_on_error=False, epilog=f"For example: {example}")
     parser.add_argument(
         "--config", metavar="FILE[:PRESET]", help="the recipe; --config.any.field=value changes one of its fields"
     )
-    parser.add_argument("--workdir", metavar="DIR", help="where everything is written; give the same one again to go on")
+    parser.add_argument(
+        "--workdir", metavar="DIR", default=workdir, help="where everything is written; give the same one again to go on"
+    )
     try:
         options, overrides = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:

@@ -32,7 +32,7 @@ def test_help_shows_an_example(command, capsys):
     assert "python -m" not in shown
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("command", MAINS)
 def test_arguments_reach_the_module_that_the_command_stands_for(command, monkeypatch):
     given = []
     monkeypatch.setattr(MAINS[command], lambda arguments: given.extend(arguments) or 7)
@@ -44,7 +44,7 @@ def test_arguments_reach_the_module_that_the_command_stands_for(command, monkeyp
 
 def test_an_unknown_command_is_told_in_a_sentence(capsys):
     assert cli.main(["train"]) == 2
-    assert capsys.readouterr().err.startswith("error: prima has no command 'train': expected one of run, predict")
+    assert capsys.readouterr().err.startswith("error: prima has no command 'train': expected one of init, check, run")
 
 
 def test_help_names_all_commands(capsys):

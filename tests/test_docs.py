@@ -15,7 +15,8 @@ from PIL import Image
 from prima_jax import cli
 from prima_jax.data.corpus_file import read_corpus
 from prima_jax.data.text import sentence
-from prima_jax.studies.manifest import parse_fields, read
+from prima_jax.studies.manifest import read
+from prima_jax.studies.records import parse_fields
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.studies.study_config import study_from_config
 from tests.test_layers import LAYERS
@@ -25,7 +26,13 @@ PACKAGE = ROOT / "prima_jax"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 EVERYTHING = "\n".join(TEXTS.values())
-NAMED_CONFIGS = sorted(set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING)))
+WRITTEN = set(re.findall(r"--out=(configs/\w+\.py)", EVERYTHING))
+"""By prima init, hence not there."""
+NAMED_CONFIGS = sorted(
+    named
+    for named in set(re.findall(r"--config=(configs/\w+\.py(?::[\w,]+)?)", EVERYTHING))
+    if named.partition(":")[0] not in WRITTEN
+)
 FIELDS = sorted(set(re.findall(r"--config\.([a-z_.0-9]*[a-z_0-9])", EVERYTHING)))
 FOLDERS = "benchmarks|configs|docs|examples|prima_jax|scripts|tests"
 CHECKS = (".ci/run", ".github/workflows/ci.yml")

@@ -15,6 +15,7 @@ LAYERS = {
     "download_weights": 1,
     "files": 1,
     "json_text": 1,
+    "problems": 1,
     "losses": 2,
     "models": 2,
     "studies": 2,
@@ -32,6 +33,7 @@ LAYERS = {
     "clinic": 9,
     "predict": 10,
     "grounding": 8,
+    "intake": 8,
     "cli": 11,
 }
 STEPS = ["search", "retrieve", "write", "check", "review", "publish", "learn"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from prima_jax.data.builder import resample
 from prima_jax.errors import UserError
-from prima_jax.studies.manifest import find_image, parse_fields
+from prima_jax.studies.records import find_image, parse_fields
 from prima_jax.studies.rows import case_rows
 from prima_jax.studies.study import Record, Study
 

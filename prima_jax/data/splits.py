@@ -11,14 +11,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Record
 
-__all__ = ["assign_folds", "folds_without_class", "straddling_subjects"]
+__all__ = ["assign_folds", "fold_problems", "folds_without_class", "straddling_subjects"]
 
 
 def assign_folds(
     records: Sequence[Record],
     *,
     folds: int,
-    group: Literal["unit", "subject"],
+    group: Literal["unit", "subject", "site"],
     identical: Sequence[Sequence[str]],
     seed: int,
     class_names: Sequence[str] = (),
@@ -26,25 +26,60 @@ def assign_folds(
     """Returns the fold `[N]` (0 to folds - 1) in which each record is validated.
 
     Records of one unit (or subject) share a fold, and so do those of groups that hold the same photograph
-    (`identical`, record ids). Raises UserError for a class with fewer groups than folds, by name with `class_names`.
+    (`identical`, record ids). With the group "site" each fold is one site, in the order of their names. Raises UserError for
+    the first of `fold_problems`.
     """
-    if group not in ("unit", "subject"):
-        raise UserError(f"split.group should be 'unit' or 'subject', not {group!r}.")
+    for sentence in fold_problems(records, folds=folds, group=group, identical=identical, class_names=class_names):
+        raise UserError(sentence)
+    if group == "site":
+        return np.unique([record.site for record in records], return_inverse=True)[1]
     groups = _groups(records, group, identical)
     labels = np.array([record.label for record in records])
-    for label in range(len(class_names)) if class_names else np.unique(labels):
-        count = len(np.unique(groups[labels == label]))
-        if count < folds:
-            name = class_names[label] if class_names else f"number {label}"
-            raise UserError(
-                f"The class {name} has {count} {group}s that share no photograph, fewer than the {folds} folds; "
-                f"ask for fewer folds or add data."
-            )
     assigned = np.empty(len(records), np.int64)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
         assigned[validation] = fold
     return assigned
+
+
+def fold_problems(
+    records: Sequence[Record], *, folds: int, group: str, identical: Sequence[Sequence[str]], class_names: Sequence[str] = ()
+) -> list[str]:
+    """Returns a sentence for each class with fewer groups than folds, or in one site alone, and for sites that are no folds."""
+    if group not in ("unit", "subject", "site"):
+        return [f"split.group should be 'unit', 'subject' or 'site', not {group!r}."]
+    groups = _groups(records, group, identical)
+    labels = np.array([record.label for record in records])
+    told = _site_problems(records, folds, len(np.unique(groups))) if group == "site" else []
+    for label in range(len(class_names)) if class_names else np.unique(labels):
+        count = len(np.unique(groups[labels == label]))
+        name = class_names[label] if class_names else f"number {label}"
+        if group == "site" and count < 2:
+            told.append(
+                f"The class {name} is at {count} sites, and not learnt where that one is held out; leave it out, or set "
+                "--config.split.group=subject."
+            )
+        if group != "site" and count < folds:
+            told.append(
+                f"The class {name} has {count} {group}s that share no photograph, fewer than the {folds} folds; "
+                f"ask for fewer folds or add data."
+            )
+    return told
+
+
+def _site_problems(records: Sequence[Record], folds: int, apart: int) -> list[str]:
+    """Returns why the sites are no folds; apart: the number of those that share no photograph."""
+    sites = len({record.site for record in records})
+    if sites < 2:
+        return ["split.group=site needs two sites or more: set the study's site_columns, or --config.split.group=subject."]
+    if apart < sites:
+        return [
+            f"{sites} sites are {apart} if those with the same photograph count as one, so that none can be held out alone: keep "
+            "one of the copies, or set --config.split.group=subject."
+        ]
+    if folds != sites:
+        return [f"split.group=site holds out each of the {sites} sites once, and folds is {folds}: set --config.folds={sites}."]
+    return []
 
 
 def folds_without_class(

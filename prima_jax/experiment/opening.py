@@ -13,13 +13,14 @@ from prima_jax.data.prepare import Prepared, fingerprint, prepare
 from prima_jax.data.splits import assign_folds
 from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError, shown
+from prima_jax.problems import Problems
 from prima_jax.stages import knowledge
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import Case, all_cases
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.pipeline import training_sentences
 from prima_jax.studies.manifest import LoadedStudy, contradictions, read, spellings
-from prima_jax.studies.study import Record
+from prima_jax.studies.study import Record, Study
 from prima_jax.studies.study_config import load_study
 from prima_jax.studies.synthetic.write import write_study
 from prima_jax.training.parallel import Parallel
@@ -28,12 +29,17 @@ __all__ = [
     "Run",
     "check_late_stages",
     "data_fingerprint",
+    "fold_shares",
+    "late_problems",
     "make_folds",
+    "open_records",
     "open_run",
     "prepared_folder",
     "read_study",
     "report_reading",
     "split_cases",
+    "study_and_folder",
+    "torn_units",
 ]
 
 
@@ -52,12 +58,21 @@ def open_run(config: ConfigDict, workdir: Path, reading: LoadedStudy | None = No
     Raises UserError for a study that cannot be read.
     """
     reading = reading or read_study(config, workdir)
+    return _opened(config, workdir, reading, prepare(reading, prepared_folder(config, workdir), size=config.data.size))
+
+
+def open_records(config: ConfigDict, workdir: Path, reading: LoadedStudy) -> Run:
+    """Returns a run whose photographs are not there, for what its records alone tell. Writes nothing."""
+    return _opened(config, workdir, reading, Prepared(reading.study, reading.records, ()))
+
+
+def _opened(config: ConfigDict, workdir: Path, reading: LoadedStudy, prepared: Prepared) -> Run:
     context = Context(
         config,
         workdir,
         Parallel(config.parallel),
         Backbones(config),
-        prepared=prepared_records(config, workdir, reading),
+        prepared=_chosen(config, prepared, reading),
         study_folder=reading.folder,
     )
     return Run(context, make_folds(context, reading), reading)
@@ -65,6 +80,16 @@ def open_run(config: ConfigDict, workdir: Path, reading: LoadedStudy | None = No
 
 def read_study(config: ConfigDict, workdir: Path) -> LoadedStudy:
     """Reads the study's folder; a synthetic one is drawn first, where it is not there yet."""
+    study, folder = study_and_folder(config, workdir)
+    reading = read(study, folder, cache=prepared_folder(config, workdir))
+    if not config.data.allow_contradictions:
+        for sentence in torn_units(reading):
+            raise UserError(sentence)
+    return reading
+
+
+def study_and_folder(config: ConfigDict, workdir: Path) -> tuple[Study, Path]:
+    """Returns the config's study and its folder; a synthetic one is drawn first, where it is not there yet."""
     study, folder = load_study(config), Path(config.data.dir)
     if config.study.synthetic.units:
         if config.data.dir and folder.is_dir():
@@ -79,15 +104,15 @@ def read_study(config: ConfigDict, workdir: Path) -> LoadedStudy:
             f"There is no data for {study.name} at {config.data.dir or '(not set)'}: set --config.data.dir to its folder, "
             "or run configs/aqua.py:demo, which needs nothing."
         )
-    reading = read(study, folder, cache=prepared_folder(config, workdir))
-    torn = contradictions(reading)
-    if torn and not config.data.allow_contradictions:
-        told = "; ".join(f"{column} {_where(lines)}" for column, lines in torn.items())
-        raise UserError(
-            f"{study.manifest_path(reading.folder)}: the photographs of one unit differ in {told}; correct them, or set "
-            "--config.data.allow_contradictions=True, with which the first one's value counts."
-        )
-    return reading
+    return study, folder
+
+
+def torn_units(reading: LoadedStudy) -> list[str]:
+    """Returns a sentence with all columns in which the photographs of one unit differ; none where there are none."""
+    told = "; ".join(f"{column} {_where(lines)}" for column, lines in contradictions(reading).items())
+    path = reading.study.manifest_path(reading.folder)
+    advice = "correct them, or set --config.data.allow_contradictions=True, with which the first one's value counts"
+    return [f"{path}: the photographs of one unit differ in {told}; {advice}."] if told else []
 
 
 def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
@@ -95,12 +120,8 @@ def prepared_folder(config: ConfigDict, workdir: Path) -> Path:
     return Path(config.data.prepared or workdir / "prepared")
 
 
-def prepared_records(config: ConfigDict, workdir: Path, reading: LoadedStudy) -> Prepared:
-    """The study's images, resampled once, and its records.
-
-    Where the config asks for it those held out in one fold are left out, and then the evidence of the others is shuffled.
-    """
-    prepared = prepare(reading, prepared_folder(config, workdir), size=config.data.size)
+def _chosen(config: ConfigDict, prepared: Prepared, reading: LoadedStudy) -> Prepared:
+    """Leaves out the records held out in one fold, and then shuffles the evidence of the others, where the config asks for it."""
     if config.split.without_fold >= 0:
         prepared = prepared.only(np.flatnonzero(held_out_folds(config, prepared, reading) != config.split.without_fold))
     if config.study.shuffle:
@@ -123,7 +144,9 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
         return tuple(replace(r, label=donor[r.unit].label) for r in records)
     # The subject comes along: else one subject's metadata could stand on both sides of a fold.
     donors = [donor[r.unit] for r in records]
-    return tuple(replace(r, fields=d.fields, label=d.label, subject=d.subject) for r, d in zip(records, donors, strict=True))
+    return tuple(
+        replace(r, fields=d.fields, label=d.label, subject=d.subject, site=d.site) for r, d in zip(records, donors, strict=True)
+    )
 
 
 def make_folds(context: Context, reading: LoadedStudy) -> list[Fold]:
@@ -151,21 +174,37 @@ def data_fingerprint(context: Context, reading: LoadedStudy) -> str:
 
 
 def check_late_stages(context: Context, folds: list[Fold], *, reads_corpus: bool = True) -> None:
-    """Raises UserError for what only the data can tell, and a late stage would: a batch that is larger than what a fold
-    trains on, a corpus that cannot be read, classes whose answers begin alike in the LLM's own tokens; and where the
-    sentences that stage 2 aligns photographs with would all be empty. reads_corpus: as the row's method does.
+    """Raises UserError for the first of `late_problems`."""
+    late_problems(context, folds, reads_corpus=reads_corpus).raise_first()
+
+
+def late_problems(context: Context, folds: list[Fold], *, reads_corpus: bool = True) -> Problems:
+    """Returns what only the data can tell, and a late stage would: a batch that is larger than what a fold trains on, a corpus
+    that cannot be read, classes whose answers begin alike in the LLM's own tokens; and where the sentences that stage 2 aligns
+    photographs with would all be empty. reads_corpus: as the row's method does.
     """
-    config, study = context.config, context.prepared.study
-    corpus = len(knowledge.corpus_texts(context)) if reads_corpus else 0
-    # L_img alone reads no sentence.
-    if config.align.epochs and any(config.align.weights[1:]) and not study.shown(visual_only=True):
-        hidden = f" with --config.study.hide={config.study.hide}" if config.study.hide else ""
-        raise UserError(
-            f"The study {study.name} has no attribute marked visual{hidden}, so that stage 2 would align photographs with empty "
-            "sentences: mark at least one that a photograph can show (visual=True), or set --config.align.epochs=0."
-        )
+    problems, config = Problems(), context.config
+    corpus = len(problems.attempt("corpus", knowledge.corpus_texts, context) or ()) if reads_corpus else 0
+    problems.attempt("attributes", _check_visible, config, context.prepared.study)
     if config.models.llm.weights:
-        class_token_ids(load_tokenizer(config.models.llm.weights), list(study.classes))
+        problems.attempt("classes", _check_answers, config, context.prepared.study)
+    for stage, (size, fold) in fold_shares(context, folds, corpus).items():
+        always = stage in ("diagnose", "image_only")  # also with no epochs they draw their batches
+        if config[stage].epochs and not size:
+            problems.add("batch sizes", f"{stage} has nothing to train on: set --config.{stage}.epochs=0.")
+        elif (config[stage].epochs or always) and config[stage].batch_size > size:
+            problems.add(
+                "batch sizes",
+                f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold} "
+                f"trains on: set --config.{stage}.batch_size lower.",
+            )
+    return problems
+
+
+def fold_shares(context: Context, folds: list[Fold], corpus: int) -> dict[str, tuple[int, int]]:
+    """Returns stage -> how much the fold with least trains on, and that fold. corpus: the number of its texts."""
+    config = context.config
+    shares: dict[str, list[tuple[int, int]]] = {}
     for fold in folds:
         train = set(fold.train.tolist())
         units, cases = sum(p[0] in train for p in context.units.values()), len(split_cases(context, fold)[0])
@@ -174,14 +213,22 @@ def check_late_stages(context: Context, folds: list[Fold], *, reads_corpus: bool
             sentences = len(training_sentences(context, fold)) if config.knowledge.include_sentences else 0
             sizes = {"knowledge": corpus + sentences, **sizes}
         for stage, size in sizes.items():
-            always = stage in ("diagnose", "image_only")  # also with no epochs they draw their batches
-            if config[stage].epochs and not size:
-                raise UserError(f"{stage} has nothing to train on: set --config.{stage}.epochs=0.")
-            if (config[stage].epochs or always) and config[stage].batch_size > size:
-                raise UserError(
-                    f"{stage}.batch_size is {config[stage].batch_size}, more than the {size} examples that fold {fold.index} "
-                    f"trains on: set --config.{stage}.batch_size lower."
-                )
+            shares.setdefault(stage, []).append((size, fold.index))
+    return {stage: min(sizes) for stage, sizes in shares.items()}
+
+
+def _check_visible(config: ConfigDict, study: Study) -> None:
+    # L_img alone reads no sentence.
+    if config.align.epochs and any(config.align.weights[1:]) and not study.shown(visual_only=True):
+        hidden = f" with --config.study.hide={config.study.hide}" if config.study.hide else ""
+        raise UserError(
+            f"The study {study.name} has no attribute marked visual{hidden}, so that stage 2 would align photographs with empty "
+            "sentences: mark at least one that a photograph can show (visual=True), or set --config.align.epochs=0."
+        )
+
+
+def _check_answers(config: ConfigDict, study: Study) -> None:
+    class_token_ids(load_tokenizer(config.models.llm.weights), list(study.classes))
 
 
 def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:

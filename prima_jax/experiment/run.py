@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
-from prima_jax.errors import UserError
+from prima_jax.experiment.batches import with_batches_that_fit
 from prima_jax.experiment.calibration import keep_calibration
 from prima_jax.experiment.cohort import class_counts, missing_shares
 from prima_jax.experiment.describe import describe, prediction_lines
@@ -19,8 +19,8 @@ from prima_jax.experiment.job import Job, finished, probabilities
 from prima_jax.experiment.measured import measured_in_all
 from prima_jax.experiment.opening import (
     Run,
-    check_late_stages,
     data_fingerprint,
+    late_problems,
     open_run,
     read_study,
     report_reading,
@@ -34,6 +34,7 @@ from prima_jax.methods.registry import METHODS
 from prima_jax.metrics.leak import find_leaks
 from prima_jax.metrics.metrics import is_constant, scores
 from prima_jax.metrics.predictions import predictions_of_rows
+from prima_jax.problems import Problems
 from prima_jax.recipe.check import check
 from prima_jax.report.captions import said_of_absent_classes
 from prima_jax.report.curves import Curves
@@ -44,7 +45,7 @@ from prima_jax.stages.context import Context, Fold, held_out_in
 from prima_jax.training.made_with import joined, made_with
 from prima_jax.workdir import claim, open_workdir
 
-__all__ = ["SCORES", "results_folder", "run"]
+__all__ = ["SCORES", "absent_classes", "results_folder", "row_problems", "run"]
 
 SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
 
@@ -53,6 +54,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs what is missing of the config's rows and writes the report; returns what results.json holds."""
     leave_device_memory()  # to the rows' processes
     check(config)
+    config = with_batches_that_fit(config, workdir)
     rows, seeds = table_rows(config), tuple(config.table.seeds)
     check_processes(config.table.processes)
     jobs = [Job(row, seed) for seed in seeds for row in rows]
@@ -65,7 +67,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             print(sentence, file=sys.stderr)
         for seed, opened in runs.items():
             for row in rows:
-                check_row(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row)
+                row_problems(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row).raise_first()
         first = runs[seeds[0]]
         claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
         cases, prepared = all_cases(first.context), first.context.prepared
@@ -103,12 +105,12 @@ def results_folder(workdir: Path, table: int) -> Path:
     return workdir / f"table_{table}" if table else workdir
 
 
-def check_row(context: Context, folds: list[Fold], row: Row) -> None:
-    """Raises UserError for what only the data can tell of a row, before anything is trained."""
-    check_late_stages(context, folds, reads_corpus=METHODS[row.method].reads_corpus)
+def row_problems(context: Context, folds: list[Fold], row: Row) -> Problems:
+    """Returns what only the data can tell of a row, before anything is trained."""
+    problems = late_problems(context, folds, reads_corpus=METHODS[row.method].reads_corpus)
     settings = context.config.baselines.get(row.method)
     if not settings:
-        return
+        return problems
     trains = [split_cases(context, fold)[0] for fold in folds]
     counts = {"cases": min(map(len, trains)), "photographs": min(sum(map(len, photographs(cases))) for cases in trains)}
     counts["units"] = min(len({case.unit for case in cases}) for cases in trains)
@@ -117,10 +119,12 @@ def check_row(context: Context, folds: list[Fold], row: Row) -> None:
         sizes["align.batch_size"] = (settings.align.batch_size, "units")
     for name, (size, noun) in sizes.items():
         if size > counts[noun]:
-            raise UserError(
+            problems.add(
+                "batch sizes",
                 f"baselines.{row.method}.{name} is {size}, more than the {counts[noun]} {noun} that a fold trains on: set "
-                f"--config.baselines.{row.method}.{name} lower."
+                f"--config.baselines.{row.method}.{name} lower.",
             )
+    return problems
 
 
 def leaks(runs: dict[int, Run]) -> dict[str, int]:

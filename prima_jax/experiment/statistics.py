@@ -75,7 +75,7 @@ def prediction_sets(
 
 
 def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The groupings that a table asks for: attributes by name, image types, and whether each block is filled in."""
+    """The groupings that a table asks for: attributes by name, sites, image types, and whether each block is filled in."""
     study, records = context.prepared.study, context.prepared.records
     fields = [records[case.row].fields for case in cases]
     names = [case.name for case in cases]
@@ -91,6 +91,8 @@ def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequenc
     for block in dict.fromkeys(a.block for a in study.attributes if a.block):
         of_block = [a.name for a in study.attributes if a.block == block]
         found[block] = dict(zip(names, form_groups(fields, of_block), strict=True))
+    if study.site_columns:
+        found["study site"] = {case.name: records[case.row].site for case in cases}
     if study.image_types:
         found["photographs"] = {case.name: _photographs(context, case) for case in cases}
     return found

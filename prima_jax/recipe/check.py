@@ -8,10 +8,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from prima_jax.errors import UserError
+from prima_jax.problems import Problems
 from prima_jax.recipe.fields import Recipe
 from prima_jax.recipe.fit import check_fit
 
-__all__ = ["check", "check_fields"]
+__all__ = ["check", "check_fields", "recipe_problems"]
 
 _KINDS = {
     "finite": "a finite number",
@@ -27,8 +28,20 @@ _KINDS = {
 
 
 def check(config: ConfigDict) -> None:
-    """Raises UserError for what `check_fields` and `check_fit` refuse."""
-    check_fit(check_fields(config))
+    """Raises UserError for the first of the recipe's problems."""
+    for problem in recipe_problems(config):
+        raise problem.error
+
+
+def recipe_problems(config: ConfigDict) -> Problems:
+    """Returns what `check_fields` refuses, else what `check_fit` finds."""
+    problems = Problems()
+    try:
+        check_fit(Recipe.model_validate(config.to_dict()), problems)
+    except ValidationError as error:
+        for sentence in _sentences(error):
+            problems.add("recipe", sentence)
+    return problems
 
 
 def check_fields(config: ConfigDict) -> Recipe:
@@ -36,12 +49,17 @@ def check_fields(config: ConfigDict) -> Recipe:
     try:
         return Recipe.model_validate(config.to_dict())
     except ValidationError as error:
-        raise UserError(_sentence(error)) from error
+        raise UserError(_sentences(error)[0]) from error
 
 
-def _sentence(error: ValidationError) -> str:
-    """Returns the first error as a sentence: unknown fields before missing ones, and both before wrong values."""
-    first = min(error.errors(), key=lambda one: (one["type"] != "extra_forbidden", one["type"] != "missing"))
+def _sentences(error: ValidationError) -> list[str]:
+    """Returns the errors as sentences: unknown fields before missing ones, and both before wrong values."""
+    return list(
+        map(_sentence, sorted(error.errors(), key=lambda one: (one["type"] != "extra_forbidden", one["type"] != "missing")))
+    )
+
+
+def _sentence(first: ErrorDetails) -> str:
     field = ".".join(part for part in first["loc"] if isinstance(part, str))
     if first["type"] == "extra_forbidden":
         beside = [name for name in _names(Recipe) if name.rpartition(".")[0] == field.rpartition(".")[0]]

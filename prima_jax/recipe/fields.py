@@ -111,7 +111,7 @@ class Study(Section):
 
 
 class Split(Section):
-    group: Literal["unit", "subject"]
+    group: Literal["unit", "subject", "site"]
     without_fold: Annotated[int, Field(ge=-1)]
 
 
@@ -281,6 +281,7 @@ class Recipe(Section):
     adam_b2: Annotated[Number, Field(ge=0, le=0.9999)]  # at 1 nothing is ever divided by
     clip_norm: Amount
     checkpoint_seconds: Amount
+    shrink_batches: bool = False
     study: Study
     split: Split
     data: Data

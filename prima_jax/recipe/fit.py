@@ -11,6 +11,7 @@ from prima_jax.errors import UserError
 from prima_jax.models import lora, pretrained
 from prima_jax.models.checkpoint_files import PICKLES, Tensors, read_json, weight_files
 from prima_jax.models.dinov3_names import from_timm
+from prima_jax.problems import Problems
 from prima_jax.recipe.fields import Adapters, Features, Model, Recipe
 
 __all__ = ["check_fit"]
@@ -24,25 +25,37 @@ _KINDS = {
 }
 
 
-def check_fit(recipe: Recipe) -> None:
-    """Raises UserError for fields that contradict one another, absent weights, or batches that the devices cannot share."""
+def check_fit(recipe: Recipe, problems: Problems) -> None:
+    """Adds fields that contradict one another, absent weights, and batches that the devices cannot share."""
+    problems.attempt("recipe", _check_choices, recipe)
+    modules = {name: problems.attempt(f"models.{name}", _module, name, getattr(recipe.models, name)) for name in _KINDS}
+    for stage, name in _TRAINED.items():
+        if modules[name] is not None:
+            problems.attempt("recipe", _check_adapters, stage, recipe, name, modules[name])
+    problems.attempt("recipe", _check_views, recipe.features)
+    if modules["image"] is not None:
+        problems.attempt("recipe", _check_sizes, recipe.image.size, modules["image"].config.patch_size, recipe.data.size)
+    if None not in modules.values():
+        problems.attempt("recipe", _check_vocabulary, recipe, modules)
+    problems.attempt("recipe", _check_devices, recipe)
+
+
+def _check_choices(recipe: Recipe) -> None:
     if recipe.split.without_fold >= recipe.folds:
         raise UserError(
             f"split.without_fold is {recipe.split.without_fold}, and the {recipe.folds} folds are numbered from 0: set "
             f"--config.split.without_fold to {recipe.folds - 1} or less, or to -1 for all records."
+        )
+    if recipe.split.group == "site" and recipe.split.without_fold >= 0:
+        raise UserError(
+            "With split.group=site each of the folds is a site, and none can be left out before they are drawn: set "
+            "--config.split.without_fold=-1."
         )
     if recipe.align.local.pooling == "mean" and recipe.align.local.negatives == "printed":
         raise UserError(
             "With align.local.pooling='mean' and align.local.negatives='printed' L_loc is a constant and trains nothing: set "
             "--config.align.local.negatives=symmetric."
         )
-    modules = {name: _module(name, getattr(recipe.models, name)) for name in _KINDS}
-    for stage, name in _TRAINED.items():
-        _check_adapters(stage, recipe, name, modules[name])
-    _check_views(recipe.features)
-    _check_sizes(recipe.image.size, modules["image"].config.patch_size, recipe.data.size)
-    _check_vocabulary(recipe, modules)
-    _check_devices(recipe)
 
 
 def _module(name: str, settings: Model) -> Any:

@@ -164,6 +164,8 @@ def _split(results: Mapping[str, Any]) -> str:
     group = results["split"]
     stratified = "as far as the groups allow" if results.get("folds_without_class") else "by class"
     rule = f"Folds are stratified {stratified} and grouped by {group}: no {group} is in two folds."
+    if group == "site":
+        rule = "Each fold holds out one site."
     if group == "subject" or results.get("straddling_subjects") != 0:
         return rule
     return f"{rule} Nor is any subject."

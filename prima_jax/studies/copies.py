@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from prima_jax.errors import UserError
 from prima_jax.json_text import read_object
+from prima_jax.problems import Problem, Problems
 from prima_jax.progress import progress_bar
 from prima_jax.studies.photographs import decode
 
@@ -26,8 +27,6 @@ THUMBNAIL = (32, 32)
 LEAST_CORRELATION = 0.99
 LARGEST_DIFFERENCE = 3.0
 ROWS_AT_ONCE = 1024
-_SHOWN = 30
-"""The number of further undecodable photographs that an error names."""
 
 
 class Compared(NamedTuple):
@@ -39,21 +38,25 @@ class Compared(NamedTuple):
     """A hash of all pixels, in the order of the photographs."""
 
 
-def compare(paths: Sequence[str], where: Sequence[str], *, window: tuple[float, ...] = (), cache: Path | None = None) -> Compared:
+def compare(
+    paths: Sequence[str], where: Sequence[str], problems: Problems, *, window: tuple[float, ...] = (), cache: Path | None = None
+) -> Compared | None:
     """Decodes every photograph and compares it with all others.
 
     A copy is recognised by its thumbnail: nearly equal to another, and correlated with it after subtracting the mean of all.
-    `where` maps each path to its row, for the UserError raised if it cannot be decoded; `window`: as for `decode`. The outcome is
-    cached in the folder `cache`, and read from there for as long as names, sizes and times of the photographs stay as they
-    were: thousands of large ones take an hour to decode. Raises UserError where `cache` cannot be written.
+    `where` names each path's row, for the problem that is added if it cannot be decoded, and then None is returned; `window`: as
+    for `decode`. The outcome is cached in the folder `cache`, and read from there for as long as names, sizes and times of the
+    photographs stay as they were: thousands of large ones take an hour. Raises UserError where `cache` cannot be written.
     """
     if cache is None:
-        return _compare(paths, where, window)
+        return _compare(paths, where, problems, window)
     note = cache / f"identical-{_fingerprint(paths, window)}.json"
     try:
         return Compared(**read_object(note, "it is looked at again."))
     except (UserError, TypeError):  # not noted yet, or not readable: look again
-        compared = _compare(paths, where, window)
+        compared = _compare(paths, where, problems, window)
+    if compared is None:
+        return None
     try:
         cache.mkdir(parents=True, exist_ok=True)
         temporary = note.with_suffix(f".{os.getpid()}.part")
@@ -70,7 +73,7 @@ def _fingerprint(paths: Sequence[str], window: tuple[float, ...]) -> str:
     return hashlib.sha256(json.dumps([FORMAT, window, stats]).encode()).hexdigest()[:16]
 
 
-def _compare(paths: Sequence[str], where: Sequence[str], window: tuple[float, ...]) -> Compared:
+def _compare(paths: Sequence[str], where: Sequence[str], problems: Problems, window: tuple[float, ...]) -> Compared | None:
     groups = DisjointSet(range(len(paths)))
     thumbnails = np.empty((len(paths), THUMBNAIL[0] * THUMBNAIL[1] * 3), np.float32)
     first: dict[bytes, int] = {}
@@ -84,19 +87,19 @@ def _compare(paths: Sequence[str], where: Sequence[str], window: tuple[float, ..
         thumbnails[position] = np.asarray(image.resize(THUMBNAIL, Image.Resampling.BOX), np.float32).ravel()
         return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
 
-    broken: list[UserError] = []
+    before = len(problems)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(digest, range(len(paths)))
         with progress_bar(len(paths), "checking photographs", "image") as bar:
             for position, key in enumerate(digests):
                 if isinstance(key, UserError):  # all are looked at, so that all can be replaced at once
-                    broken.append(key)
+                    problems.append(Problem("photographs", key))
                 else:
                     groups.merge(first.setdefault(key, position), position)
                     whole.update(key)
                 bar.update()
-    if broken:
-        raise _all_of(broken)
+    if len(problems) > before:
+        return None
     for one, other in _copies(thumbnails):
         groups.merge(one, other)
     return Compared(sorted(sorted(group) for group in groups.subsets() if len(group) > 1), whole.hexdigest())
@@ -108,16 +111,6 @@ def _decoded(path: str, where: str, window: tuple[float, ...]) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{where}: the photograph {path} cannot be read ({error.strerror}).") from error
     return decode(data, f"{where}: the photograph {path}", window)
-
-
-def _all_of(broken: Sequence[UserError]) -> UserError:
-    """Returns one sentence for all undecodable photographs: the first in full, then others by name."""
-    first, *others = map(str, broken)
-    if not others:
-        return broken[0]
-    shown = "; ".join(other.rstrip(".") for other in others[:_SHOWN])
-    more = f"; and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    return UserError(f"{first.rstrip('.')}; also: {shown}{more}.")
 
 
 def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -68,6 +68,8 @@ class Record:
     image_type: str
     """The kind of photograph, e.g. the illumination; the empty string if the study has only one."""
     fields: Mapping[str, Value]
+    site: str = ""
+    """Where it was taken; the empty string if the study does not say."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Study:
     subject_columns: tuple[str, ...]
     unit_columns: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    site_columns: tuple[str, ...] = ()
+    """Columns that together name the site, such as a hospital, for `split.group=site`. Empty: not known."""
     label_column: str = ""
     label_columns: Mapping[str, str] = field(default_factory=dict)
     """In place of `label_column`: a column of yes and no -> the raw label that its yes means. One of them is yes in a row."""

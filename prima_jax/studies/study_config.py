@@ -38,7 +38,7 @@ def study_from_config(config: Mapping[str, Any]) -> Study:
     values["attributes"] = tuple(_attribute(item, n) for n, item in enumerate(described))
     for key in ("classes", "image_types", "label_columns"):
         values[key] = _pairs(values.get(key, {}), f"study.{key}")
-    for key in ("subject_columns", "unit_columns", "image_folders", "image_suffixes", "missing", "yes", "no"):
+    for key in ("subject_columns", "unit_columns", "site_columns", "image_folders", "image_suffixes", "missing", "yes", "no"):
         if key in values:
             values[key] = _texts(values[key], f"study.{key}")
     if values.get("join"):

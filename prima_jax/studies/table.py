@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prima_jax.errors import UserError
+from prima_jax.problems import Problems
 
 __all__ = ["DELIMITERS", "Table", "read_table"]
 
@@ -28,12 +29,12 @@ class Table:
     """How it was read, in words."""
 
 
-def read_table(path: Path, *, delimiter: str = "", encoding: str = "") -> Table:
+def read_table(path: Path, problems: Problems, *, delimiter: str = "", encoding: str = "") -> Table:
     """Reads a CSV file with a header.
 
-    Where the delimiter or the encoding is empty it is found, and what is found besides commas and UTF-8 is told on stderr. Raises
-    UserError for a file that cannot be read, is not in the encoding or in none that can be told, is no CSV, or has a row with
-    more or fewer cells than the header.
+    Where the delimiter or the encoding is empty it is found, and what is found besides commas and UTF-8 is told on stderr. Rows
+    with more or fewer cells than the header are left out and added to the problems. Raises UserError for a file that cannot be
+    read, is not in the encoding or in none that can be told, or is no CSV.
     """
     try:
         content = path.read_bytes()
@@ -50,8 +51,10 @@ def read_table(path: Path, *, delimiter: str = "", encoding: str = "") -> Table:
     rows = [(line, row) for line, row in cells[1:] if any(row)]
     for line, row in rows:
         if len(row) != len(columns):
-            raise UserError(f"{path}, line {line}: not as many cells as the header has columns, read with {form}; mend the row.")
-    return Table(path, tuple(columns), tuple((line, dict(zip(columns, row, strict=True))) for line, row in rows), form)
+            told = f"not as many cells as the header has columns, read with {form}; mend the row"
+            problems.add("rows", f"{path}, line {line}: {told}.")
+    whole = tuple((line, dict(zip(columns, row, strict=True))) for line, row in rows if len(row) == len(columns))
+    return Table(path, tuple(columns), whole, form)
 
 
 def _encoding(content: bytes) -> str:

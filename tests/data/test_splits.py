@@ -1,4 +1,5 @@
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,20 @@ def test_a_fold_that_a_group_with_both_diagnoses_leaves_without_a_class_is_found
     assert folds_without_class(RECORDS, split(), 5, ("well", "ill")) == {}
 
 
+def test_each_site_is_held_out_once():
+    records = [replace(one, site="CAB"[n // 20]) for n, one in enumerate(RECORDS)]
+    assert split(records, "site", folds=3).tolist() == [2] * 20 + [0] * 20 + [1] * 20
+    with pytest.raises(UserError, match=r"each of the 3 sites once, and folds is 5: set --config\.folds=3"):
+        split(records, "site")
+    with pytest.raises(UserError, match="needs two sites or more: set the study's site_columns"):
+        split(RECORDS, "site")
+    with pytest.raises(UserError, match="3 sites are 2 if those with the same photograph count as one"):
+        split(records, "site", folds=3, identical=[("0.png", "59.png")])
+    alone = [replace(one, label=2 if n < 6 else one.label) for n, one in enumerate(records)]
+    with pytest.raises(UserError, match="The class rare is at 1 sites"):
+        split(alone, "site", folds=3, class_names=("well", "ill", "rare"))
+
+
 def test_an_unknown_group_is_refused():
-    with pytest.raises(UserError, match=r"split\.group should be 'unit' or 'subject', not 'eye'"):
+    with pytest.raises(UserError, match=r"split\.group should be 'unit', 'subject' or 'site', not 'eye'"):
         split(group="eye")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from prima_jax.data import text
 from prima_jax.models import pretrained
-from prima_jax.studies.manifest import parse_fields
+from prima_jax.studies.records import parse_fields
 from tests.data.cohort import shared_folder
 from tests.studies.pad_ufes_20 import PAD_UFES_20
 

@@ -13,6 +13,7 @@ from prima_jax.experiment.job import Job, keep_fold, open_job
 from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import open_run, split_cases
 from prima_jax.experiment.rows import TABLES
+from prima_jax.problems import Problems
 from tests.stages.tiny import tiny_config
 
 FOLDS = 3
@@ -101,7 +102,7 @@ def test_a_run_predicts_none_of_them_and_says_so(study, tmp_path, monkeypatch):
                 keep_fold(config, workdir, job, fold.index, np.tile([0.6, 0.4], (len(test), 1)), **notes)
 
     monkeypatch.setattr(experiment_run, "run_jobs", predict_nothing)
-    monkeypatch.setattr(experiment_run, "check_late_stages", lambda *_, **__: None)
+    monkeypatch.setattr(experiment_run, "row_problems", lambda *_: Problems())
     config = inner_config(0, data__prepared=str(study.reading.folder.parent / "prepared"))
     found = experiment_run.run(config, tmp_path)
     plain, outer = made(study, -1)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from prima_jax.errors import UserError
-from prima_jax.studies.manifest import contradictions, parse_fields, read, spellings
+from prima_jax.studies.manifest import contradictions, read, spellings
+from prima_jax.studies.records import parse_fields
 from prima_jax.studies.study import Attribute
 from tests.canaries import CANARY
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
@@ -153,10 +154,10 @@ def test_a_folder_without_any_photograph_is_an_error_even_where_some_may_lack(tm
         read(replace(STUDY, skip_missing_images=True), tmp_path)
 
 
-def test_all_photographs_that_cannot_be_decoded_are_named_at_once(tmp_path):
+def test_the_first_of_several_problems_is_told_and_the_others_are_counted(tmp_path):
     for name in ("p2.png", "p4.png", "p5.png"):
         (write_cohort(tmp_path) if name == "p2.png" else tmp_path).joinpath("images", name).write_bytes(b"no photograph")
-    told = r"line 4: the photograph .*p2\.png cannot .*; also: .*line 6: .*p4\.png .*replace the file; .*line 7: .*p5\.png .*\.$"
+    told = r"line 4: the photograph .*p2\.png cannot .*replace the file; 2 more problems were found, see prima check\."
     with pytest.raises(UserError, match=told):
         read(STUDY, tmp_path)
 
@@ -174,6 +175,15 @@ def test_a_unit_belongs_to_one_subject(tmp_path):
     rows = [row for row in ROWS if row[4] == "b"]
     with pytest.raises(UserError, match="one unit belongs to two subjects"):
         read(study, write_cohort(tmp_path, rows))
+
+
+def test_a_unit_belongs_to_one_site_and_each_record_knows_its_own(tmp_path):
+    study = replace(STUDY, site_columns=("hospital",))
+    rows = [(*row, "AB"[n % 2 if n < 2 else 0]) for n, row in enumerate(ROWS)]
+    with pytest.raises(UserError, match="lines 2 and 3: one unit belongs to two sites"):
+        read(study, write_cohort(tmp_path, rows, (*HEADER, "hospital")))
+    rows[1] = (*ROWS[1], "A")
+    assert {record.site for record in read(study, write_cohort(tmp_path, rows, (*HEADER, "hospital"))).records} == {"A"}
 
 
 def test_copies_of_a_photograph_are_found_whatever_their_bytes_or_size(tmp_path):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from prima_jax.errors import UserError
-from prima_jax.studies.manifest import parse_fields, read
+from prima_jax.studies.manifest import read
+from prima_jax.studies.records import parse_fields
 from prima_jax.studies.study import Attribute
 from tests.data.cohort import STUDY, write_cohort
 
