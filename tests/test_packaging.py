@@ -46,10 +46,10 @@ def test_what_the_package_imports_is_asked_for(extra):
     others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"prima_jax"}
     others.remove("pydantic_core")  # of pydantic, which asks for it
     distributions = packages_distributions()
-    chosen = ("dicom", "serve") if extra else ("dicom",)
+    chosen = ("dicom", "serve") if extra else ("dicom",)  # fastapi brings starlette along
     extras = [
         "starlette",
         *(text for name in chosen for text in PROJECT["optional-dependencies"][name]),
-    ]  # fastapi brings it along
+    ]
     asked = {Requirement(text).name for text in [*PROJECT["dependencies"], *extras]}
     assert not {name for name in others if not asked & {found.lower() for found in distributions[name]}}
