@@ -23,7 +23,7 @@ from prima_jax.studies.manifest import read
 from prima_jax.studies.photographs import decode
 from tests.data.cohort import ROWS, STUDY, write_cohort
 
-CANARY = "Xq7canary"
+CANARY = "Tq9secret"
 NOISE = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 RAMP = np.arange(96, dtype=np.uint16).reshape(8, 12) * 43
 
