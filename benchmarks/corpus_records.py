@@ -69,7 +69,7 @@ def study(diseases: int = DISEASES) -> Study:
     )
     classes = {f"D{n}": phrase(2 + n % 2) for n in range(diseases)}
     terms = {name: (phrase(2), "Heading[mh]") for name in classes}
-    return Study("synthetic", "Synthetic", classes, "d", "i", ("s",), ("u",), attributes, terms=terms)
+    return Study("synthetic", "Synthetic", classes, "i", ("s",), ("u",), attributes, label_column="d", terms=terms)
 
 
 def planted(cohort: Study) -> dict[str, Planted]:
