@@ -39,7 +39,7 @@ def test_the_cells_run_on_a_run_and_nothing_leaves_the_machine(alone, tmp_path, 
     names: dict = {}
     for cell in CELLS:
         exec("".join(cell["source"]), names)
-    assert names["probabilities"].shape == (2, 2)
-    assert np.allclose(names["probabilities"].sum(axis=1), 1)
+    assert names["answers"].probabilities.shape == (2, 2)
+    assert np.allclose(names["answers"].probabilities.sum(axis=1), 1)
     assert names["maps"] and all(np.isclose(look.attention.sum(), 1, atol=1e-3) for look in names["maps"])
     assert names["tokens"].shape == (3, 1 + 16, 32) and np.isfinite(names["tokens"].astype(float)).all()
