@@ -1,1 +1,1 @@
-"""What a clinic uses of a finished run: its models on new cases, a folder to hand over, explanations, a page."""
+"""Answers for new cases by a finished run: prediction, the bundle that is handed over, explanations, the case page."""

@@ -1,4 +1,4 @@
-"""What a model answers: probabilities, a prediction set, and what there is to know before either is believed."""
+"""A model's answers for new cases: probabilities, prediction sets, and warnings; as text, JSON and rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Answer", "Answers"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one case. Arrays [C] are in the order of `class_names`."""
+    """The answer for one case. Arrays [C] are in the order of `class_names`."""
 
     name: str
     class_names: tuple[str, ...]
@@ -20,18 +20,19 @@ class Answer:
     spread: np.ndarray
     """The standard deviation over the folds' models."""
     p_values: np.ndarray | None
-    """Of each class (metrics/conformal.py); None where the run has no calibration."""
+    """The p-value of each class (metrics/conformal.py); None where not all folds are trained."""
     error_rate: float
     sentence: str
-    """What the models read of the metadata."""
+    """The sentence of the metadata, as the models read it."""
     missing: tuple[str, ...]
     """Attributes without a value."""
     never_seen: tuple[str, ...] | None
     """Fields with a value that no training record had; None where the run did not note them."""
     unlike: tuple[float, ...]
-    """Of each photograph the share of held-out ones that were nearer to the training photographs; empty if not noted."""
+    """For each photograph the share of held-out ones that were nearer to the training photographs; empty where not all folds are
+    trained."""
     notes: tuple[str, ...]
-    """What was done with this case that a reader has to know."""
+    """Sentences on how this case was treated, say that photographs were averaged."""
 
     @property
     def predicted(self) -> str:
@@ -53,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers(Sequence[Answer]):
-    """Of many cases, with what holds for all of them."""
+    """The answers for many cases, and what is the same for all of them."""
 
     title: str
     synthetic: bool
@@ -61,7 +62,7 @@ class Answers(Sequence[Answer]):
     base_rates: dict[str, float]
     """Class -> its share of the training cases; empty where the run has no calibration."""
     warnings: tuple[str, ...]
-    """Of the run."""
+    """The warnings of the run."""
     answers: tuple[Answer, ...]
 
     def __getitem__(self, index: Any) -> Any:

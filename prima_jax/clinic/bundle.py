@@ -3,11 +3,11 @@
 BUNDLE/
   README.md                       the model card
   bundle.json                     its format, warnings and versions
-  config.json  seen.json  calibration.json
+  config.json  seen.json  calibration.json  familiarity.npz
   models/{image,text,llm}/        published weights and tokenizers, copied, or their digest alone
   fold_K/{align,refine,diagnose,...}/   what each fold has trained
   all_folds/knowledge/            the text encoder's adapters, where all folds share them
-  SEAL                            a digest of every file
+  sha256                          a digest of every file
 """
 
 import json

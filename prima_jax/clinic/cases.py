@@ -88,7 +88,7 @@ def photograph(file: str | Path | bytes, name: str, size: int, window: tuple[flo
     try:
         data = Path(file).read_bytes()
     except OSError as error:
-        raise UserError(f"--image: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
+        raise UserError(f"The photograph {name}: cannot read {file} ({os.strerror(error.errno or 0)}).") from error
     return resample(data, size, str(file), window)
 
 

@@ -97,7 +97,7 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def told(command: Callable[[], None]) -> int:
-    """Runs a command; returns 0, or 2 for bad input, told in one sentence."""
+    """Runs a command; returns 0, 2 for bad input, told in one sentence, or 130 if it was interrupted."""
     end_when_told()
     setup_process()
     try:
@@ -111,4 +111,7 @@ def told(command: Callable[[], None]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
     return 0

@@ -30,11 +30,11 @@ def evaluate(model: Model, reading: LoadedStudy, subgroups: Sequence[str] = ()) 
     records = _as_trained(model.study, reading)
     context = replace(model.workspace, prepared=Prepared(model.study, records, ()))
     cases = all_cases(context)
+    groups = groups_of_cases(context, cases, tuple(subgroups))  # first: a wrong name is told before anything is computed
     found = model.outcome([_new_case(model.study, reading, records, case) for case in cases])
     raw, calibrated = found.by_fold.mean(axis=1), model.calibrated(found.by_fold).mean(axis=1)
     labels, names = np.array([case.label for case in cases]), model.study.class_names
     subjects, units = (np.array([getattr(case, kind) for case in cases]) for kind in ("subject", "unit"))
-    groups = groups_of_cases(context, cases, tuple(subgroups))
     of_case = {grouping: np.array([members[case.name] for case in cases]) for grouping, members in groups.items()}
     sets = []
     if model.calibration is not None:

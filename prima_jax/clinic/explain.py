@@ -61,7 +61,7 @@ class Explanation:
     """Of each photograph: visible attribute -> the attention of its words to the patches (Eq. 4), [K]."""
 
 
-def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8, occlude: bool = True) -> Explanation:
+def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8) -> Explanation:
     """Explains the probability of a class, by default the most probable one.
 
     pairs: of orders that the Shapley values are sampled with. Raises UserError as `Model.predict`, and for an unknown class.
@@ -94,9 +94,7 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8,
         float(nothing),
         tuple(contributions),
         tuple(context.prepared.image(n) for n in range(count)),
-        tuple(float(whole) - _occluded(model, context, n)[:, position].reshape(GRID, GRID) for n in range(count))
-        if occlude
-        else (),
+        tuple(float(whole) - _occluded(model, context, n)[:, position].reshape(GRID, GRID) for n in range(count)),
         _attention(model, context),
     )
 

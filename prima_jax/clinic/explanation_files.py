@@ -65,9 +65,8 @@ def pictures(found: Explanation, *, synthetic: bool) -> dict[str, bytes]:
     drawn = {"contributions": contributions_picture(title, names, values, errors, synthetic=synthetic)}
     rows = []
     for number, photograph in enumerate(found.photographs):
-        shown = {_OCCLUSION: found.occlusion[number].ravel()} if found.occlusion else {}
-        shown |= {f"Words on {name}": grid for name, grid in found.attention[number].items()}
+        words = {f"Words on {name}": grid for name, grid in found.attention[number].items()}
+        shown = {_OCCLUSION: found.occlusion[number].ravel(), **words}
         rows.append(Shown(f"photograph {number + 1}", photograph, None, shown))
-    if rows[0].attention:
-        drawn["photographs"] = attention_picture("What matters in the photographs", rows, synthetic=synthetic)
+    drawn["photographs"] = attention_picture("What matters in the photographs", rows, synthetic=synthetic)
     return drawn

@@ -81,7 +81,7 @@ class Model:
     """The values that it was trained on (data/seen.py)."""
     calibration: Calibration | None
     familiarity: Familiarity | None
-    """What its photographs are like; None of a run of an earlier version."""
+    """The distances of its photographs; None where not all folds are trained."""
     warnings: tuple[str, ...]
     """What is to be known of the run before an answer is believed."""
 
@@ -108,13 +108,16 @@ class Model:
         )
 
     def cases(self, cases: Any, images: str | Path = "") -> list[NewCase]:
-        """Cases as `predict` takes them, all checked."""
+        """Returns cases as `predict` takes them. Raises UserError for one that is wrong, before any is computed."""
         if isinstance(cases, Sequence) and cases and all(isinstance(case, NewCase) for case in cases):
             asked = list(cases)
         else:
             asked = cases_of_rows(self.study, cases, images, by_unit=self.config.diagnose.case == "unit")
         for number, case in enumerate(asked):
             records_of(self.study, number, case)
+            for _, file in case.images:
+                if not isinstance(file, bytes) and not os.path.isfile(file):  # told before the first case is computed
+                    raise UserError(f"Case {number + 1}: cannot read {file} (No such file or directory).")
         return asked
 
     def outcome(self, cases: Sequence[NewCase]) -> Outcome:

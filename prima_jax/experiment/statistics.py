@@ -16,7 +16,7 @@ from prima_jax.metrics.calibration import (
 )
 from prima_jax.metrics.chance import Chance, chance, permutation_p
 from prima_jax.metrics.comparison import compare_all
-from prima_jax.metrics.conformal import coverage
+from prima_jax.metrics.conformal import held_out_p_values
 from prima_jax.metrics.intervals import Interval, intervals
 from prima_jax.metrics.one_vs_rest import one_vs_rest
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
@@ -85,7 +85,7 @@ def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequenc
         if attribute is None or (attribute.kind == "number" and not attribute.bins):
             raise UserError(
                 f"table.subgroups names {name!r}, which is no attribute of {study.name}, or a number without bins: set "
-                "--config.table.subgroups."
+                "--config.table.subgroups, or --subgroups of prima evaluate."
             )
         found[name] = dict(zip(names, group_names(attribute, [f.get(name) for f in fields]), strict=True))
     for block in dict.fromkeys(a.block for a in study.attributes if a.block):
@@ -124,7 +124,7 @@ def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, 
         "aurc_with_temperature": asdict(risk) if risk else None,
         "subgroups": {grouping: _of_groups(found, probabilities, of_case) for grouping, of_case in groups.items()},
         "prediction_sets": prediction_sets(
-            coverage(found.labels, probabilities, found.folds, found.subjects),
+            held_out_p_values(found.labels, probabilities, found.folds, found.subjects),
             found.labels,
             found.class_names,
             {grouping: np.array([of_case[record] for record in found.records]) for grouping, of_case in groups.items()},

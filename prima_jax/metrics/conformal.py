@@ -14,7 +14,7 @@ import numpy as np
 
 from prima_jax.metrics.calibration import apply_temperature, fit_temperature
 
-__all__ = ["HeldOut", "coverage", "smallest_error_rate"]
+__all__ = ["HeldOut", "held_out_p_values", "smallest_error_rate"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def smallest_error_rate(subjects: np.ndarray) -> np.ndarray:
     return 1.0 / (np.asarray(subjects) + 1.0)
 
 
-def coverage(labels: np.ndarray, probabilities: np.ndarray, folds: np.ndarray, subjects: np.ndarray) -> np.ndarray:
+def held_out_p_values(labels: np.ndarray, probabilities: np.ndarray, folds: np.ndarray, subjects: np.ndarray) -> np.ndarray:
     """The p-values of held-out cases, [N, C]; temperature and scores that a fold's cases are measured with are the other folds'.
 
     So no case has a part in its own threshold: the share of a class's cases whose p-value is above e is the coverage at the error

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from prima_jax.metrics.conformal import HeldOut, coverage, smallest_error_rate
+from prima_jax.metrics.conformal import HeldOut, held_out_p_values, smallest_error_rate
 
 
 def cohort(subjects: int, seed: int, *, repeats: bool = False) -> tuple[np.ndarray, ...]:
@@ -45,11 +45,11 @@ def test_each_class_is_covered_as_promised_on_new_cases():
 
 def test_coverage_of_held_out_cases_leaves_their_own_fold_out():
     labels, probabilities, folds, subjects = cohort(90, 0)
-    found, here = coverage(labels, probabilities, folds, subjects), folds == 2
+    found, here = held_out_p_values(labels, probabilities, folds, subjects), folds == 2
     one = np.flatnonzero(here)[0]
     changed = probabilities.copy()
     changed[np.setdiff1d(np.flatnonzero(here), [one])] = 1 / 3
-    again = coverage(labels, changed, folds, subjects)
+    again = held_out_p_values(labels, changed, folds, subjects)
     assert again[one] == pytest.approx(found[one])
     assert not np.allclose(again[~here], found[~here])
 
