@@ -47,6 +47,7 @@ def _command(options: argparse.Namespace) -> None:
         raise UserError(f"--out={options.out}: expected a name that ends in .csv or .json.")
     if options.cases and options.metadata:
         raise UserError("--metadata is for one case: with --cases what is known stands in the file.")
+    from prima_jax.clinic.answers import Unanswered
     from prima_jax.clinic.model import load
     from prima_jax.files import write_whole
 
@@ -56,7 +57,14 @@ def _command(options: argparse.Namespace) -> None:
         probe.unlink()
     model = load(options.model)
     asked = options.cases or [one_case(model.study, options.image, options.metadata)]
-    answers = model.predict(asked, images=options.images, error_rate=options.error_rate)
+    try:
+        _tell(options, model.predict(asked, images=options.images, error_rate=options.error_rate))
+    except Unanswered as error:
+        _tell(options, error.answers)
+        raise
+
+
+def _tell(options: argparse.Namespace, answers: "Answers") -> None:
     if options.out:
         _write(options.out, answers)
         print(f"{options.out}: {len(answers):,} cases.", file=sys.stderr)

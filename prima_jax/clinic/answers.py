@@ -1,12 +1,14 @@
 """A model's answers for new cases: probabilities, prediction sets, and warnings; as text, JSON and rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Answer", "Answers"]
+from prima_jax.errors import UserError
+
+__all__ = ["Answer", "Answers", "Unanswered"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,19 @@ class Answers(Sequence[Answer]):
                 f"UNLIKE THE TRAINING PHOTOGRAPHS: photograph {number} is farther from them than {share:.1f} % of held-out ones."
             )
         return "\n".join([*lines, *one.notes])
+
+
+class Unanswered(UserError):
+    """Some cases of many have a photograph that cannot be read; the others are answered."""
+
+    def __init__(self, unread: Mapping[int, UserError], answers: Answers) -> None:
+        """unread: what is wrong, by the case's position; answers: those of the other cases."""
+        position, why = next(iter(unread.items()))
+        super().__init__(
+            f"Of {len(unread) + len(answers):,} cases {len(unread):,} have no answer, since a photograph cannot be read; the "
+            f"first is case {position + 1}: {why}"
+        )
+        self.answers = answers
 
 
 def _plain(one: Answer) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def evaluate(model: Model, reading: LoadedStudy, subgroups: Sequence[str] = ()) 
     cases = all_cases(context)
     groups = groups_of_cases(context, cases, tuple(subgroups))  # first: a wrong name is told before anything is computed
     found = model.outcome([_new_case(model.study, reading, records, case) for case in cases])
+    for error in found.unread.values():
+        raise error
     raw, calibrated = found.by_fold.mean(axis=1), model.calibrated(found.by_fold).mean(axis=1)
     labels, names = np.array([case.label for case in cases]), model.study.class_names
     subjects, units = (np.array([getattr(case, kind) for case in cases]) for kind in ("subject", "unit"))

@@ -71,7 +71,7 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8)
     if explained not in model.study.class_names:
         raise UserError(f"{model.study.title} has no diagnosis {explained!r}; known: {', '.join(model.study.class_names)}.")
     position = model.study.class_names.index(explained)
-    context, _ = model.context([case])
+    context = model.context([case])
     said = clauses(model.study, context.prepared.records[0].fields)
     names = [*said, *(f"photograph {n + 1}" for n in range(len(context.prepared.records)))]
     kinds = [model.study.image_types.get(record.image_type, "") for record in context.prepared.records]

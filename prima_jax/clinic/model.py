@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from prima_jax.clinic.answers import Answer, Answers
+from prima_jax.clinic.answers import Answer, Answers, Unanswered
 from prima_jax.clinic.bundle import MODELS, Handed, is_bundle, open_bundle
 from prima_jax.clinic.cases import NewCase, cases_of_rows, photograph, records_of
 from prima_jax.data.prepare import Prepared
@@ -66,6 +66,8 @@ class Outcome(NamedTuple):
     """Each fold's class probabilities, as they come out of its model: [N, K, C]."""
     unlike: list[tuple[float, ...]]
     """For each case and photograph the share of held-out photographs that were nearer to those trained on."""
+    unread: dict[int, UserError]
+    """What is wrong with a photograph, by the case's position; its probabilities are NaN."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,15 @@ class Model:
         """Answers for cases: NewCases, a data frame, records (`cases_of_rows`), or the name of a CSV file.
 
         images: the folder of the photographs that rows name; error_rate: of the prediction sets, by default 0.1 or the least that
-        the run can promise. Raises UserError for a photograph that cannot be read, metadata that the study does not know, and an
-        error rate that the run cannot promise.
+        the run can promise. Raises UserError for metadata that the study does not know and an error rate that the run cannot
+        promise; Unanswered, with the answers for the others, where photographs of some cases cannot be read.
         """
         asked = self.cases(cases, images)
         rate = self._error_rate(error_rate)
         found = self.outcome(asked)
-        answers = [self._answer(n, case, found, rate) for n, case in enumerate(asked)]
-        return Answers(
+        if len(found.unread) == len(asked):
+            raise found.unread[0]
+        answers = Answers(
             self.study.title,
             self.synthetic,
             len(self.folds),
@@ -104,8 +107,11 @@ class Model:
             if self.calibration is None
             else dict(zip(self.study.class_names, self.calibration.base_rates.tolist(), strict=True)),
             self.warnings,
-            tuple(answers),
+            tuple(self._answer(n, case, found, rate) for n, case in enumerate(asked) if n not in found.unread),
         )
+        if found.unread:
+            raise Unanswered(found.unread, answers)
+        return answers
 
     def cases(self, cases: Any, images: str | Path = "") -> list[NewCase]:
         """Returns cases as `predict` takes them. Raises UserError for one that is wrong, before any is computed."""
@@ -122,51 +128,75 @@ class Model:
 
     def outcome(self, cases: Sequence[NewCase]) -> Outcome:
         """What the models make of the cases, so many at a time that the memory does not grow with their number."""
-        parts = []
+        by_fold = np.full((len(cases), len(self.folds), len(self.study.class_names)), np.nan)
+        unlike: list[tuple[float, ...]] = [()] * len(cases)
+        unread: dict[int, UserError] = {}
         with progress_bar(len(cases), "diagnosing", "case") as bar:
             for start in range(0, len(cases), CASES_AT_ONCE):
-                part = cases[start : start + CASES_AT_ONCE]
-                parts.append(self._outcome(part))
+                part = range(start, min(start + CASES_AT_ONCE, len(cases)))
+                shown = self._photographs(cases, part)
+                unread |= {n: found for n, found in shown.items() if isinstance(found, UserError)}
+                readable = {n: found for n, found in shown.items() if isinstance(found, list)}
+                if readable:
+                    by_fold[list(readable)], shares = self._outcome([cases[n] for n in readable], list(readable.values()))
+                    for n, of_case in zip(readable, shares, strict=True):
+                        unlike[n] = of_case
                 bar.update(len(part))
-        return Outcome(np.concatenate([part.by_fold for part in parts]), [one for part in parts for one in part.unlike])
+        return Outcome(by_fold, unlike, unread)
 
     def calibrated(self, by_fold: np.ndarray) -> np.ndarray:
         """Each fold's probabilities [N, K, C] under the run's temperature, where it has one."""
         if self.calibration is None:
             return by_fold
-        flat = by_fold.reshape(-1, by_fold.shape[-1])
-        return apply_temperature(flat, self.calibration.temperature).reshape(by_fold.shape)
+        return apply_temperature(by_fold.reshape(-1, by_fold.shape[-1]), self.calibration.temperature).reshape(by_fold.shape)
 
     @property
     def synthetic(self) -> bool:
         """True if it was trained on a synthetic study, which a program drew."""
         return self.study.synthetic
 
-    def _outcome(self, cases: Sequence[NewCase]) -> Outcome:
-        context, owners = self.context(cases)
+    def context(self, cases: Sequence[NewCase]) -> Context:
+        """The cases as an experiment without labels, their photographs one after the other. Raises UserError as `predict`."""
+        shown: list[bytes] = []
+        for found in self._photographs(cases, range(len(cases))).values():
+            if isinstance(found, UserError):
+                raise found
+            shown += found
+        return self._context(cases, shown)
+
+    def _photographs(self, cases: Sequence[NewCase], chosen: range) -> dict[int, list[bytes] | UserError]:
+        """The photographs of the chosen cases as the models are shown them, or what is wrong with one of a case's."""
+        size, window = self.config.data.size, self.study.window
+
+        def of_case(number: int) -> list[bytes] | UserError:
+            files = enumerate((file for _, file in cases[number].images), start=1)
+            try:
+                return [photograph(file, f"{n} of case {number + 1}", size, window) for n, file in files]
+            except UserError as error:
+                return error
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return dict(zip(chosen, pool.map(of_case, chosen), strict=True))
+
+    def _context(self, cases: Sequence[NewCase], photographs: Sequence[bytes]) -> Context:
+        asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
+        records = tuple(record for of_case in asked for record in of_case)
+        return replace(self.workspace, prepared=Prepared(self.study, records, [{"image": image} for image in photographs]))
+
+    def _outcome(
+        self, cases: Sequence[NewCase], photographs: Sequence[list[bytes]]
+    ) -> tuple[np.ndarray, list[tuple[float, ...]]]:
+        """That of cases whose photographs could be read: probabilities [N, K, C], and how unlike each photograph is."""
+        context = self._context(cases, [one for of_case in photographs for one in of_case])
         by_fold = np.stack([_fold_probabilities(context, model) for model in self.models], axis=1)
         if self.familiarity is None:
-            return Outcome(by_fold, [() for _ in cases])
+            return by_fold, [() for _ in cases]
         tokens = class_and_mean_tokens(context, context.image_encoder.variables, pixels=True)
         nearer = self.familiarity.nearer(tokens, [record.image_type for record in context.prepared.records])
+        owners = np.repeat(np.arange(len(cases)), [len(of_case) for of_case in photographs])
         images = map(context.prepared.image, range(len(owners)))
         nearer = np.where([image.std() < BLANK for image in images], 1.0, nearer)
-        return Outcome(by_fold, [tuple(nearer[owners == number].tolist()) for number in range(len(cases))])
-
-    def context(self, cases: Sequence[NewCase]) -> tuple[Context, np.ndarray]:
-        """The cases as an experiment without labels, and the case of each photograph."""
-        asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
-        files = [
-            (file, f"{position} of case {number + 1}")
-            for number, case in enumerate(cases)
-            for position, (_, file) in enumerate(case.images, start=1)
-        ]
-        size, window = self.config.data.size, self.study.window
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            shown = [{"image": image} for image in pool.map(lambda one: photograph(one[0], one[1], size, window), files)]
-        records = tuple(record for of_case in asked for record in of_case)
-        context = replace(self.workspace, prepared=Prepared(self.study, records, shown))
-        return context, np.repeat(np.arange(len(cases)), [len(of_case) for of_case in asked])
+        return by_fold, [tuple(nearer[owners == number].tolist()) for number in range(len(cases))]
 
     def _error_rate(self, asked: float | None) -> float:
         if self.calibration is None:

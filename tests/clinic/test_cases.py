@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 import prima_jax
 from prima_jax import predict
+from prima_jax.clinic.answers import Unanswered
 from prima_jax.clinic.cases import cases_of_rows
 from prima_jax.errors import UserError
 from prima_jax.studies.study_config import load_study
@@ -80,6 +82,11 @@ def test_a_file_of_cases_is_answered_into_a_file(bundle: Path, run: Path, tmp_pa
     for wrong in ([f"--image=white:{study}", *cases], [*cases, "--metadata=age=3"], [*cases, "--out=answers.xls"], []):
         assert predict.main([f"--model={bundle}", *wrong]) == 2
     assert capsys.readouterr().err.count("error: ") == 4
+    broken = shutil.copytree(study / "images", tmp_path / "broken")
+    next(broken.glob("*.png")).write_bytes(b"no photograph")
+    out = tmp_path / "others.csv"
+    assert predict.main([f"--model={bundle}", cases[0], f"--images={broken}", f"--out={out}"]) == 2
+    assert "error: Of 40 cases 1 have no answer" in capsys.readouterr().err and len(pd.read_csv(out)) == 39
 
     model = prima_jax.load(bundle)
     file = next((study / "images").glob("*_white.png"))
@@ -90,3 +97,21 @@ def test_a_file_of_cases_is_answered_into_a_file(bundle: Path, run: Path, tmp_pa
     black = np.zeros((40, 40, 3), np.uint8)
     Image.fromarray(black).save(tmp_path / "black.png")
     assert model.predict([prima_jax.NewCase([("white", tmp_path / "black.png")])])[0].unlike_training == (1,)
+
+
+@pytest.mark.slow
+def test_a_broken_photograph_among_many_costs_its_own_case_alone(bundle: Path, run: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("prima_jax.clinic.model.CASES_AT_ONCE", 3)
+    model, files = prima_jax.load(bundle), sorted((run / "synthetic_study" / "images").glob("*_white.png"))[:7]
+    cases = [prima_jax.NewCase([("white", file)], {"age": "50"}) for file in files]
+    whole = model.predict(cases)
+    for broken in (4, 5):
+        cases[broken] = prima_jax.NewCase([("white", b"no photograph")], {"age": "50"})
+    with pytest.raises(
+        Unanswered, match=r"Of 7 cases 2 have no answer, .* the first is case 5: The photograph 1 of case 5 cannot be"
+    ) as told:
+        model.predict(cases)
+    assert [one.name for one in told.value.answers] == [f"case {number}" for number in (1, 2, 3, 4, 7)]
+    assert told.value.answers.probabilities == pytest.approx(whole.probabilities[[0, 1, 2, 3, 6]], abs=1e-6)
+    with pytest.raises(UserError, match=r"^The photograph 1 of case 1 cannot be decoded"):
+        model.predict(cases[4:6])
