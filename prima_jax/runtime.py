@@ -2,10 +2,12 @@
 
 import ctypes
 import io
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from logging import getLogger
 from pathlib import Path
 
@@ -63,8 +65,13 @@ def end_when_told() -> None:
 
 
 def _end(*_: object) -> None:
+    """Ends the process from here: SystemExit is lost, or is an ImportError, where it comes up inside a module's C code."""
     os.write(2, b"Stopped; the same command goes on from what is finished.\n")  # print may be what was interrupted
-    sys.exit(143)
+    for child in multiprocessing.active_children():  # workers that decode photographs
+        child.kill()
+    with suppress(OSError, RuntimeError, ValueError):  # it may be writing itself, or be closed
+        sys.stdout.flush()
+    os._exit(143)
 
 
 def _cache_folder() -> Path | None:

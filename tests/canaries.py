@@ -1,6 +1,7 @@
 """No value of a patient is told: each cohort that tests make holds a canary, which messages, terminals and reports may not."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,13 @@ def canaries_in(folder: Path) -> list[str]:
 
 @contextmanager
 def canaries_watched() -> Iterator[None]:
-    """Inside, a drawn study's subjects begin with a canary, and no message nor what a test reads of a terminal may hold one."""
-    write_manifest, readouterr = write._write_manifest, pytest.CaptureFixture.readouterr
+    """Inside, a drawn study's subjects begin with a canary, and no message may hold one, nor what a test reads of a terminal or
+    of a child process."""
+    write_manifest, readouterr, communicate = (
+        write._write_manifest,
+        pytest.CaptureFixture.readouterr,
+        subprocess.Popen.communicate,
+    )
 
     def with_canaries(folder: Path, eyes: list[Any]) -> None:
         write_manifest(folder, eyes)
@@ -47,10 +53,17 @@ def canaries_watched() -> Iterator[None]:
         refuse(str(found), "what was printed")
         return found
 
+    def ended(process: Any, *arguments: Any, **settings: Any) -> Any:
+        found = communicate(process, *arguments, **settings)
+        texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in found if text]
+        refuse(" ".join(texts), "what a child process printed")
+        return found
+
     changes: list[tuple[Any, str, Callable[..., Any]]] = [
         (write, "_write_manifest", with_canaries),
         (UserError, "__init__", told),
         (pytest.CaptureFixture, "readouterr", read),
+        (subprocess.Popen, "communicate", ended),
     ]
     with pytest.MonkeyPatch.context() as patch:
         for where, name, change in changes:
