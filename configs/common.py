@@ -94,6 +94,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "rank": 32,
             "alpha_over_rank": 2.0,
             "targets": ALL_LINEARS,
+            "microbatches": 1,  # pieces that a batch is computed in, one after the other, where the memory is too small for all
             "projection_width": 512,  # silent
             "temperature": 0.07,  # silent
             "label_temperature": 1.0,  # silent
@@ -114,6 +115,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "alpha_over_rank": 2.0,
             "targets": ALL_LINEARS,
             "class_weights": "none",  # or "balanced"
+            "microbatches": 1,
         }
     )
     config.features = ConfigDict(
@@ -137,6 +139,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "alpha_over_rank": 2.0,
             "targets": ALL_LINEARS,
             "class_weights": "none",  # or "balanced"
+            "microbatches": 1,
             "projector_width": 1024,  # silent
             "standardized": False,  # tokens by their mean and deviation over the training cases, in place of LayerNorm
             "scan_dropout": 0.0,  # how often a photograph is left out of a training sequence

@@ -57,7 +57,8 @@ def command(
             return 143
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
-            lower = f"lower the batch_size of the stage that it was in, or --config.image.size{remat}, with another --workdir"
+            lower = f"lower the batch_size of the stage that it was in, raise its microbatches, lower --config.image.size{remat}"
+            lower += ", with another --workdir"
             raise device_error(error, lower) from error
         except OSError as error:
             raise name_too_long(error) from error

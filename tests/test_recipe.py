@@ -279,6 +279,8 @@ def test_a_config_that_lacks_a_field_is_refused(field: str):
 def test_batches_that_the_devices_cannot_share_are_refused():
     assert jax.device_count() == 8
     assert "refine.batch_size is 12" in refusal(config(refine__batch_size=12))
+    told = refusal(config(diagnose__batch_size=24, diagnose__microbatches=2))
+    assert "diagnose.batch_size is 24, which 8 devices in 2 microbatches cannot share evenly: make it a multiple of 16" in told
 
 
 def test_several_hosts_are_refused(monkeypatch: pytest.MonkeyPatch):

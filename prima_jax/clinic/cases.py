@@ -12,7 +12,7 @@ from prima_jax.studies.records import find_image, parse_fields
 from prima_jax.studies.rows import case_rows
 from prima_jax.studies.study import Record, Study
 
-__all__ = ["NewCase", "cases_of_rows", "photograph", "records_of"]
+__all__ = ["NewCase", "cases_of_rows", "notes_on", "photograph", "records_of"]
 
 _UNKNOWN = -1
 """The label of a case that has no diagnosis yet."""
@@ -79,6 +79,20 @@ def records_of(study: Study, number: int, case: NewCase) -> list[Record]:
             raise UserError(f"{where}: say which view it is, as VIEW:FILE with one of {', '.join(study.image_types)}.")
         records.append(Record(f"{unit}, photograph {position + 1}", "", unit, unit, _UNKNOWN, view, fields))
     return records
+
+
+def notes_on(kind: str, records: Sequence[Record]) -> tuple[str, ...]:
+    """Sentences on what is done with photographs that have no place of their own."""
+    by_type: dict[str, int] = {}
+    for record in records:
+        by_type[record.image_type] = by_type.get(record.image_type, 0) + 1
+    if kind == "record" and len(records) > 1:
+        return (f"{len(records)} photographs: each was diagnosed apart, and the answer is their mean.",)
+    if kind == "unit":
+        several = [f"{count} of kind {name!r}" if name else f"{count}" for name, count in by_type.items() if count > 1]
+        if several:
+            return (f"Photographs for one place ({', '.join(several)}): each was shown in turn, and the answer is the mean.",)
+    return ()
 
 
 def photograph(file: str | Path | bytes, name: str, size: int, window: tuple[float, ...] = ()) -> bytes:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.clinic.answers import Answer, Answers, Unanswered
 from prima_jax.clinic.bundle import MODELS, Handed, is_bundle, open_bundle
-from prima_jax.clinic.cases import NewCase, cases_of_rows, photograph, records_of
+from prima_jax.clinic.cases import NewCase, cases_of_rows, notes_on, photograph, records_of
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.seen import never_seen, read_seen
 from prima_jax.data.text import sentence
@@ -37,7 +37,7 @@ from prima_jax.stages.familiarity import Familiarity, load_familiarity
 from prima_jax.stages.frozen_tokens import class_and_mean_tokens
 from prima_jax.stages.pipeline import Encoders, Tokenizers, load_encoders, load_tokenizers
 from prima_jax.studies.manifest import is_drawn
-from prima_jax.studies.study import Record, Study
+from prima_jax.studies.study import Study
 from prima_jax.studies.study_config import load_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import load_config
@@ -225,7 +225,7 @@ class Model:
             missing=tuple(attribute.name for attribute in self.study.shown() if attribute.name not in fields),
             never_seen=unseen,
             unlike=found.unlike[number],
-            notes=_notes(self.config.diagnose.case, records),
+            notes=notes_on(self.config.diagnose.case, records),
         )
 
     @cached_property
@@ -307,17 +307,3 @@ def _fold_probabilities(context: Context, model: FoldModel) -> np.ndarray:
     cases = all_cases(context)  # one for each photograph where the study diagnoses records
     found, units = diagnose.predict(context, model.diagnoser, cases, images, texts), np.array([case.unit for case in cases])
     return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())])
-
-
-def _notes(kind: str, records: Sequence[Record]) -> tuple[str, ...]:
-    """What was done with photographs that have no place of their own."""
-    by_type: dict[str, int] = {}
-    for record in records:
-        by_type[record.image_type] = by_type.get(record.image_type, 0) + 1
-    if kind == "record" and len(records) > 1:
-        return (f"{len(records)} photographs: each was diagnosed apart, and the answer is their mean.",)
-    if kind == "unit":
-        several = [f"{count} of kind {name!r}" if name else f"{count}" for name, count in by_type.items() if count > 1]
-        if several:
-            return (f"Photographs for one place ({', '.join(several)}): each was shown in turn, and the answer is the mean.",)
-    return ()

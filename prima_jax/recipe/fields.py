@@ -179,6 +179,7 @@ class SoftLoss(Section):
 
 
 class Align(Training, Adapters):
+    microbatches: Count
     projection_width: Count
     temperature: Temperature
     label_temperature: Temperature
@@ -198,7 +199,12 @@ class Features(Section):
     batch_size: Count
 
 
+class Refine(Adapted):
+    microbatches: Count
+
+
 class Diagnose(Adapted):
+    microbatches: Count
     adapter_learning_rate: Amount
     case: Literal["record", "unit"]
     projector_width: Count
@@ -290,7 +296,7 @@ class Recipe(Section):
     text: Text
     knowledge: Knowledge
     align: Align
-    refine: Adapted
+    refine: Refine
     features: Features
     diagnose: Diagnose
     table: Table
@@ -299,5 +305,5 @@ class Recipe(Section):
     synthesise: Plain = {}
     review: Plain = {}
     learn: Plain = {}
-    image_only: Adapted
+    image_only: Refine
     baselines: Baselines

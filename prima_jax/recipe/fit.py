@@ -184,14 +184,16 @@ def _check_devices(recipe: Recipe) -> None:
     if jax.process_count() > 1:
         raise UserError(f"Several hosts are not supported yet, and this is one of {jax.process_count()}: run one process.")
     devices = jax.device_count()
-    for field, value in _batch_sizes(recipe.model_dump()):
-        if value % devices:
-            raise UserError(f"{field} is {value}, which {devices} devices cannot share evenly: make it a multiple of {devices}.")
+    for field, value, pieces in _batch_sizes(recipe.model_dump()):
+        if value % (devices * pieces):
+            shared = f"{devices} devices" if pieces == 1 else f"{devices} devices in {pieces} microbatches"
+            raise UserError(f"{field} is {value}, which {shared} cannot share evenly: make it a multiple of {devices * pieces}.")
 
 
-def _batch_sizes(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
+def _batch_sizes(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, int, int]]:
+    """Every batch size of a recipe, with its field's name and the pieces that it is computed in."""
     for name, value in section.items():
         if isinstance(value, dict):
             yield from _batch_sizes(value, f"{prefix}{name}.")
         elif name == "batch_size":
-            yield prefix + name, value
+            yield prefix + name, value, section.get("microbatches", 1)

@@ -17,6 +17,7 @@ from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.text_features import TextTokens
+from prima_jax.training.microbatches import in_pieces
 from prima_jax.training.parallel import AXIS
 
 __all__ = ["Aligned", "alignment", "load", "run"]
@@ -81,7 +82,8 @@ def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) ->
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         views = batch["views"]
         encoder = join(frozen["image_encoder"], trainable["image_encoder"])
-        tokens = encode(module, encoder, views.reshape(-1, *views.shape[2:]), frozen_blocks)
+        photographs = views.reshape(-1, *views.shape[2:])
+        tokens = in_pieces(lambda part: encode(module, encoder, part, frozen_blocks), photographs, settings.microbatches)
         records = frozen["first"][batch["unit"]]
         text = jax.tree.map(lambda table: table[frozen["index"][records]], frozen["texts"])
         image_tokens = tokens.reshape(*views.shape[:2], *tokens.shape[1:])

@@ -57,6 +57,7 @@ def run(
             },
             steps=stage.steps(len(all_cases(context))),
             batches=index_batches(stage, len(cases), read),
+            microbatches=settings.microbatches,
         )
 
     trained = train_stage(stage, training, llm=settings.adapter_learning_rate, standardisation=0.0)

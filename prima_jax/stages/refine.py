@@ -54,6 +54,7 @@ def run(context: Context, fold: Fold, variables: dict[str, Any], *, name: str = 
             },
             steps=stage.steps(len(context.prepared.records)),
             batches=image_batches(context, stage, fold.train),
+            microbatches=settings.microbatches,
         )
 
     trained = train_stage(stage, training)

@@ -63,6 +63,8 @@ class Training(NamedTuple):
     """What the loss reads and no step changes, a tree of arrays."""
     steps: int
     batches: BatchIterator
+    microbatches: int = 1
+    """Pieces that a batch's gradients are accumulated over, of a loss that is a mean over examples."""
 
 
 def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) -> Any:
@@ -155,7 +157,7 @@ def _train(stage: Stage, training: Training, rates: dict[str, float]) -> Trained
     )
     key = (stage.name, training.steps)
     if key not in context.compiled:
-        context.compiled[key] = context.parallel.map_step(make_step(training.loss, optimizer))
+        context.compiled[key] = context.parallel.map_step(make_step(training.loss, optimizer, training.microbatches))
     return train(
         objective,
         stage.folder,

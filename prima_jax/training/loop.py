@@ -18,6 +18,7 @@ from prima_jax.errors import UserError
 from prima_jax.progress import count_first, progress_bar
 from prima_jax.training.checkpoint import Progress
 from prima_jax.training.made_with import joined, made_with
+from prima_jax.training.microbatches import value_and_gradients
 from prima_jax.training.parallel import AXIS, Parallel
 from prima_jax.training.state import TrainState, create
 
@@ -62,19 +63,25 @@ class Stopped(BaseException):
     """The run was asked to stop (SIGTERM) and has saved where it stands."""
 
 
-def make_step(loss: Loss, optimizer: optax.GradientTransformation) -> Callable[[TrainState, Any, Any], Any]:
+def make_step(
+    loss: Loss, optimizer: optax.GradientTransformation, microbatches: int = 1
+) -> Callable[[TrainState, Any, Any], Any]:
     """One optimiser step for one device: step(state, frozen, batch) -> (state, metrics).
+
+    microbatches: pieces that gradients are accumulated over (training/microbatches.py), of a loss that is a mean over examples.
 
     The mean of the loss is taken inside the differentiated function and that of the gradients outside, which gives
     the gradient of the mean under pmap and shard_map alike.
     """
 
-    def step(state: TrainState, frozen: Any, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
-        def objective(trainable: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-            value, parts = loss(trainable, frozen, batch)
-            return jax.lax.pmean(value, AXIS), parts
+    def objective(trainable: Any, frozen: Any, batch: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+        value, parts = loss(trainable, frozen, batch)
+        return jax.lax.pmean(value, AXIS), parts
 
-        (value, parts), gradients = jax.value_and_grad(objective, has_aux=True)(state.trainable)
+    differentiated = value_and_gradients(objective, microbatches)
+
+    def step(state: TrainState, frozen: Any, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        (value, parts), gradients = differentiated(state.trainable, frozen, batch)
         gradients, parts = jax.lax.pmean((gradients, parts), AXIS)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.trainable)
         metrics = {"loss": value, **parts, "gradient_norm": optax.tree.norm(gradients)}

@@ -16,21 +16,21 @@ KINDS = ("pmap", "shard_map")
 
 
 @cache
-def one_step(kind: str, devices: int):
+def one_step(kind: str, devices: int, microbatches: int = 1):
     parallel = Parallel(kind, jax.devices()[:devices])
     trainable, frozen = toy.trees()
     optimizer = toy.optimizer(steps=2)
-    step = parallel.map_step(make_step(toy.loss, optimizer))
+    step = parallel.map_step(make_step(toy.loss, optimizer, microbatches))
     state, frozen = parallel.replicate((create(trainable, optimizer), frozen))
     for number in (1, 2):  # the first has a rate of zero
         state, metrics = step(state, frozen, parallel.share(toy.batch(number)))
     return jax.device_get((state.trainable, metrics))
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4])
+@pytest.mark.parametrize(("devices", "microbatches"), [(1, 1), (2, 1), (4, 1), (1, 4), (4, 2)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_step_does_not_depend_on_who_shares_the_batch(kind, devices):
-    expected, found = one_step("pmap", 1), one_step(kind, devices)
+def test_the_step_does_not_depend_on_who_shares_the_batch(kind, devices, microbatches):
+    expected, found = one_step("pmap", 1), one_step(kind, devices, microbatches)
     assert np.abs(expected[0]["v"] - toy.trees()[0]["v"]).max() > 0.01  # it did move
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)  # sums of 8 float32 in another order
