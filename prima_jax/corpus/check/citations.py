@@ -166,8 +166,8 @@ def _scopes(words: Sequence[Word], markers: frozenset[str]) -> Iterator[list[Wor
     for i, marker in enumerate(words):
         if marker.text in markers:
             after = [w for w in words[i + 1 : i + 1 + REACH] if w.clause == marker.clause]
-            around = [w for w in words[max(0, i - REACH) : i] if w.clause == marker.clause]
-            matter = [[w for w in side if w.text not in ADDED and w.text not in markers] for side in (after, around)]
+            before = [w for w in words[max(0, i - REACH) : i] if w.clause == marker.clause]
+            matter = [[w for w in side if w.text not in ADDED and w.text not in markers] for side in (after, before)]
             yield matter[0] or matter[1]
 
 
