@@ -1,7 +1,9 @@
-"""The labelled claims of labelled_claims/, and the real texts that they cite by offsets, which do not come with this project.
+"""The labelled claims of labelled_claims/, and the texts that they cite by offsets.
 
 A row's `text` and `direction` are what a writer claimed, its terms what the topic is called; `spoiled` is what was made wrong
-in it, or null where it is right. Sets a and b were paraphrased freely, later ones keep to the passage's own words.
+in it, or null where it is right. Sets a and b were paraphrased freely, c, d and e keep to the passage's own words; f says of
+each row which (`wording`: close or free). a to e cite 88 real texts, which do not come with this project. f cites 4 others
+of these, and 20 abstracts that were written for it in the style of PubMed, since no real ones were left: f_articles.jsonl.
 """
 
 import json
@@ -11,7 +13,7 @@ from typing import Any
 
 from prima_jax.corpus.articles import Article
 
-__all__ = ["labelled", "real_articles"]
+__all__ = ["labelled", "real_articles", "written_articles"]
 
 CLAIMS = Path(__file__).parent / "labelled_claims"
 
@@ -31,6 +33,12 @@ def real_articles(folder: Path) -> dict[str, Article]:
         identifier = f"medquad:{stem}-{counts[row['source_path']]}"
         articles[identifier] = Article(identifier, _plain(row["question"]), (("", _plain(row["answer"])),))
     return articles
+
+
+def written_articles() -> dict[str, Article]:
+    """The abstracts that were written for set f, by id."""
+    _, *rows = map(json.loads, (CLAIMS / "f_articles.jsonl").read_text(encoding="utf-8").splitlines())
+    return {row["id"]: Article(row["id"], row["title"], tuple(map(tuple, row["sections"]))) for row in rows}
 
 
 def labelled(name: str) -> list[dict[str, Any]]:

@@ -59,6 +59,11 @@ def steps(config: ConfigDict) -> ConfigDict:
             "max_output_tokens": 8192,
         }
     )
+    config.check = ConfigDict(
+        {
+            "judge": "",  # or local:MODEL@ADDRESS, a language model that is asked whether each claim is in its sources
+        }
+    )
     config.review = ConfigDict(
         {
             "host": "127.0.0.1",

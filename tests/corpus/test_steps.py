@@ -59,8 +59,8 @@ def test_from_a_folder_of_articles_to_a_published_corpus(config, folder):
     run_to(config, folder, search, retrieve, synthesise, check)
     claims = check.read_claims(folder)
     assert {(c["topic"], c["direction"], c["citations"][0]["article"]) for c in claims} >= {
-        ("SCC/smoke", "raises", "90000001"),
-        ("BCC/age", "raises", "90000002"),
+        ("SCC/smoke", "descriptive", "90000001"),
+        ("BCC/age", "descriptive", "90000002"),
     }
     assert "90000003" not in json.dumps(claims)  # retracted
     decide(folder)

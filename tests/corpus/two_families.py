@@ -23,7 +23,13 @@ from tests.corpus.write.llm_server import Reply, Request, claim, claims, passage
 
 SUNSCREEN = Attribute("sunscreen", "sunscreen", "yes_no", "uses sunscreen", terms=("sunscreen",))
 STUDY = replace(synthesising.STUDY, attributes=(*synthesising.STUDY.shown(), SUNSCREEN))
-CONFIG = ConfigDict({**synthesising.configured(prices=(("openai:gpt-5", 200.0, 1000.0),)).to_dict(), "review": {"reviewers": 2}})
+CONFIG = ConfigDict(
+    {
+        **synthesising.configured(prices=(("openai:gpt-5", 200.0, 1000.0),)).to_dict(),
+        "check": {"judge": ""},
+        "review": {"reviewers": 2},
+    }
+)
 FAMILIES = ("google", "openai")
 ATTACKED = "MEL/sunscreen"
 INVENTED = "12345678"

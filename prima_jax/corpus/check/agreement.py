@@ -53,12 +53,10 @@ def _compare(claim: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> 
     nearest = sorted(answers, key=lambda other: (-_overlap(claim["text"], other["text"]), other["id"]))
     ids = tuple(other["id"] for other in nearest)
     same = [other for other in nearest if other["direction"] == claim["direction"]]
-    if not same:
-        plain = all("descriptive" in (claim["direction"], other["direction"]) for other in nearest)
-        return Compared("single" if plain else "contradiction", ids)
-    if any(_opposed(claim["direction"], other["direction"]) for other in nearest):
-        return Compared("contradiction", ids)
-    return Compared("agree" if any(o["strength"] == claim["strength"] for o in same) else "strength_differs", ids)
+    if same:  # whoever dissents contradicts; a claim that the other family makes too does not
+        return Compared("agree" if any(o["strength"] == claim["strength"] for o in same) else "strength_differs", ids)
+    plain = all("descriptive" in (claim["direction"], other["direction"]) for other in nearest)
+    return Compared("single" if plain else "contradiction", ids)
 
 
 def _answers(claim: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -66,10 +64,6 @@ def _answers(claim: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if other["family"] == claim["family"]:
         return False
     return bool(claim["attribute"]) or _overlap(claim["text"], other["text"]) >= LEAST_OVERLAP
-
-
-def _opposed(one: str, other: str) -> bool:
-    return {one, other} in ({"raises", "lowers"}, {"raises", "none"}, {"lowers", "none"})
 
 
 def _overlap(one: str, other: str) -> float:

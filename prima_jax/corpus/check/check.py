@@ -12,6 +12,7 @@ from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.check.agreement import compare, kappa
 from prima_jax.corpus.check.citations import check_claim, evidence_of
 from prima_jax.corpus.check.instructions import instruction_flags
+from prima_jax.corpus.check.judge import Judge, open_judge
 from prima_jax.corpus.claims import Claim
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.hashes import json_sha256
@@ -20,6 +21,7 @@ from prima_jax.corpus.topics import Topic, study_topics, text_words
 from prima_jax.corpus.write.synthesise import read_drafts
 from prima_jax.corpus.write.writers import writer_name
 from prima_jax.errors import UserError
+from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Study
 
 __all__ = ["direction_pairs", "read_claims", "run"]
@@ -28,6 +30,8 @@ __all__ = ["direction_pairs", "read_claims", "run"]
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Writes `claims.jsonl`: a line per claim with its id, the offsets of its quotes, its flags, and its counterparts."""
     folder.needs(folder.drafts, "synthesise")
+    asked = config.synthesise
+    judge = open_judge(config.check.judge, timeout_seconds=asked.timeout_seconds, attempts=asked.attempts)
     retrieved = {topic: frozenset(p.article for p in passages) for topic, passages in read_passages(folder).items()}
     topics = {topic.id: topic for topic in study_topics(study)}
     writers = {writer_name(spec) for spec in config.synthesise.writers}  # others may have written here before
@@ -35,6 +39,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     with ArticleStore(folder.articles) as store:
         articles = store.cited(claim for draft in drafts for claim in draft["claims"])
     rows = list(_rows(drafts, topics, study, articles, retrieved))
+    if judge:
+        _judge(judge, rows, articles)
     compared = compare(rows)
     claimed = {(row["topic"], row["family"], row["direction"]) for row in rows}
     for row in rows:
@@ -116,6 +122,15 @@ def _row(
         "citations": [{"article": e.article, "quote": e.quote, "start": e.start, "end": e.end} for e in evidence],
         "flags": [asdict(flag) for flag in flags],
     }
+
+
+def _judge(judge: Judge, rows: list[dict[str, Any]], articles: Mapping[str, Article]) -> None:
+    with progress_bar(len(rows), "Judging", "claim") as bar:
+        for row in rows:
+            cited = [articles[one] for one in dict.fromkeys(c["article"] for c in row["citations"]) if one in articles]
+            if cited:
+                row["flags"] += [asdict(flag) for flag in judge.flags(row["text"], cited)]
+            bar.update()
 
 
 def _identifier(topic: Topic, writer: str, claim: Claim) -> str:

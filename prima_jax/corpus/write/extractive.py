@@ -1,4 +1,4 @@
-"""The writer that needs no language model: it copies sentences that name the disease and the factor, and labels them.
+"""The writer that needs no language model: it copies sentences that name the disease and the factor.
 
 It is the default where there are no keys, and its name stands in everything that is made of its claims. It cannot
 summarise, and it cannot tell a finding from a supposition; its claims are quotes.
@@ -7,8 +7,7 @@ summarise, and it cannot tell a finding from a supposition; its claims are quote
 import re
 from collections.abc import Sequence
 
-from prima_jax.corpus.claims import Citation, Claim, Direction, Draft, Passage, Strength, Written
-from prima_jax.corpus.directions import directions
+from prima_jax.corpus.claims import Citation, Claim, Draft, Passage, Strength, Written
 from prima_jax.corpus.topics import Topic, find_terms
 
 __all__ = ["Extractive", "strength_of"]
@@ -66,12 +65,4 @@ def _claim(topic: Topic, passage: Passage, text: str) -> Claim | None:
     if not topic.attribute and not _DESCRIBES.search(text):
         return None
     citation = Citation(article=passage.article, quote=text)
-    return Claim(text=text, direction=_direction(text), strength=strength_of(passage.types), citations=(citation,))
-
-
-def _direction(text: str) -> Direction:
-    found = directions(text)
-    for direction in ("raises", "lowers", "none"):
-        if found == {direction}:
-            return direction  # type: ignore[return-value]
-    return "conflicting" if "conflicting" in found else "descriptive"
+    return Claim(text=text, direction="descriptive", strength=strength_of(passage.types), citations=(citation,))

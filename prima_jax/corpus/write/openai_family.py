@@ -47,7 +47,11 @@ class OpenAICompatible:
 
     def write(self, topic: Topic, passages: Sequence[Passage]) -> Written:
         """Claims on the topic from these passages. Raises WriterError."""
-        return write_draft(lambda prompt: with_retries(lambda: self._ask(prompt), self._attempts), topic, passages, self._notes)
+        return write_draft(self.ask, topic, passages, self._notes)
+
+    def ask(self, prompt: Prompt) -> Answer:
+        """The answer to one prompt. Raises WriterError."""
+        return with_retries(lambda: self._ask(prompt), self._attempts)
 
     def _notes(self) -> dict[str, Any]:
         return {
@@ -84,11 +88,12 @@ class OpenAICompatible:
     def _stream(self, prompt: Prompt) -> Answer:
         """A stream, so that a long answer runs into no timeout, ours or a proxy's; nothing is kept of one cut short."""
         create: Callable[..., Any] = self._client.chat.completions.create
+        schema = {"type": "json_schema", "json_schema": {"name": "Draft", "schema": SCHEMA, "strict": True}}
         stream = create(
             model=self.model,
             messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
-            response_format={"type": "json_schema", "json_schema": {"name": "Draft", "schema": SCHEMA, "strict": True}},
             stream=True,
+            **({"response_format": schema} if prompt.drafts else {}),
             **self._options,
         )
         with stream:

@@ -86,6 +86,8 @@ class Prompt:
     system: str
     """The same for all topics."""
     user: str
+    drafts: bool = True
+    """Whether the answer has to fit the schema of a draft."""
 
     def repaired(self, reason: str) -> "Prompt":
         """Asks the same once more, and says why the first answer was not accepted."""

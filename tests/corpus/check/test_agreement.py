@@ -36,9 +36,11 @@ def test_a_family_is_no_second_opinion_on_itself():
     assert {f.agreement for f in found.values()} == {"single"}
 
 
-def test_one_that_agrees_does_not_hide_one_that_contradicts():
-    found = compare([claim(1, "openai", "raises"), claim(2, "google", "raises"), claim(3, "google", "lowers")])
-    assert found["c-1"].agreement == "contradiction" and set(found["c-1"].counterparts) == {"c-2", "c-3"}
+def test_one_dissent_contradicts_by_itself_and_makes_no_contradiction_of_what_both_families_say():
+    rows = [claim(1, "openai", "raises"), claim(2, "google", "raises"), claim(3, "google", "lowers")]
+    found = compare(rows)
+    assert [found[row["id"]].agreement for row in rows] == ["agree", "agree", "contradiction"]
+    assert set(found["c-1"].counterparts) == {"c-2", "c-3"}
 
 
 def test_strengths_may_differ_and_other_topics_do_not_answer():

@@ -185,8 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") not in (f"Bearer {KEY}", "Bearer none"):
             sent = str(self.headers.get("Authorization")).removeprefix("Bearer ")
             return Reply(status=401, message=f"Incorrect API key provided: {sent}.", code="invalid_api_key")
-        if not content["response_format"]["json_schema"]["strict"] or not content["stream"]:
-            return Reply(status=400, message="no schema, or no stream")
+        if not content["stream"] or ("response_format" in content and not content["response_format"]["json_schema"]["strict"]):
+            return Reply(status=400, message="no strict schema, or no stream")
         for option in sorted(self.server.unknown_options & content.keys()):
             message = f"Unsupported value: '{option}' does not support this with this model."
             return Reply(status=400, message=message, param=option, code="unsupported_value")
