@@ -33,7 +33,8 @@ def steps(config: ConfigDict) -> ConfigDict:
             "source": "",  # '': PubMed itself; else a folder of PubMed XML (also .gz, also the baseline) or of .jsonl articles
             "email": "",  # NCBI asks for the operator's; an API key goes into the environment as NCBI_API_KEY
             "years": 15,  # of publication, counted back from today
-            "reviews": 2000,  # at most so many systematic reviews and meta-analyses for a disease, and ...
+            "reviews": 2000,  # at most so many reviews, meta-analyses and guidelines for a disease, the newest first, ...
+            "studies": 2000,  # ... so many cohort and case-control studies, and ...
             "case_reports": 200,  # ... so many case reports, the most relevant first
         }
     )

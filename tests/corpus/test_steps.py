@@ -24,8 +24,8 @@ from scripts.scripted_review import decide
 
 LIP = "Smoking raises the risk of squamous cell carcinoma of the lip in men."
 ARTICLES = [
-    ("90000001", "Invented text on smoking", LIP),
-    ("90000002", "Invented text on age", "The incidence of basal cell carcinoma is higher in older people."),
+    ("90000001", "Invented text on smoking and the skin", LIP),
+    ("90000002", "Invented text on age and the skin", "The incidence of basal cell carcinoma is higher in older people."),
     ("90000003", "Invented and retracted", "Alcohol raises the risk of melanoma more than anything else."),
 ]
 
