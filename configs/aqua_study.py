@@ -136,7 +136,7 @@ def get_study() -> dict:
                 "kind": "yes_no",
                 "sentence": "The patient works on the land.",
                 "negative": "The patient does not work on the land.",
-                "terms": ("agricultur*", "farm*", "outdoor", "Agricultural Workers' Diseases[mh]"),
+                "terms": ("agricultur*", "farm*", "outdoor", "on the land", "Agricultural Workers' Diseases[mh]"),
             },
             {
                 "name": "steroid_drops",

@@ -119,6 +119,7 @@ OTHER_NEVI = (
     "flammeus",
     "Becker*",
     "linear verrucous",
+    "giant congenital",
 )
 
 # The published file writes 1.0 to 6.0.
@@ -191,7 +192,17 @@ def get_study() -> dict:
                 {
                     "names": ("malignant melanoma", "cutaneous melanoma", "Melanoma, Cutaneous Malignant[mh]"),
                     "context": (*SKIN, "nevus", "naevus", "mole", "Breslow", "sentinel", "acral", "lentigo"),
-                    "excluded": (*EYE, "mucosal", "oral melanoma", "sinonasal", "anorectal", "vulv*", "vagin*", "leptomening*"),
+                    "excluded": (
+                        *EYE,
+                        "mucosal",
+                        "mucous membrane",
+                        "oral melanoma",
+                        "sinonasal",
+                        "anorectal",
+                        "vulv*",
+                        "vagin*",
+                        "leptomening*",
+                    ),
                 },
             ),
             (
@@ -205,8 +216,8 @@ def get_study() -> dict:
                         "Nevus, Pigmented[mh]",
                         "Dysplastic Nevus Syndrome[mh]",
                     ),
-                    "context": (*SKIN, "pigment*", "melanocyt*", "melanoma"),
-                    "excluded": (*EYE, *OTHER_NEVI),
+                    "context": (*SKIN, "pigment*", "melanocyt*", "birthmark"),
+                    "excluded": ("melanoma", *EYE, *OTHER_NEVI),
                 },
             ),
         ),
@@ -272,7 +283,7 @@ def get_study() -> dict:
                 "kind": "yes_no",
                 "sentence": "The lesion grew.",
                 "negative": "The lesion did not grow.",
-                "terms": ("growth", "growing", "grows", "enlarg*"),
+                "terms": ("rapid growth", "grow", "growing", "grew", "enlarg*"),
             },
             {
                 "name": "changed",
@@ -358,7 +369,7 @@ def get_study() -> dict:
                 "sentence": "The patient works with pesticides.",
                 "negative": "The patient does not work with pesticides.",
                 "block": FORM,
-                "terms": ("pesticide", "herbicide", "agricultural work*", "farmer", "arsenic", "Pesticides[mh]"),
+                "terms": ("pesticide", "herbicide", "agricultural work*", "farmer", "Pesticides[mh]"),
             },
             {
                 "name": "skin_cancer_history",
@@ -380,7 +391,7 @@ def get_study() -> dict:
                 "sentence": "There is cancer in the family.",
                 "negative": "There is no cancer in the family.",
                 "block": FORM,
-                "terms": ("family history", "relative", "inherited", "hereditary", "Genetic Predisposition to Disease[mh]"),
+                "terms": ("family history", "relatives", "inherited", "hereditary", "Genetic Predisposition to Disease[mh]"),
             },
             # One parent asks the literature for both.
             {

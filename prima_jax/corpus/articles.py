@@ -44,6 +44,15 @@ class Article:
         """The text that passages, quotes and offsets refer to: the sections' texts, a line each."""
         return "\n".join(text for _, text in self.sections)
 
+    def label_at(self, offset: int) -> str:
+        """The label of the section that an offset into `abstract` is in."""
+        end = -1
+        for label, text in self.sections:
+            end += 1 + len(text)
+            if offset < end:
+                return label
+        raise IndexError(f"{self.id}: {offset} is beyond its abstract's {end} characters")
+
     @property
     def is_pubmed(self) -> bool:
         return self.id.isdecimal()

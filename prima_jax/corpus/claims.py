@@ -53,6 +53,8 @@ class Passage:
     """`abstract[start:end]`."""
     sentences: tuple[tuple[int, int], ...]
     """Offsets of each sentence into the article's `abstract`."""
+    labels: tuple[str, ...]
+    """The label of each sentence's section, e.g. "RESULTS"; empty where the abstract has no parts."""
     score: float = 0.0
     year: int | None = None
     types: tuple[str, ...] = ()

@@ -58,7 +58,7 @@ def read_passages(folder: CorpusFolder) -> dict[str, list[Passage]]:
         try:
             values = {name: row[name] for name in names}
             values["sentences"] = tuple((int(start), int(end)) for start, end in row["sentences"])
-            values["types"] = tuple(row["types"])
+            values |= {name: tuple(row[name]) for name in ("types", "labels")}
             passages.setdefault(row["topic"], []).append(Passage(**values))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder.passages}, line {number}: no passage ({error!r}); run the step retrieve again.") from error
@@ -155,6 +155,7 @@ class _Evidence:
             end=end,
             text=abstract[start:end],
             sentences=spans,
+            labels=tuple(article.label_at(begin) for begin, _ in spans),
             score=round(score, 4),
             year=article.year,
             types=article.types,

@@ -1,4 +1,4 @@
-"""Step search: articles from PubMed, or from a folder, into `articles.sqlite`.
+"""Step search: articles from PubMed, from a folder, or drawn ones, into `articles.sqlite`.
 
 Every run asks PubMed all its questions again, which takes a minute, and fetches only what is not there yet, and what was
 retracted since. A file of a folder is read again only if it changed. A page of records is stored at once, so a run that is
@@ -23,6 +23,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.search import offline
 from prima_jax.corpus.search.queries import RETRACTIONS, Query, study_queries
+from prima_jax.corpus.search.synthetic import SOURCE, draw_articles
 from prima_jax.corpus.topics import Topic, is_on, study_topics
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
@@ -41,13 +42,20 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Finds and stores articles. Raises UserError: settings, a source that cannot be read or reached; what was stored stays."""
     try:
         with ArticleStore(folder.articles) as store:
-            if config.search.source:
+            if config.search.source == SOURCE:
+                said = _from_table(store)
+            elif config.search.source:
                 said = _from_folder(Path(config.search.source), study, store)
             else:
                 said = _from_pubmed(config.search, study, store)
             return f"{said} {_contents(store)}"
     except sqlite3.Error as error:
         raise UserError(f"{folder.articles} cannot be written ({error}); free it or the disk and start again.") from error
+
+
+def _from_table(store: ArticleStore) -> str:
+    drawn = [(article, b"") for article in draw_articles()]
+    return f"{len(drawn)} articles were drawn from the synthetic study's risk table, {store.add(drawn)} of them new."
 
 
 def _from_pubmed(settings: ConfigDict, study: Study, store: ArticleStore) -> str:

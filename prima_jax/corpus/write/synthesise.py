@@ -38,7 +38,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """
     folder.needs(folder.passages, "retrieve")
     settings, prices = _settings(config), _prices(config)
-    writers = open_writers(config.synthesise.writers, settings)  # all, before the first is paid
+    writers = open_writers(config.synthesise.writers, settings, study_topics(study))  # all, before the first is paid
     topics, passages = study_topics(study), read_passages(folder)
     rows = _Rows(folder, prices)
     stopped = []

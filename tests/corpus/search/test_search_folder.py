@@ -182,3 +182,13 @@ def test_the_records_on_disk_are_read(tmp_path):
     assert "0 without an abstract" in said
     assert all(a.licence for a in found.values())
     assert found["17257431"].sections[0][0] == "Background" and found["17257431"].year == 2007
+
+
+def test_articles_are_drawn_and_say_that_they_are_synthetic(tmp_path):
+    said = run(tmp_path, "synthetic")
+    found = stored(tmp_path)
+    assert f"{len(found)} articles were drawn from the synthetic study's risk table, {len(found)} of them new." in said
+    assert len(found) > 30 and all(
+        a.title.startswith("Synthetic text: ") and a.types == ("Synthetic text",) for a in found.values()
+    )
+    assert " 0 of them new" in run(tmp_path, "synthetic")
