@@ -8,7 +8,7 @@ import pytest
 
 from configs.corpus import get_config
 from prima_jax.corpus import __main__ as command
-from prima_jax.corpus.articles import ArticleStore
+from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish import publish
@@ -107,10 +107,12 @@ def test_a_retraction_after_the_review_takes_its_claims_along(config, folder):
     run_to(config, folder, search, retrieve, synthesise, check)
     decide(folder)
     with ArticleStore(folder.articles) as store:
-        fields = {**store.get("90000001").__dict__, "retracted": True}
-        store.add([(type(store.get("90000001"))(**fields), b"")])
-    run_to(config, folder, publish)
-    assert "Smoking" not in publish.published_corpora(folder)[0].read_text()
+        store.add([(Article("90000009", "Retraction notice", (), retracts=("90000001",)), b"")])
+    run_to(config, folder, search, publish)
+    (corpus,) = publish.published_corpora(folder)
+    assert "Smoking" not in corpus.read_text()
+    told = "- Retracted after their claims were approved, which are left out: 90000001"
+    assert told in corpus.with_suffix(".md").read_text().splitlines()
 
 
 WITHOUT = """

@@ -204,7 +204,7 @@ def _usable(store: ArticleStore, tally: _Tally) -> Iterator[Article]:
     """All articles with an abstract that nobody has taken back."""
     with progress_bar(len(store), "Reading", "article") as bar:
         for article in store:
-            if article.retracted:
+            if article.retracted or article.retracts:
                 tally.retracted += 1
             elif not article.abstract.strip():
                 tally.empty += 1

@@ -131,6 +131,7 @@ def _own(row: dict[str, Any]) -> Article:
         types=_texts(row, "types"),
         mesh=_texts(row, "mesh"),
         retracted=retracted,
+        retracts=_texts(row, "retracts"),
         **texts,
     )
 

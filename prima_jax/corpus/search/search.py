@@ -48,6 +48,8 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
                 said = _from_folder(Path(config.search.source), study, store)
             else:
                 said = _from_pubmed(config.search, study, store)
+            taken = store.take_back()
+            said += f" Taken back by retraction notices: {taken}." if taken else ""
             return f"{said} {_contents(store)}"
     except sqlite3.Error as error:
         raise UserError(f"{folder.articles} cannot be written ({error}); free it or the disk and start again.") from error
@@ -159,9 +161,12 @@ def _state(path: Path, diseases: Sequence[Topic]) -> str:
 
 
 def _on_topic(path: Path, diseases: Sequence[Topic], tally: Counter[str]) -> Iterator[tuple[Article, bytes]]:
-    """The articles on one of the diseases; JSON lines were chosen by somebody, the baseline holds all of medicine."""
+    """The articles on one of the diseases, and all notices of retraction.
+
+    JSON lines were chosen by somebody, the baseline holds all of medicine.
+    """
     for article, raw in offline.read_file(path):
-        if offline.is_xml(path) and not any(is_on(disease, article) for disease in diseases):
+        if offline.is_xml(path) and not article.retracts and not any(is_on(disease, article) for disease in diseases):
             tally["off_topic"] += 1
             continue
         yield article, raw

@@ -166,7 +166,7 @@ def _row(name: str, writer: Writer, topic: Topic, passages: Sequence[Passage]) -
         **(written.notes or {}),
         **given,
         "model": written.model,
-        "claims": written.draft.model_dump(mode="json")["claims"],
+        "claims": written.draft.model_dump(mode="json", exclude_none=True)["claims"],
         "raw": written.raw,
         "input_tokens": written.input_tokens,
         "output_tokens": written.output_tokens,

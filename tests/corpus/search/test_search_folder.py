@@ -192,3 +192,17 @@ def test_articles_are_drawn_and_say_that_they_are_synthetic(tmp_path):
         a.title.startswith("Synthetic text: ") and a.types == ("Synthetic text",) for a in found.values()
     )
     assert " 0 of them new" in run(tmp_path, "synthetic")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_notice_of_retraction_takes_an_article_back_whichever_comes_first(tmp_path, order):
+    links = (
+        '<CommentsCorrectionsList><CommentsCorrections RefType="RetractionOf"><RefSource>J</RefSource>'
+        '<PMID Version="1">1</PMID></CommentsCorrections></CommentsCorrectionsList>'
+    )
+    notice = invented(9, title="Retraction notice", abstract="", types="Retraction of Publication", links=links)
+    place(tmp_path, f"{order[0]}.xml", HEAD + invented(1) + invented(2) + TAIL)
+    source = place(tmp_path, f"{order[1]}.xml", HEAD + notice + TAIL)
+    assert "Taken back by retraction notices: 1." in run(tmp_path, source)
+    assert {i: a.retracted for i, a in stored(tmp_path).items()} == {"1": True, "2": False, "9": False}
+    assert "Taken back" not in run(tmp_path, source)
