@@ -15,6 +15,22 @@ __all__ = ["MESH", "Topic", "find_terms", "is_on", "mesh_headings", "names_disea
 
 MESH = "[mh]"
 """A term that ends so is a MeSH heading: PubMed is asked for it, and texts are not searched for it."""
+ANIMALS = (
+    "mice",
+    "mouse",
+    "murine",
+    "rat",
+    "canine",
+    "dog",
+    "feline",
+    "equine",
+    "horse",
+    "rabbit",
+    "porcine",
+    "bovine",
+    "zebrafish",
+)
+"""Excluded for every disease."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ def study_topics(study: Study) -> tuple[Topic, ...]:
         of = study.terms.get(disease, DiseaseTerms())
         factors = {"": (), **{attribute.name: attribute.terms for attribute in study.shown() if attribute.terms}}
         for name, terms in factors.items():
-            topics.append(Topic(disease, name, (words, *of.names), terms, of.context, of.excluded))
+            topics.append(Topic(disease, name, (words, *of.names), terms, of.context, (*of.excluded, *ANIMALS)))
     return tuple(topics)
 
 

@@ -48,6 +48,11 @@ SKIN_NAMESAKES = (
         ("Prostatic Neoplasms", "Carcinoma, Basal Cell"),
     ),
     (
+        "Cutaneous melanoma in dogs",
+        "Melanoma of the skin is more common in older dogs. Pigmented skin raises the risk of melanoma.",
+        ("Melanoma", "Skin Neoplasms", "Dog Diseases", "Animals"),
+    ),
+    (
         "Conjunctival nevus in children",
         "A nevus of the conjunctiva is a pigmented lesion that may grow with age. Change in the nevus is common at puberty.",
         ("Conjunctival Neoplasms", "Nevus, Pigmented"),

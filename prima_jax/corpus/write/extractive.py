@@ -33,7 +33,8 @@ _WHOLE = re.compile(r"""["“(]?[A-Z0-9].*[a-z0-9%)\]"”]\.["”)]?""", re.DOTA
 _VERB = re.compile(
     r"\b(?:is|are|was|were|has|have|had|can|could|may|might|does|do|did|"
     r"(?:occur|appear|look|form|grow|develop|aris|rais|caus|increas|decreas|lower|reduc|affect|begin|start|spread|tend|show|consist|"
-    r"result|lead|remain|account|bleed|itch|predict|includ|point|speak|favou?r|suggest|support|distinguish)(?:e|e?s|e?d)?)\b"
+    r"result|lead|remain|account|bleed|itch|predict|includ|point|speak|favou?r|suggest|support|distinguish|doubl|"
+    r"tripl|present|confer|contribut|predispos|involv|correlat|differ|protect|promot|follow)(?:e|e?s|e?d)?)\b"
 )
 _NO_STATEMENT = {
     "a list, a lead-in or a caption that was glued to a sentence": (
@@ -49,7 +50,8 @@ _NO_STATEMENT = {
         r"the (?:nevus|mole|melanoma|lesion|tumou?r|cancer|carcinoma|keratosis|disease|condition|syndrome|patch|ulcer|eye))\b"
     ),
     "advice, or a word to the reader": (
-        r"(?:^|[,;:(] ?)(?:ask|talk|check|see|call|click|contact|consult|visit|learn|think of|avoid|use|wear|apply|protect)\b|"
+        r"(?:^|[,;:(] ?)(?:ask|talk|check|see|call|click|contact (?!lens)|consult|visit|learn|think of|avoid|use (?!of)|wear|"
+        r"apply|protect)\b|"
         r"\b(?:you|your|should|must|ought|recommend\w*|advis\w+|important to|need(?:s|ed)? to|make sure|https?|www|websites?|"
         r"summar(?:y|ies)|PDQ|pictures?|images?|photographs?|tables?|figures?|information|tool|Institute\w*|scientists|"
         r"researchers?|research|doctors?|nurse)\b"
@@ -61,7 +63,8 @@ _NO_STATEMENT = {
     "how something was studied, or will be": (
         r"\b(?:aim(?:s|ed)?|objectives?|purpose|protocol|hypothes\w+|trials?|study is|study was|study will|will|we plan|"
         r"to (?:assess|determine|evaluate|investigate|compare|examine|identify)|participants|questionnaires?|randomi[sz]\w+|"
-        r"unknown|unclear|remains? to be|"
+        r"unknown|unclear|remains? to be|study (?:included|comprised|enrolled)|inclusion criteria|mean age|"
+        r"(?<=^)(?:of|among) (?:the |all )?\d+ |"
         r"we (?:searched|conducted|performed|included|used|compared|describe|report|present|review|assess\w*|stud\w+|analy\w+)|"
         r"(?:was|were) (?:conducted|performed|assigned|recruited|enrolled|collected|searched|included|excluded|assessed|measured|"
         r"administered|obtained|extracted|analy[sz]ed|used|invited|identified))\b"
@@ -76,7 +79,7 @@ _NOT_ON_RISK = (
 )
 """Treatment, staging, tests and outcome: no business of the corpus, unless a risk is spoken of."""
 _OBJECT = re.compile(
-    r"\b(?:risks?|chances?|odds|likelihood|incidence|prevalence|signs?|symptoms?|causes?)(?: factors?)? (?:of|for) "
+    r"\b(?:risks?|chances?|odds|likelihood|incidence|prevalence|signs?|symptoms?|causes?)(?: factors?)? (?:of|for) (?=[a-z])"
     r"((?:[\w'-]+[ (]+){0,8}[\w'-]+)",
     re.I,
 )

@@ -14,6 +14,9 @@ STATEMENTS = (
     "Current smokers had a higher risk of basal cell carcinoma (odds ratio 1.4; 95% CI 1.1-1.8).",
     "Radiation therapy in childhood raises the risk of basal cell carcinoma.",
     "Melanoma is rare in children in the United States.",
+    "A family history of melanoma doubles the risk of melanoma.",
+    "Contact lens wear was the most common factor in bacterial keratitis.",
+    "Use of steroid drops is more common in fungal keratitis.",
     "Trauma with plants may cause keratitis by Fusarium or Aspergillus.",
 )
 NO_STATEMENTS = {
@@ -36,6 +39,8 @@ NO_STATEMENTS = {
     "call to act": "Ask a dermatologist whether a mole has changed its colour.",
     "method": "Patients with melanoma were randomized to two groups of equal size.",
     "we": "We searched the literature on melanoma and smoking in men.",
+    "cohort": "The study included 240 patients with melanoma with a mean age of 67 years.",
+    "counts": "Of 300 patients with melanoma, 120 were male and 180 were female.",
     "plan": "To assess the risk of melanoma in smokers is what was planned.",
     "trial": "The trial has patients with melanoma of the trunk.",
     "treatment": "Surgery is used in most patients with basal cell carcinoma.",
