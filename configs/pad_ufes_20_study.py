@@ -56,7 +56,20 @@ SKIN = (
     "UV",
     "Skin Neoplasms[mh]",
 )
-EYE = ("uveal", "uvea", "choroid*", "ciliary body", "iris melanoma", "intraocular", "ocular", "conjunctiv*", "Eye Neoplasms")
+EYE = (
+    "uveal",
+    "uvea",
+    "choroid*",
+    "ciliary body",
+    "iris",
+    "melanoma of the eye",
+    "eye melanoma",
+    "retinal",
+    "intraocular",
+    "ocular",
+    "conjunctiv*",
+    "Eye Neoplasms",
+)
 OTHER_SQUAMOUS = (
     "oesophag*",
     "esophag*",
@@ -119,6 +132,11 @@ OTHER_NEVI = (
     "flammeus",
     "Becker*",
     "linear verrucous",
+    "spider nevus",
+    "spider naevus",
+    "port-wine",
+    "comedonicus",
+    "connective tissue nevus",
     "giant congenital",
 )
 

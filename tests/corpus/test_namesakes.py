@@ -53,6 +53,16 @@ SKIN_NAMESAKES = (
         ("Melanoma", "Skin Neoplasms", "Dog Diseases", "Animals"),
     ),
     (
+        "Melanoma of the iris and ciliary body",
+        "Melanoma is more common in fair skin. Iris nevi of the young may grow. Sun exposure raises the risk of melanoma.",
+        ("Melanoma", "Iris Neoplasms"),
+    ),
+    (
+        "Twin pregnancy with a complete mole",
+        "A mole is more common with older age. Bleeding led to the diagnosis of a mole in most women.",
+        ("Pregnancy, Twin", "Hydatidiform Mole"),
+    ),
+    (
         "Conjunctival nevus in children",
         "A nevus of the conjunctiva is a pigmented lesion that may grow with age. Change in the nevus is common at puberty.",
         ("Conjunctival Neoplasms", "Nevus, Pigmented"),
