@@ -8,6 +8,8 @@ import pytest
 from configs import aqua_study
 from configs.corpus import get_config
 from prima_jax.corpus.articles import Article
+from prima_jax.corpus.check.namesakes import namesake_flags
+from prima_jax.corpus.claims import Citation, Claim
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.retrieve import retrieve
 from prima_jax.corpus.search import search
@@ -124,6 +126,21 @@ def test_a_sentence_that_names_a_namesake_names_no_disease():
     (topic,) = [t for t in study_topics(PAD_UFES_20) if t.id == "MEL/summary"]
     assert names_disease(topic, "Melanoma is more common in fair skin.")
     assert not names_disease(topic, "Choroidal melanoma is more common in fair skin.")
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "named"),
+    [
+        ("Melanoma is more common in fair skin.", "Melanoma is more common in fair skin than in dark skin.", None),
+        ("Uveal melanoma is rare.", "Melanoma is more common in fair skin.", "uveal"),
+        ("Melanoma is rare.", "Melanoma of the choroid and of the uvea is rare in all.", "choroid, uvea"),
+    ],
+)
+def test_a_claim_on_a_namesake_is_flagged(text, quote, named):
+    (topic,) = [t for t in study_topics(PAD_UFES_20) if t.id == "MEL/summary"]
+    claim = Claim(text=text, direction="descriptive", strength="weak", citations=(Citation(article="1", quote=quote),))
+    messages = [f"The study excludes: {named}."] if named else []
+    assert [(flag.code, flag.message) for flag in namesake_flags(claim, topic)] == [("namesake", one) for one in messages]
 
 
 @pytest.mark.parametrize(("preset", "described"), [("pad_ufes_20", SKIN_NAMESAKES), ("aqua", KERATITIS_NAMESAKES)])

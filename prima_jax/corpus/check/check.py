@@ -13,6 +13,7 @@ from prima_jax.corpus.check.agreement import compare, kappa
 from prima_jax.corpus.check.citations import check_claim, evidence_of
 from prima_jax.corpus.check.details import detail_flags
 from prima_jax.corpus.check.instructions import instruction_flags
+from prima_jax.corpus.check.namesakes import namesake_flags
 from prima_jax.corpus.claims import DETAILS, Claim
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.hashes import json_sha256
@@ -101,7 +102,7 @@ def _row(
         disease_terms=topic.disease_terms,
         attribute_terms=topic.attribute_terms,
     )
-    flags += detail_flags(claim, articles) + instruction_flags(evidence, articles)
+    flags += namesake_flags(claim, topic) + detail_flags(claim, articles) + instruction_flags(evidence, articles)
     words = text_words(topic.attribute_terms)
     return {
         "id": _identifier(topic, draft["writer"], claim),
