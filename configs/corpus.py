@@ -91,5 +91,5 @@ def small(config: ConfigDict, source: str) -> ConfigDict:
     config.synthesise.writers = ("extractive",)
     config.review.reviewers = 1
     config.learn.prose_epochs = 60.0
-    config.knowledge.update({"rank": 8, "epochs": 60.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 128})
+    config.knowledge.update({"rank": 8, "epochs": 60.0, "batch_size": 8, "learning_rate": 2e-3, "max_length": 128})
     return config.lock()

@@ -4,6 +4,8 @@ A lesion is the pair (patient_id, lesion_id): lesion_id alone recurs across pati
 filled in together, and are missing only in benign lesions, so their very presence tells a model something.
 """
 
+from configs.skin_terms import TERMS
+
 __all__ = ["get_study"]
 
 FORM = "form"
@@ -42,104 +44,6 @@ REGIONS = {
     "THIGH": "thigh",
 }
 
-# How the literature writes of these diseases and of their namesakes, for the knowledge corpus alone.
-SKIN = (
-    "skin",
-    "cutaneous",
-    "dermat*",
-    "dermoscop*",
-    "keratinocyte",
-    "nonmelanoma",
-    "sun",
-    "sunlight",
-    "ultraviolet",
-    "UV",
-    "Skin Neoplasms[mh]",
-)
-EYE = (
-    "uveal",
-    "uvea",
-    "choroid*",
-    "ciliary body",
-    "iris",
-    "melanoma of the eye",
-    "eye melanoma",
-    "retinal",
-    "intraocular",
-    "ocular",
-    "conjunctiv*",
-    "Eye Neoplasms",
-)
-OTHER_SQUAMOUS = (
-    "oesophag*",
-    "esophag*",
-    "ESCC",
-    "lung cancer",
-    "lung carcinoma",
-    "carcinoma of the lung",
-    "lung neoplasm",
-    "lung squamous",
-    "pulmonary",
-    "bronch*",
-    "non-small cell",
-    "NSCLC",
-    "head and neck squamous",
-    "head and neck cancer",
-    "HNSCC",
-    "mouth",
-    "oral cavity",
-    "oral squamous",
-    "oral cancer",
-    "oral mucos*",
-    "OSCC",
-    "tongue",
-    "oropharyn*",
-    "hypopharyn*",
-    "nasopharyn*",
-    "pharyn*",
-    "laryn*",
-    "sinonasal",
-    "thymic",
-    "thymus",
-    "cervix",
-    "cervical cancer",
-    "cervical squamous",
-    "uterine",
-    "vulv*",
-    "vagin*",
-    "penile",
-    "penis",
-    "anal",
-    "bladder",
-    "urothelial",
-)
-OTHER_NEVI = (
-    "hydatid*",
-    "molar pregnanc*",
-    "gestational",
-    "trophoblast*",
-    "choriocarcinoma",
-    "epidermal nevus",
-    "epidermal naevus",
-    "nevus sebace*",
-    "naevus sebace*",
-    "sebaceous",
-    "white sponge",
-    "blue rubber",
-    "nevoid basal cell",
-    "basal cell nevus",
-    "basal cell naevus",
-    "flammeus",
-    "Becker*",
-    "linear verrucous",
-    "spider nevus",
-    "spider naevus",
-    "port-wine",
-    "comedonicus",
-    "connective tissue nevus",
-    "giant congenital",
-)
-
 # The published file writes 1.0 to 6.0.
 SKIN_TYPES = {f"{n}{end}": roman for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI"), 1) for end in (".0", "")}
 
@@ -158,87 +62,7 @@ def get_study() -> dict:
             ("MEL", "melanoma"),
             ("NEV", "nevus"),
         ),
-        "terms": (
-            (
-                "BCC",
-                {
-                    "names": (
-                        "basal cell cancer",
-                        "basal cell skin cancer",
-                        "nonmelanoma skin cancer",
-                        "Carcinoma, Basal Cell[mh]",
-                    ),
-                    "context": (*SKIN, "Mohs", "hedgehog", "vismodegib", "eyelid", "face", "head and neck"),
-                    "excluded": (
-                        "nevoid basal cell",
-                        "basal cell nevus",
-                        "basal cell naevus",
-                        "Gorlin*",
-                        "basal-like",
-                        "salivary",
-                        "prostate",
-                        "ameloblastoma*",
-                    ),
-                },
-            ),
-            (
-                "SCC",
-                {
-                    "names": ("squamous cell skin cancer", "cutaneous squamous cell", "nonmelanoma skin cancer"),
-                    "context": (*SKIN, "actinic", "lip", "Lip Neoplasms[mh]"),
-                    "excluded": (*OTHER_SQUAMOUS, *EYE, "porokeratosis", "epidermal nevus"),
-                },
-            ),
-            (
-                "ACK",
-                {
-                    "names": ("solar keratosis", "Keratosis, Actinic[mh]"),
-                    "context": (*SKIN, "actinic", "field cancerization", "lip"),
-                    "excluded": ("porokeratosis", "pterygium", *EYE),
-                },
-            ),
-            (
-                "SEK",
-                {
-                    "names": ("seborrhoeic keratosis", "keratosis, seborrheic", "Keratosis, Seborrheic[mh]"),
-                    "context": (*SKIN, "seborrheic", "seborrhoeic", "warty"),
-                    "excluded": EYE,
-                },
-            ),
-            (
-                "MEL",
-                {
-                    "names": ("malignant melanoma", "cutaneous melanoma", "Melanoma, Cutaneous Malignant[mh]"),
-                    "context": (*SKIN, "nevus", "naevus", "mole", "Breslow", "sentinel", "acral", "lentigo"),
-                    "excluded": (
-                        *EYE,
-                        "mucosal",
-                        "mucous membrane",
-                        "oral melanoma",
-                        "sinonasal",
-                        "anorectal",
-                        "vulv*",
-                        "vagin*",
-                        "leptomening*",
-                    ),
-                },
-            ),
-            (
-                "NEV",
-                {
-                    "names": (
-                        "naevus",
-                        "naevi",
-                        "mole",
-                        "melanocytic nevus",
-                        "Nevus, Pigmented[mh]",
-                        "Dysplastic Nevus Syndrome[mh]",
-                    ),
-                    "context": (*SKIN, "pigment*", "melanocyt*", "birthmark"),
-                    "excluded": ("melanoma", *EYE, *OTHER_NEVI),
-                },
-            ),
-        ),
+        "terms": TERMS,
         "image_column": "img_id",
         "subject_columns": ("patient_id",),
         "unit_columns": ("patient_id", "lesion_id"),
