@@ -1,6 +1,7 @@
 # make install: what a run needs and the command prima, into .venv.
 # make demo: the synthetic study, five folds, table and report.   make test: the fast tests.   Both install what they need.
-# make corpus-demo: from articles on disk to a published corpus and trained adapters (docs/corpus.md); they lie in data/pubmed, or ARTICLES=FOLDER.
+# make corpus-demo: from articles to a published corpus and trained adapters (docs/corpus.md): synthetic ones on keratitis, or
+# real ones on skin lesions in ARTICLES=FOLDER.
 # make light: PRIMA and what it is compared with on small published encoders; DATA=PATH is PAD-UFES-20's folder.
 # make tables: all rows of Tables 2 and 3 on the synthetic study, and where attention looks (docs/tables.md); goes on where it stopped.
 # make test-rest: the slow ones and the live comparison with transformers and torch; half of it was compiling, of which an older
@@ -20,8 +21,8 @@ TABLES := runs/tables
 LIGHT := runs/light
 LIGHT_WEIGHTS := dinov2-small all-MiniLM-L6-v2 SmolLM2-135M-Instruct
 DATA ?= data/pad_ufes_20
-ARTICLES ?= data/pubmed
-CORPUS_STEP = $(VENV)/bin/prima corpus --config=configs/corpus.py:demo --config.search.source=$(ARTICLES) --folder=$(CORPUS)
+CORPUS_CONFIG = $(if $(ARTICLES),demo --config.search.source=$(ARTICLES),synthetic)
+CORPUS_STEP = $(VENV)/bin/prima corpus --config=configs/corpus.py:$(CORPUS_CONFIG) --folder=$(CORPUS)
 # A process for each core, four at most, since each takes 2 GB; a file's tests share what they compile, so it stays with one.
 PYTEST = $(TEST_VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 --durations-min=20
 REST = XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(PYTEST)

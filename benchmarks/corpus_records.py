@@ -23,7 +23,7 @@ import numpy as np
 
 from prima_jax.corpus.articles import Article
 from prima_jax.corpus.topics import study_topics, text_words
-from prima_jax.studies.study import Attribute, Study
+from prima_jax.studies.study import Attribute, DiseaseTerms, Study
 
 __all__ = ["ATTRIBUTES", "DISEASES", "SMALLEST", "Planted", "planted", "records", "study"]
 
@@ -68,7 +68,7 @@ def study(diseases: int = DISEASES) -> Study:
         for n in range(ATTRIBUTES)
     )
     classes = {f"D{n}": phrase(2 + n % 2) for n in range(diseases)}
-    terms = {name: (phrase(2), "Heading[mh]") for name in classes}
+    terms = {name: DiseaseTerms((phrase(2), "Heading[mh]")) for name in classes}
     return Study("synthetic", "Synthetic", classes, "i", ("s",), ("u",), attributes, label_column="d", terms=terms)
 
 

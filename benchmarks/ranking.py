@@ -25,7 +25,7 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.retrieve.passage_index import K1, WORD, B, stop_words, windows
 from prima_jax.corpus.retrieve.retrieve import SUMMARY_TERMS, read_passages
 from prima_jax.corpus.sentences import split_sentences
-from prima_jax.corpus.topics import Topic, find_terms, study_topics, text_words
+from prima_jax.corpus.topics import Topic, find_terms, is_on, study_topics, text_words
 from prima_jax.studies.study import Study
 
 __all__ = ["discounted", "exhaustive", "quality"]
@@ -81,7 +81,8 @@ class _Texts:
 
     def __init__(self, folder: CorpusFolder, settings: ConfigDict) -> None:
         with ArticleStore(folder.articles) as store:
-            self.windows = [window for article in store for window in _windows(article, settings)]
+            self.articles = {article.id: article for article in store}
+        self.windows = [window for article in self.articles.values() for window in _windows(article, settings)]
         self.number = {(article, start, end): n for n, (article, _, start, end, *_) in enumerate(self.windows)}
 
         lower = [(text.lower(), title.lower()) for _, title, *_, text in self.windows]
@@ -109,6 +110,8 @@ class _Texts:
             if not self._names(n, topic.disease_terms, True):
                 continue
             article, *_, first, last, text = self.windows[n]
+            if not is_on(topic, self.articles[article]):
+                continue
             others = [self.windows[m] for m in chosen if self.windows[m][0] == article]
             words = " ".join(WORD.findall(text.lower()))
             overlaps = any(first < other[5] and other[4] < last for other in others)

@@ -7,6 +7,28 @@ are shown to the LLM), so both are pairs (value in the file, its words), not map
 
 __all__ = ["get_study"]
 
+# What is called infectious or microbial keratitis as well, or is keratitis without an infection.
+OTHER_KERATITIS = (
+    "acanthamoeb*",
+    "amoeb*",
+    "ameb*",
+    "herpes*",
+    "herpetic",
+    "HSV",
+    "zoster",
+    "varicella",
+    "dendritic",
+    "viral",
+    "adenovir*",
+    "microsporidi*",
+    "protozoa*",
+    "parasit*",
+    "trachoma",
+    "neurotrophic",
+    "hereditary",
+    "interstitial keratitis",
+)
+
 
 def get_study() -> dict:
     """The study as plain values, read by `prima_jax.studies.study_config.study_from_config`."""
@@ -16,8 +38,43 @@ def get_study() -> dict:
         "label_column": "organism",
         "classes": (("bacterial", "bacterial keratitis"), ("fungal", "fungal keratitis")),
         "terms": (  # what the literature calls the diagnoses and, below, the attributes: for the knowledge corpus alone
-            ("bacterial", ("infectious keratitis", "microbial keratitis", "Eye Infections, Bacterial[mh]", "Corneal Ulcer[mh]")),
-            ("fungal", ("keratomycosis", "infectious keratitis", "microbial keratitis", "Eye Infections, Fungal[mh]")),
+            (
+                "bacterial",
+                {
+                    "names": ("infectious keratitis", "microbial keratitis"),
+                    "context": (
+                        "bacteri*",
+                        "pseudomonas",
+                        "staphylococc*",
+                        "streptococc*",
+                        "gram-positive",
+                        "gram-negative",
+                        "Eye Infections, Bacterial[mh]",
+                        "Corneal Ulcer[mh]",
+                        "Keratitis[mh]",
+                    ),
+                    "excluded": OTHER_KERATITIS,
+                },
+            ),
+            (
+                "fungal",
+                {
+                    "names": ("keratomycosis", "mycotic keratitis", "infectious keratitis", "microbial keratitis"),
+                    "context": (
+                        "fung*",
+                        "mycotic",
+                        "keratomycosis",
+                        "fusarium",
+                        "aspergill*",
+                        "candida",
+                        "filamentous",
+                        "Eye Infections, Fungal[mh]",
+                        "Corneal Ulcer[mh]",
+                        "Keratitis[mh]",
+                    ),
+                    "excluded": OTHER_KERATITIS,
+                },
+            ),
         ),
         "image_column": "image",
         "subject_columns": ("subject",),
@@ -84,7 +141,7 @@ def get_study() -> dict:
                 "kind": "yes_no",
                 "sentence": "The patient works on the land.",
                 "negative": "The patient does not work on the land.",
-                "terms": ("agricultur*", "farm*", "outdoor", "Agricultural Workers' Diseases[mh]"),
+                "terms": ("agricultur*", "farm*", "outdoor", "on the land", "Agricultural Workers' Diseases[mh]"),
             },
             {
                 "name": "steroid_drops",

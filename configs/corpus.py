@@ -4,7 +4,8 @@
 
 then the steps retrieve, synthesise, check, review, publish and learn in the same way; docs/corpus.md goes through them.
 Presets are the studies: aqua (the default), pad_ufes_20, my_cohort; your own goes into STUDIES. `demo` is PAD-UFES-20 from
-records on disk, without network or keys, with small models from random weights.
+records on disk, without network or keys, with small models from random weights; `synthetic` is AQUA so, from articles that are
+drawn from the synthetic study's risk table.
 """
 
 from ml_collections import ConfigDict
@@ -13,15 +14,19 @@ from ml_collections.config_dict import placeholder
 from configs import aqua, my_cohort, pad_ufes_20
 from configs.common import without_weights
 
+_SMALL = {"demo": (pad_ufes_20, "data/pubmed"), "synthetic": (aqua, "synthetic")}
 STUDIES = {"": aqua, "aqua": aqua, "pad_ufes_20": pad_ufes_20, "my_cohort": my_cohort}
 
 
 def get_config(preset: str = "") -> ConfigDict:
     """The steps' settings, on top of the recipe of one study, whose text encoder and stage 1 the step learn uses."""
-    if preset == "demo":
-        return demo(steps(pad_ufes_20.get_config()))
+    if preset in _SMALL:
+        study, source = _SMALL[preset]
+        return small(steps(study.get_config()), source)
     if preset not in STUDIES:
-        raise ValueError(f"configs/corpus.py has no preset {preset!r}: it has {', '.join(filter(None, STUDIES))}, demo")
+        raise ValueError(
+            f"configs/corpus.py has no preset {preset!r}: it has {', '.join(filter(None, STUDIES))}, {', '.join(_SMALL)}"
+        )
     return steps(STUDIES[preset].get_config())
 
 
@@ -30,10 +35,12 @@ def steps(config: ConfigDict) -> ConfigDict:
     config.unlock()
     config.search = ConfigDict(
         {
-            "source": "",  # '': PubMed itself; else a folder of PubMed XML (also .gz, also the baseline) or of .jsonl articles
+            # '': PubMed itself; `synthetic`: drawn; else a folder of PubMed XML (also .gz, also the baseline) or .jsonl articles
+            "source": "",
             "email": "",  # NCBI asks for the operator's; an API key goes into the environment as NCBI_API_KEY
             "years": 15,  # of publication, counted back from today
-            "reviews": 2000,  # at most so many systematic reviews and meta-analyses for a disease, and ...
+            "reviews": 2000,  # at most so many reviews, meta-analyses and guidelines for a disease, the newest first, ...
+            "studies": 2000,  # ... so many cohort and case-control studies, and ...
             "case_reports": 200,  # ... so many case reports, the most relevant first
         }
     )
@@ -81,13 +88,13 @@ def steps(config: ConfigDict) -> ConfigDict:
     return config.lock()
 
 
-def demo(config: ConfigDict) -> ConfigDict:
+def small(config: ConfigDict, source: str) -> ConfigDict:
     """A few minutes on two cores."""
     config.unlock()
     without_weights(config, image_size=64, patch_size=8, width=64, image_depth=4, language_depth=3, vocabulary_size=1024)
-    config.search.source = "data/pubmed"
+    config.search.source = source
     config.synthesise.writers = ("extractive",)
     config.review.reviewers = 1
     config.learn.prose_epochs = 60.0
-    config.knowledge.update({"rank": 8, "epochs": 60.0, "batch_size": 16, "learning_rate": 2e-3, "max_length": 128})
+    config.knowledge.update({"rank": 8, "epochs": 60.0, "batch_size": 8, "learning_rate": 2e-3, "max_length": 128})
     return config.lock()

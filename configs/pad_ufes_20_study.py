@@ -4,6 +4,8 @@ A lesion is the pair (patient_id, lesion_id): lesion_id alone recurs across pati
 filled in together, and are missing only in benign lesions, so their very presence tells a model something.
 """
 
+from configs.skin_terms import TERMS
+
 __all__ = ["get_study"]
 
 FORM = "form"
@@ -60,14 +62,7 @@ def get_study() -> dict:
             ("MEL", "melanoma"),
             ("NEV", "nevus"),
         ),
-        "terms": (
-            ("BCC", ("basal cell cancer", "basal cell skin cancer", "nonmelanoma skin cancer", "Carcinoma, Basal Cell[mh]")),
-            ("SCC", ("squamous cell skin cancer", "cutaneous squamous cell", "nonmelanoma skin cancer", "Skin Neoplasms[mh]")),
-            ("ACK", ("solar keratosis", "Keratosis, Actinic[mh]")),
-            ("SEK", ("seborrhoeic keratosis", "keratosis, seborrheic", "Keratosis, Seborrheic[mh]")),
-            ("MEL", ("malignant melanoma", "cutaneous melanoma", "Melanoma[mh]")),
-            ("NEV", ("naevus", "naevi", "mole", "melanocytic nevus", "Nevus, Pigmented[mh]")),
-        ),
+        "terms": TERMS,
         "image_column": "img_id",
         "subject_columns": ("patient_id",),
         "unit_columns": ("patient_id", "lesion_id"),
@@ -130,7 +125,7 @@ def get_study() -> dict:
                 "kind": "yes_no",
                 "sentence": "The lesion grew.",
                 "negative": "The lesion did not grow.",
-                "terms": ("growth", "growing", "grows", "enlarg*"),
+                "terms": ("rapid growth", "grow", "growing", "grew", "enlarg*"),
             },
             {
                 "name": "changed",
@@ -216,7 +211,7 @@ def get_study() -> dict:
                 "sentence": "The patient works with pesticides.",
                 "negative": "The patient does not work with pesticides.",
                 "block": FORM,
-                "terms": ("pesticide", "herbicide", "agricultural work*", "farmer", "arsenic", "Pesticides[mh]"),
+                "terms": ("pesticide", "herbicide", "agricultural work*", "farmer", "Pesticides[mh]"),
             },
             {
                 "name": "skin_cancer_history",
@@ -238,7 +233,7 @@ def get_study() -> dict:
                 "sentence": "There is cancer in the family.",
                 "negative": "There is no cancer in the family.",
                 "block": FORM,
-                "terms": ("family history", "relative", "inherited", "hereditary", "Genetic Predisposition to Disease[mh]"),
+                "terms": ("family history", "relatives", "inherited", "hereditary", "Genetic Predisposition to Disease[mh]"),
             },
             # One parent asks the literature for both.
             {

@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,22 @@ class Article:
     licence: str = ""
     """What is known of the licence; empty: nothing, so that its text may not be handed on."""
     retracted: bool = False
+    retracts: tuple[str, ...] = ()
+    """The ids of what this article, a retraction notice, takes back."""
 
     @property
     def abstract(self) -> str:
         """The text that passages, quotes and offsets refer to: the sections' texts, a line each."""
         return "\n".join(text for _, text in self.sections)
+
+    def label_at(self, offset: int) -> str:
+        """The label of the section that an offset into `abstract` is in."""
+        end = -1
+        for label, text in self.sections:
+            end += 1 + len(text)
+            if offset < end:
+                return label
+        raise IndexError(f"{self.id}: {offset} is beyond its abstract's {end} characters")
 
     @property
     def is_pubmed(self) -> bool:
@@ -93,6 +104,14 @@ class ArticleStore:
             before = len(self)
             connection.executemany("INSERT OR REPLACE INTO article VALUES (?, ?, ?)", rows)
             return len(self) - before
+
+    def take_back(self) -> int:
+        """Marks as retracted what the notices among the articles take back; returns how many were not marked before."""
+        with closing(self._connection.execute("""SELECT content FROM article WHERE content LIKE '%"retracts": ["%'""")) as rows:
+            named = sorted({article for (content,) in rows for article in _article(content).retracts})
+        taken = [replace(a, retracted=True) for name in named if (a := self.get(name)) and not a.retracted]
+        self.add([(article, self.raw(article.id)) for article in taken])
+        return len(taken)
 
     def note_search(self, query: str, translation: str, count: int, day: str) -> None:
         """Notes a search that was brought to its end."""

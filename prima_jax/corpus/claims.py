@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Citation", "Claim", "Direction", "Draft", "Passage", "Strength", "Written"]
+__all__ = ["DETAILS", "Citation", "Claim", "Direction", "Draft", "Effect", "Passage", "Strength", "Written"]
 
 Direction = Literal["raises", "lowers", "none", "conflicting", "descriptive"]
 """What the factor does to the risk (or the odds, at presentation) of the disease, or to its outcome; "none": studied, and no
@@ -25,6 +25,14 @@ class Citation(_Strict):
     quote: str = Field(description="A contiguous span copied word for word from that passage.")
 
 
+class Effect(_Strict):
+    """How large an effect is, each part as the passage writes it."""
+
+    number: str = Field(description='The figure, copied from the quote, e.g. "1.42".')
+    unit: str = Field(description='What it counts, e.g. "odds ratio", "%".')
+    interval: str | None = Field(default=None, description='Its interval, copied from the quote, e.g. "1.10-1.83"; else null.')
+
+
 class Claim(_Strict):
     """One statement that can be true or false, with the passages that bear it out."""
 
@@ -32,6 +40,17 @@ class Claim(_Strict):
     direction: Direction = Field(description="What the factor does to the risk of the disease.")
     strength: Strength = Field(description="How strong the evidence in the passages is.")
     citations: tuple[Citation, ...] = Field(description="One or more passages that bear the claim out.")
+    effect: Effect | None = Field(default=None, description="How large the effect is, where the quote says so; else null.")
+    population: str | None = Field(
+        default=None, description="Whom the passage speaks of, copied word for word from it, e.g. men over 60; else null."
+    )
+    body_site: str | None = Field(
+        default=None, description="The part of the body, copied word for word from the passage, e.g. lower lip; else null."
+    )
+
+
+DETAILS = ("effect", "population", "body_site")
+"""The fields of a claim that a passage may say nothing about."""
 
 
 class Draft(_Strict):
@@ -53,6 +72,8 @@ class Passage:
     """`abstract[start:end]`."""
     sentences: tuple[tuple[int, int], ...]
     """Offsets of each sentence into the article's `abstract`."""
+    labels: tuple[str, ...]
+    """The label of each sentence's section, e.g. "RESULTS"; empty where the abstract has no parts."""
     score: float = 0.0
     year: int | None = None
     types: tuple[str, ...] = ()

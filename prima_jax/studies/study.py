@@ -8,7 +8,7 @@ from typing import Literal
 
 from prima_jax.errors import UserError
 
-__all__ = ["SIDE", "YES_NO", "Attribute", "Join", "Record", "Study", "Value", "as_said"]
+__all__ = ["SIDE", "YES_NO", "Attribute", "DiseaseTerms", "Join", "Record", "Study", "Value", "as_said"]
 
 Value = str | float | bool
 """The value of a field of a record: a category's word, a number, or yes (True) / no (False)."""
@@ -73,6 +73,19 @@ class Record:
 
 
 @dataclass(frozen=True)
+class DiseaseTerms:
+    """How the literature writes of a diagnosis, for the knowledge corpus alone; each written as an attribute's `terms`."""
+
+    names: tuple[str, ...] = ()
+    """Its names besides its words in the study; a MeSH heading only if it means this disease and no other."""
+    context: tuple[str, ...] = ()
+    """What an article has to name more often than what is excluded, such as "skin"; of an article with MeSH headings, one has
+    to be here or among the names. Empty: nothing is asked of it."""
+    excluded: tuple[str, ...] = ()
+    """What tells of a namesake, such as `oesophag*`: an article whose title names one is not on this disease."""
+
+
+@dataclass(frozen=True)
 class Join:
     """A second CSV file of a study: its name, and the column by which its rows belong to the first one's."""
 
@@ -128,8 +141,8 @@ class Study:
     skip_missing_images: bool = False
     """True: rows whose photograph is not there are counted, named and left out. False: they are an error."""
     synthetic: bool = False
-    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Raw label -> further terms of the diagnosis in the literature, as an attribute's `terms`; its words above are added."""
+    terms: Mapping[str, DiseaseTerms] = field(default_factory=dict)
+    """Raw label -> how the literature writes of the diagnosis."""
 
     def attribute(self, name: str) -> Attribute:
         """Returns the attribute called `name`; raises UserError that lists the known ones."""

@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
-from prima_jax.studies.study import YES_NO, Attribute, Join, Study, as_said
+from prima_jax.studies.study import YES_NO, Attribute, DiseaseTerms, Join, Study, as_said
 from prima_jax.studies.table import DELIMITERS
 
 __all__ = ["load_study", "study_from_config"]
@@ -178,13 +178,20 @@ def _sides(value: Any) -> dict[str, dict[str, str]]:
     return {name: _pairs(columns, f"study.sides[{name}]") for name, columns in _items(value, "study.sides", expected)}
 
 
-def _terms(value: Any, classes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    expected = "a mapping or pairs (value in the file, a tuple of terms)"
-    terms = {raw: _texts(words, f"study.terms[{raw}]") for raw, words in _items(value, "study.terms", expected)}
+def _terms(value: Any, classes: Mapping[str, str]) -> dict[str, DiseaseTerms]:
+    expected = "a mapping or pairs (value in the file, a tuple of names or a mapping with names, context, excluded)"
+    terms = {raw: _disease_terms(given, f"study.terms[{raw}]") for raw, given in _items(value, "study.terms", expected)}
     unknown = [raw for raw in terms if raw not in classes]
     if unknown:
         raise UserError(f"study.terms names {', '.join(unknown)}, but study.classes has {', '.join(classes)}; name those.")
     return terms
+
+
+def _disease_terms(given: Any, where: str) -> DiseaseTerms:
+    if not isinstance(given, Mapping | ConfigDict):
+        return DiseaseTerms(_texts(given, where))
+    values = _checked(given, DiseaseTerms, where, given={})
+    return DiseaseTerms(**{key: _texts(words, f"{where}.{key}") for key, words in values.items()})
 
 
 def _items(value: Any, where: str, expected: str) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from configs.corpus import get_config
 from prima_jax.corpus import __main__ as command
-from prima_jax.corpus.articles import ArticleStore
+from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.check import check
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish import publish
@@ -24,8 +24,8 @@ from scripts.scripted_review import decide
 
 LIP = "Smoking raises the risk of squamous cell carcinoma of the lip in men."
 ARTICLES = [
-    ("90000001", "Invented text on smoking", LIP),
-    ("90000002", "Invented text on age", "The incidence of basal cell carcinoma is higher in older people."),
+    ("90000001", "Invented text on smoking and the skin", LIP),
+    ("90000002", "Invented text on age and the skin", "The incidence of basal cell carcinoma is higher in older people."),
     ("90000003", "Invented and retracted", "Alcohol raises the risk of melanoma more than anything else."),
 ]
 
@@ -58,7 +58,7 @@ def run_to(config, folder, *steps):
 def test_from_a_folder_of_articles_to_a_published_corpus(config, folder):
     run_to(config, folder, search, retrieve, synthesise, check)
     claims = check.read_claims(folder)
-    assert {(c["topic"], c["direction"], c["citations"][0]["article"]) for c in claims} >= {
+    assert {(c["topic"], c["direction"], c["citations"][0]["article"]) for c in claims} == {
         ("SCC/smoke", "descriptive", "90000001"),
         ("BCC/age", "descriptive", "90000002"),
     }
@@ -107,10 +107,12 @@ def test_a_retraction_after_the_review_takes_its_claims_along(config, folder):
     run_to(config, folder, search, retrieve, synthesise, check)
     decide(folder)
     with ArticleStore(folder.articles) as store:
-        fields = {**store.get("90000001").__dict__, "retracted": True}
-        store.add([(type(store.get("90000001"))(**fields), b"")])
-    run_to(config, folder, publish)
-    assert "Smoking" not in publish.published_corpora(folder)[0].read_text()
+        store.add([(Article("90000009", "Retraction notice", (), retracts=("90000001",)), b"")])
+    run_to(config, folder, search, publish)
+    (corpus,) = publish.published_corpora(folder)
+    assert "Smoking" not in corpus.read_text()
+    told = "- Retracted after their claims were approved, which are left out: 90000001"
+    assert told in corpus.with_suffix(".md").read_text().splitlines()
 
 
 WITHOUT = """
@@ -133,6 +135,14 @@ def test_the_steps_without_a_model_import_nothing_that_takes_seconds(config, fol
     decide(folder)
     arguments = [str(folder.path), f"--config.search.source={config.search.source}"]
     subprocess.run([sys.executable, "-c", WITHOUT, *arguments], check=True, timeout=600)
+
+
+def test_the_synthetic_articles_become_claims_that_no_check_flags(folder):
+    folder.path.mkdir()
+    run_to(get_config("synthetic"), folder, search, retrieve, synthesise, check)
+    claims = check.read_claims(folder)
+    assert len(claims) > 30 and {claim["disease"] for claim in claims} == {"bacterial", "fungal"}
+    assert [claim["text"] for claim in claims if claim["flags"]] == []
 
 
 def test_nothing_approved_is_told(config, folder):

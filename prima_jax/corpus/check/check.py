@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.check.agreement import compare, kappa
 from prima_jax.corpus.check.citations import check_claim, evidence_of
+from prima_jax.corpus.check.details import detail_flags
 from prima_jax.corpus.check.instructions import instruction_flags
 from prima_jax.corpus.check.judge import Judge, open_judge
-from prima_jax.corpus.claims import Claim
+from prima_jax.corpus.check.namesakes import namesake_flags
+from prima_jax.corpus.claims import DETAILS, Claim
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.retrieve.retrieve import read_passages
@@ -105,7 +107,8 @@ def _row(
         retrieved=retrieved,
         disease_terms=topic.disease_terms,
         attribute_terms=topic.attribute_terms,
-    ) + instruction_flags(evidence, articles)
+    )
+    flags += namesake_flags(claim, topic) + detail_flags(claim, articles) + instruction_flags(evidence, articles)
     words = text_words(topic.attribute_terms)
     return {
         "id": _identifier(topic, draft["writer"], claim),
@@ -119,6 +122,7 @@ def _row(
         "text": claim.text,
         "direction": claim.direction,
         "strength": claim.strength,
+        **claim.model_dump(mode="json", include=set(DETAILS)),
         "citations": [{"article": e.article, "quote": e.quote, "start": e.start, "end": e.end} for e in evidence],
         "flags": [asdict(flag) for flag in flags],
     }
@@ -135,7 +139,7 @@ def _judge(judge: Judge, rows: list[dict[str, Any]], articles: Mapping[str, Arti
 
 def _identifier(topic: Topic, writer: str, claim: Claim) -> str:
     """A hash of what is claimed: a claim that changes is another claim, and what was decided does not hold for it."""
-    return "c-" + json_sha256([topic.id, writer, claim.model_dump(mode="json")])[:16]
+    return "c-" + json_sha256([topic.id, writer, claim.model_dump(mode="json", exclude_none=True)])[:16]
 
 
 def _contradicts_itself(row: Mapping[str, Any], claimed: set[tuple[str, str, str]]) -> list[dict[str, str]]:

@@ -60,6 +60,6 @@ def open_judge(spec: str, *, timeout_seconds: float, attempts: int) -> Judge | N
         raise UserError(f"config.check.judge is {spec!r}; expected nothing, or local:MODEL@http://localhost:11434/v1.")
     from prima_jax.corpus.write.openai_family import OpenAICompatible  # its SDK takes a second, and few name a judge
 
-    ((name, model),) = open_writers((spec,), Settings(timeout_seconds=timeout_seconds, attempts=attempts)).items()
+    ((name, model),) = open_writers((spec,), Settings(timeout_seconds=timeout_seconds, attempts=attempts), ()).items()
     assert isinstance(model, OpenAICompatible)
     return Judge(name, model)

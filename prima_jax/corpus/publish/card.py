@@ -26,6 +26,7 @@ def card_text(card: Mapping[str, Any]) -> str:
             "## Claims",
             "",
             *_table(("state", "claims"), sorted(card["claims"].items())),
+            *_retracted(card["retracted"]),
             *_agreement(card),
             "## Reviewers",
             "",
@@ -68,6 +69,11 @@ def _reviewers(stated: Sequence[Mapping[str, str]]) -> list[str]:
     """A row per person, without names, which stay in review.sqlite."""
     rows = [(one["role"], *(one[key] or "not stated" for key in ("qualification", "conflicts"))) for one in stated]
     return _table(("role", "qualification", "conflicts of interest"), rows)
+
+
+def _retracted(articles: Sequence[str]) -> list[str]:
+    told = f"- Retracted after their claims were approved, which are left out: {', '.join(map(_cell, articles))}"
+    return [told] if articles else []
 
 
 def _agreement(card: Mapping[str, Any]) -> list[str]:

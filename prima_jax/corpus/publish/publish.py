@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.check.agreement import kappa
 from prima_jax.corpus.check.check import direction_pairs, read_claims
+from prima_jax.corpus.claims import DETAILS
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish.card import card_text
 from prima_jax.corpus.review.decisions import Outcome
@@ -72,6 +73,9 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
             for query, _, hits, day in searches
             if query.startswith(FILE)
         ],
+        "retracted": sorted(
+            {x["article"] for c in withdrawn for x in c["citations"] if _is_retracted(articles.get(x["article"]))}
+        ),
         "sources": [_source(a, articles.get(a)) for a in sorted({x["article"] for c in approved for x in c["citations"]})],
     }
     _keep(folder.path / f"{name}.json", json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
@@ -93,9 +97,13 @@ def _approved(
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Approved claims whose articles still stand, and those that a retraction has taken since."""
     approved = [claim for claim in claims if outcomes[claim["id"]].state == "approved"]
-    fallen = [c for c in approved if any(articles[x["article"]].retracted for x in c["citations"] if x["article"] in articles)]
+    fallen = [c for c in approved if any(_is_retracted(articles.get(x["article"])) for x in c["citations"])]
     gone = {claim["id"] for claim in fallen}
     return [claim for claim in approved if claim["id"] not in gone], fallen
+
+
+def _is_retracted(article: Article | None) -> bool:
+    return article is not None and article.retracted
 
 
 def _rows(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> list[dict[str, Any]]:
@@ -114,7 +122,8 @@ def _row(group: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], ve
         sources = [{"article": c["article"], "start": c["start"], "end": c["end"]} for c in claim["citations"]]
         one = stated.setdefault(
             outcome.text,
-            {"text": outcome.text, "direction": outcome.direction, "strength": outcome.strength, "sources": [], "ids": []},
+            {"text": outcome.text, "direction": outcome.direction, "strength": outcome.strength, "sources": [], "ids": []}
+            | _details(claim, outcome),
         )
         one["sources"] += [source for source in sources if source not in one["sources"]]
         one["ids"].append(claim["id"])
@@ -126,6 +135,11 @@ def _row(group: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], ve
         "claims": list(stated.values()),
         "vetted": vetted,
     }
+
+
+def _details(claim: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """Effect, population and body site as far as they are known; of other words than the writer's they may not hold."""
+    return {key: claim[key] for key in DETAILS if claim.get(key) and outcome.text == claim["text"]}
 
 
 def _writers(folder: CorpusFolder) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """Step retrieve: the passages of every topic, the best first, in `passages.jsonl`.
 
-A passage is a few sentences of one abstract. It is evidence on a topic if it names the attribute and, itself or in its
-title, the disease; evidence is ranked by BM25, and with `retrieve.rerank` its best anew (rerank.py). The same articles and
-settings give the same file, byte for byte.
+A passage is a few sentences of one abstract. It is evidence on a topic if its article is on the disease, and it names the
+attribute and, itself or in its title, the disease; evidence is ranked by BM25, and with `retrieve.rerank` its best anew
+(rerank.py). The same articles and settings give the same file, byte for byte.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from prima_jax.corpus.claims import Passage
 from prima_jax.corpus.folder import CorpusFolder, read_lines, write_lines
 from prima_jax.corpus.retrieve.passage_index import WORD, PassageIndex
 from prima_jax.corpus.sentences import split_sentences
-from prima_jax.corpus.topics import Topic, find_terms, study_topics, text_words
+from prima_jax.corpus.topics import Topic, find_terms, is_on, study_topics, text_words
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Study
@@ -58,7 +58,7 @@ def read_passages(folder: CorpusFolder) -> dict[str, list[Passage]]:
         try:
             values = {name: row[name] for name in names}
             values["sentences"] = tuple((int(start), int(end)) for start, end in row["sentences"])
-            values["types"] = tuple(row["types"])
+            values |= {name: tuple(row[name]) for name in ("types", "labels")}
             passages.setdefault(row["topic"], []).append(Passage(**values))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder.passages}, line {number}: no passage ({error!r}); run the step retrieve again.") from error
@@ -103,7 +103,12 @@ class _Evidence:
         def names(terms: tuple[str, ...], title: bool) -> np.ndarray:
             return index.names(terms, title=title)
 
+        @lru_cache(maxsize=65536)
+        def on(disease: Topic, article: int) -> bool:
+            return is_on(disease, read(article)[0])
+
         self._read = read
+        self._on: Callable[[Topic, int], bool] = on
         self._names: Callable[[tuple[str, ...], bool], np.ndarray] = names
 
     def best(self, topic: Topic, count: int) -> list[Passage]:
@@ -117,8 +122,11 @@ class _Evidence:
         found: list[Passage] = []
         taken: dict[int, list[int]] = {}
         texts = set()
+        disease = replace(topic, attribute="", attribute_terms=())
         for position in np.argsort(-scores, kind="stable").tolist():
             window = int(windows[position])
+            if not self._on(disease, int(index.article[window])):
+                continue
             of_article = taken.setdefault(int(index.article[window]), [])
             if len(of_article) == self._settings.per_article or any(self._overlap(window, other) for other in of_article):
                 continue
@@ -147,6 +155,7 @@ class _Evidence:
             end=end,
             text=abstract[start:end],
             sentences=spans,
+            labels=tuple(article.label_at(begin) for begin, _ in spans),
             score=round(score, 4),
             year=article.year,
             types=article.types,
@@ -195,7 +204,7 @@ def _usable(store: ArticleStore, tally: _Tally) -> Iterator[Article]:
     """All articles with an abstract that nobody has taken back."""
     with progress_bar(len(store), "Reading", "article") as bar:
         for article in store:
-            if article.retracted:
+            if article.retracted or article.retracts:
                 tally.retracted += 1
             elif not article.abstract.strip():
                 tally.empty += 1

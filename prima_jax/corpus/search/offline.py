@@ -29,6 +29,8 @@ _PUT = (
     "put articles there, as PubMed's XML (files of its baseline, https://pubmed.ncbi.nlm.nih.gov/download/, as they come) or as "
     'lines {"id": "1", "title": "...", "sections": [["", "..."]]} of a .jsonl file, or name another folder.'
 )
+_LIST_ITEM = re.compile(r" (?=- [A-Z])")
+"""Before an item of a list that the page had, which MedQuAD has in one line; offsets stay what they were."""
 _TRAILING_MARKS = re.compile(r"[\s?]*\?$")
 
 
@@ -129,6 +131,7 @@ def _own(row: dict[str, Any]) -> Article:
         types=_texts(row, "types"),
         mesh=_texts(row, "mesh"),
         retracted=retracted,
+        retracts=_texts(row, "retracts"),
         **texts,
     )
 
@@ -151,13 +154,16 @@ def _record(row: dict[str, Any]) -> Article:
 
 
 def _question(row: dict[str, Any], within: Counter[str]) -> Article:
-    """The answer under its question: a file of MedQuAD holds several, which are counted from 1."""
+    """The answer under its question, an item of a list on a line of its own.
+
+    A file of MedQuAD holds several questions, which are counted from 1.
+    """
     source = _text(row, "source_path")
     within[source] += 1
     return Article(
         id=f"medquad:{Path(source).stem}-{within[source]}",
         title=_TRAILING_MARKS.sub("?", _text(row, "question")),
-        sections=_sections([("", row["answer"])]),
+        sections=_sections([("", part) for part in _LIST_ITEM.split(_cleaned(row["answer"], "answer"))]),
         types=("Question and answer",),
         journal=_text_if(row, "publisher"),
         language="eng",

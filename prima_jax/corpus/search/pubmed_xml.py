@@ -26,6 +26,7 @@ RETRACTED_TYPE = "D016441"
 """The publication type Retracted Publication, by its MeSH number."""
 RETRACTED_LINKS = frozenset({"RetractionIn", "PartialRetractionIn"})
 """Part of it withdrawn is as little to build on."""
+NOTICE_LINKS = frozenset({"RetractionOf", "PartialRetractionOf"})
 
 _START = re.compile(rb"<(PubmedArticle|PubmedBookArticle)(?:\s[^>]*)?>")
 _ENCODING = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]*\bencoding\s*=\s*["']([^"']+)""")
@@ -166,6 +167,7 @@ def _from_tree(root: Element, record: bytes) -> Article:
         doi=_doi(root, content),
         url=PUBMED.format(pmid),
         retracted=_retracted(found, content),
+        retracts=_retracts(found),
     )
 
 
@@ -203,6 +205,12 @@ def _retracted(found: Element, content: Element) -> bool:
     return any(link.get("RefType") in RETRACTED_LINKS for link in links) or any(
         kind.get("UI") == RETRACTED_TYPE or clean(kind).lower() == "retracted publication" for kind in types
     )
+
+
+def _retracts(found: Element) -> tuple[str, ...]:
+    """What a retraction notice takes back."""
+    links = found.iterfind("CommentsCorrectionsList/CommentsCorrections")
+    return tuple(pmid for link in links if link.get("RefType") in NOTICE_LINKS and (pmid := clean(link.find("PMID"))))
 
 
 def _pieces(element: Element, formula: bool = False) -> Iterator[str]:

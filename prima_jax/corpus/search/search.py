@@ -1,4 +1,4 @@
-"""Step search: articles from PubMed, or from a folder, into `articles.sqlite`.
+"""Step search: articles from PubMed, from a folder, or drawn ones, into `articles.sqlite`.
 
 Every run asks PubMed all its questions again, which takes a minute, and fetches only what is not there yet, and what was
 retracted since. A file of a folder is read again only if it changed. A page of records is stored at once, so a run that is
@@ -10,7 +10,8 @@ import re
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.hashes import json_sha256
 from prima_jax.corpus.search import offline
 from prima_jax.corpus.search.queries import RETRACTIONS, Query, study_queries
-from prima_jax.corpus.topics import MESH, find_terms, study_topics
+from prima_jax.corpus.search.synthetic import SOURCE, draw_articles
+from prima_jax.corpus.topics import Topic, is_on, study_topics
 from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Study
@@ -40,13 +42,22 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Finds and stores articles. Raises UserError: settings, a source that cannot be read or reached; what was stored stays."""
     try:
         with ArticleStore(folder.articles) as store:
-            if config.search.source:
+            if config.search.source == SOURCE:
+                said = _from_table(store)
+            elif config.search.source:
                 said = _from_folder(Path(config.search.source), study, store)
             else:
                 said = _from_pubmed(config.search, study, store)
+            taken = store.take_back()
+            said += f" Taken back by retraction notices: {taken}." if taken else ""
             return f"{said} {_contents(store)}"
     except sqlite3.Error as error:
         raise UserError(f"{folder.articles} cannot be written ({error}); free it or the disk and start again.") from error
+
+
+def _from_table(store: ArticleStore) -> str:
+    drawn = [(article, b"") for article in draw_articles()]
+    return f"{len(drawn)} articles were drawn from the synthetic study's risk table, {store.add(drawn)} of them new."
 
 
 def _from_pubmed(settings: ConfigDict, study: Study, store: ArticleStore) -> str:
@@ -109,13 +120,13 @@ def _not_yet_retracted(store: ArticleStore, ids: Iterable[str]) -> list[str]:
 
 
 def _from_folder(source: Path, study: Study, store: ArticleStore) -> str:
-    terms = tuple(dict.fromkeys(t for topic in study_topics(study) for t in topic.disease_terms))
+    diseases = [topic for topic in study_topics(study) if not topic.attribute]
     read_before = {query: (note, count) for query, note, count, _ in store.searches()}
     files = offline.find_files(source)
     tally: Counter[str] = Counter()
     with progress_bar(len(files), source.name, " files") as bar:
         for path in files:
-            name, state = f"{FILE}{path.relative_to(source).as_posix()}", _state(path, terms)
+            name, state = f"{FILE}{path.relative_to(source).as_posix()}", _state(path, diseases)
             if read_before.get(name, ("", 0))[0] == state:
                 tally["unchanged"] += 1
                 tally["found"] += read_before[name][1]
@@ -123,7 +134,7 @@ def _from_folder(source: Path, study: Study, store: ArticleStore) -> str:
                 tally["other"] += 1
             else:
                 count = 0
-                for batch in _batches(_on_topic(path, terms, tally)):
+                for batch in _batches(_on_topic(path, diseases, tally)):
                     tally["new"] += store.add(batch)
                     count += len(batch)
                 tally["found"] += count
@@ -133,7 +144,7 @@ def _from_folder(source: Path, study: Study, store: ArticleStore) -> str:
     return said + _extras(
         tally,
         unchanged="Files not read again, since they are as they were: {}.",
-        off_topic="Left out, since they name no disease of the study: {}.",
+        off_topic="Left out, since they are on no disease of the study: {}.",
         other="XML files without articles: {}.",
     )
 
@@ -143,19 +154,19 @@ def _extras(tally: Counter[str], **words: str) -> str:
     return "".join(f" {text.format(tally[key])}" for key, text in words.items() if tally[key])
 
 
-def _state(path: Path, terms: Collection[str]) -> str:
+def _state(path: Path, diseases: Sequence[Topic]) -> str:
     """Changes if the file does, or what is looked for in it."""
     about = path.stat()
-    return json_sha256([about.st_size, about.st_mtime_ns, *terms])
+    return json_sha256([about.st_size, about.st_mtime_ns, *map(asdict, diseases)])
 
 
-def _on_topic(path: Path, terms: tuple[str, ...], tally: Counter[str]) -> Iterator[tuple[Article, bytes]]:
-    """The articles that name one of the diseases; JSON lines were chosen by somebody, the baseline holds all of medicine."""
-    headings = {term.removesuffix(MESH).lower() for term in terms if term.endswith(MESH)}
+def _on_topic(path: Path, diseases: Sequence[Topic], tally: Counter[str]) -> Iterator[tuple[Article, bytes]]:
+    """The articles on one of the diseases, and all notices of retraction.
+
+    JSON lines were chosen by somebody, the baseline holds all of medicine.
+    """
     for article, raw in offline.read_file(path):
-        if offline.is_xml(path) and not (
-            headings.intersection(map(str.lower, article.mesh)) or find_terms(f"{article.title}\n{article.abstract}", terms)
-        ):
+        if offline.is_xml(path) and not article.retracts and not any(is_on(disease, article) for disease in diseases):
             tally["off_topic"] += 1
             continue
         yield article, raw

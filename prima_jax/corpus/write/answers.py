@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prima_jax.corpus.claims import Citation, Claim, Draft, Passage, Written
+from prima_jax.corpus.claims import Citation, Claim, Draft, Effect, Passage, Written
 from prima_jax.corpus.topics import Topic
 from prima_jax.corpus.write.prompt import PROMPT_VERSION, Prompt, build_prompt, prompt_sha256, schema_sha256
 from prima_jax.corpus.write.writers import WriterError
@@ -22,7 +22,7 @@ LONGEST_ANSWER = 1_000_000
 MOST_CLAIMS, LONGEST_TEXT = 30, 2000
 """More, and longer ones in characters, than were asked for: no reviewer is to be flooded."""
 _FENCED = re.compile(r"```\w*\s(.*)```", re.DOTALL)
-_FIELDS = {name for model in (Draft, Claim, Citation) for name in model.model_fields}
+_FIELDS = {name for model in (Draft, Claim, Citation, Effect) for name in model.model_fields}
 _UNWANTED = frozenset("\ufffd\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Of undecodable bytes, and of tricks with the direction of writing, which would show a reviewer something else."""
 
@@ -111,7 +111,9 @@ def _came_about(*answers: Answer) -> dict[str, Any]:
 
 
 def _check_texts(number: int, claim: Claim) -> None:
-    for text in (claim.text, *(part for one in claim.citations for part in (one.article, one.quote))):
+    effect = (claim.effect.number, claim.effect.unit, claim.effect.interval) if claim.effect else ()
+    details = (part for part in (*effect, claim.population, claim.body_site) if part is not None)
+    for text in (claim.text, *details, *(part for one in claim.citations for part in (one.article, one.quote))):
         if not text.strip():
             raise InvalidAnswer(f"claims.{number} has an empty text, id or quote")
         if len(text) > LONGEST_TEXT:

@@ -38,7 +38,7 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """
     folder.needs(folder.passages, "retrieve")
     settings, prices = _settings(config), _prices(config)
-    writers = open_writers(config.synthesise.writers, settings)  # all, before the first is paid
+    writers = open_writers(config.synthesise.writers, settings, study_topics(study))  # all, before the first is paid
     topics, passages = study_topics(study), read_passages(folder)
     rows = _Rows(folder, prices)
     stopped = []
@@ -166,7 +166,7 @@ def _row(name: str, writer: Writer, topic: Topic, passages: Sequence[Passage]) -
         **(written.notes or {}),
         **given,
         "model": written.model,
-        "claims": written.draft.model_dump(mode="json")["claims"],
+        "claims": written.draft.model_dump(mode="json", exclude_none=True)["claims"],
         "raw": written.raw,
         "input_tokens": written.input_tokens,
         "output_tokens": written.output_tokens,

@@ -73,8 +73,10 @@ class Settings:
                 raise UserError(f"config.synthesise.{name} should be {least} or more, not {value}.")
 
 
-def open_writers(specs: Sequence[str], settings: Settings) -> dict[str, Writer]:
-    """Name -> writer, in their order. A local model's name leaves its address out, which is nobody else's concern.
+def open_writers(specs: Sequence[str], settings: Settings, topics: Sequence[Topic]) -> dict[str, Writer]:
+    """Name -> writer, in their order; `topics` are all that they may be asked about.
+
+    A local model's name leaves its address out, which is nobody else's concern.
 
     Raises UserError: a name that is none, twice the same, a missing key, a proxy that cannot be used.
     """
@@ -83,7 +85,7 @@ def open_writers(specs: Sequence[str], settings: Settings) -> dict[str, Writer]:
     writers: dict[str, Writer] = {}
     for spec in [specs] if isinstance(specs, str) else specs:
         try:
-            name, writer = _open(str(spec).strip(), settings)
+            name, writer = _open(str(spec).strip(), settings, topics)
         except (UserError, ModuleNotFoundError):
             raise
         except Exception as error:  # the SDK's client reads the environment, and each of its complaints has a type of its own
@@ -104,12 +106,12 @@ def writer_name(spec: str) -> str:
     return spec.strip().split("@")[0] if spec.strip().startswith("local:") else spec.strip()
 
 
-def _open(spec: str, settings: Settings) -> tuple[str, Writer]:
+def _open(spec: str, settings: Settings, topics: Sequence[Topic]) -> tuple[str, Writer]:
     kind, _, model = spec.partition(":")
     if spec == "extractive":
         from prima_jax.corpus.write.extractive import Extractive
 
-        return spec, Extractive()
+        return spec, Extractive(topics)
     if kind == "openai" and model:
         from prima_jax.corpus.write.openai_family import OpenAICompatible
 

@@ -59,15 +59,15 @@ class _Finding:
         return float(np.log(self.rates[1] / self.rates[0]))
 
 
-def corpus_lines(seed: int = 0) -> list[dict]:
+def corpus_lines(seed: int = 0, *, paraphrases: int = PARAPHRASES) -> list[dict]:
     """Returns the corpus as records `text, kind, disease, attribute, direction, sources, vetted, synthetic`.
 
-    `direction` is the effect of the finding on the probability of `disease`: raises, lowers or none. `seed` chooses among
-    the paraphrases and the order of the lines.
+    `direction` is the effect of the finding on the probability of `disease`: raises, lowers or none. `seed` chooses the
+    `paraphrases` of each finding, five at most, and the order of the lines.
     """
     rng = np.random.default_rng(seed)
     findings = [*_findings(), *_ring()]
-    lines = [line for finding in findings for organism in (0, 1) for line in _claims(finding, organism, rng)]
+    lines = [line for finding in findings for organism in (0, 1) for line in _claims(finding, organism, paraphrases, rng)]
     lines += [line for organism in (0, 1) for line in _neutral_claims(organism, rng)]
     lines += [line for organism in (0, 1) for line in _summaries(organism)]
     return [lines[k] for k in rng.permutation(len(lines))]
@@ -99,7 +99,7 @@ def _ring() -> list[_Finding]:
     return [_Finding("contact_lens", "a ring infiltrate", rates, wear[answer]) for answer, rates in RING.items()]
 
 
-def _claims(finding: _Finding, organism: int, rng: np.random.Generator) -> list[dict]:
+def _claims(finding: _Finding, organism: int, paraphrases: int, rng: np.random.Generator) -> list[dict]:
     evidence = finding.evidence if organism else -finding.evidence
     templates, direction = (RAISES, "raises") if evidence > 0 else (LOWERS, "lowers")
     words = {
@@ -111,7 +111,7 @@ def _claims(finding: _Finding, organism: int, rng: np.random.Generator) -> list[
         "strength": "much" if abs(evidence) > 0.9 else "somewhat",
         "ratio": exp(evidence),
     }
-    chosen = rng.permutation(len(templates))[:PARAPHRASES]
+    chosen = rng.permutation(len(templates))[:paraphrases]
     texts = [finding.among + templates[k].format(**words) for k in chosen]
     return [_line(text, "risk_factor", organism, finding.attribute, direction) for text in texts]
 

@@ -74,7 +74,7 @@ def run(path, **settings):
     path.mkdir()
     folder = CorpusFolder(path)
     with ArticleStore(folder.articles) as store:
-        store.add([(Article(str(90000000 + n), "Invented", (("", text),)), b"") for n, text in enumerate(TEXTS)])
+        store.add([(Article(str(90000000 + n), "Invented, on the skin", (("", text),)), b"") for n, text in enumerate(TEXTS)])
     config = get_config("demo")
     config.retrieve.update(settings)
     retrieve.run(config, load_study(config), folder)

@@ -23,7 +23,7 @@ TEXTS = [
 
 
 def articles(texts=TEXTS):
-    return [Article(f"9000000{n}", f"Invented title {n}", (("", text),)) for n, text in enumerate(texts)]
+    return [Article(f"9000000{n}", f"Invented title {n} on the skin", (("", text),)) for n, text in enumerate(texts)]
 
 
 def bm25(index_terms, window, stride):
@@ -98,7 +98,7 @@ def test_the_retracted_and_the_printed_twice_are_left_out(folder):
     first, *_ = articles()
     again = Article("90000009", first.title, first.sections)
     taken_back = Article(
-        "90000010", "Invented", (("", "Tobacco smoke raises the risk of melanoma in this text."),), retracted=True
+        "90000010", "Invented, on the skin", (("", "Tobacco smoke raises the risk of melanoma in this text."),), retracted=True
     )
     found, told = passages(folder, [first, again, taken_back])
     assert {p.article for p in found["MEL/smoke"]} == {first.id}
@@ -106,7 +106,11 @@ def test_the_retracted_and_the_printed_twice_are_left_out(folder):
 
 
 def test_no_article_gives_more_than_its_share(folder):
-    long = Article("90000001", "Invented", (("", " ".join(f"Smoking and melanoma met in year {n}." for n in range(2000, 2040))),))
+    long = Article(
+        "90000001",
+        "Invented, on the skin",
+        (("", " ".join(f"Smoking and melanoma met in year {n}." for n in range(2000, 2040))),),
+    )
     found, _ = passages(folder, [long], window=2, stride=2, per_article=3)
     assert len(found["MEL/smoke"]) == 3
 

@@ -27,7 +27,15 @@ def fetched(pubmed, ids=IDS, history=None):
 
 
 def run(folder, source="", **changed):
-    settings = {"source": str(source), "email": EMAIL, "years": 15, "reviews": 2000, "case_reports": 200, **changed}
+    settings = {
+        "source": str(source),
+        "email": EMAIL,
+        "years": 15,
+        "reviews": 2000,
+        "studies": 2000,
+        "case_reports": 200,
+        **changed,
+    }
     return step.run(ConfigDict({"search": settings}), PAD_UFES_20, CorpusFolder(folder))
 
 

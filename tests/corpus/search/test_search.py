@@ -50,7 +50,7 @@ def test_each_article_is_found_fetched_and_stored_once(server, tmp_path):
     found = {i for q in PAD_UFES_20.classes.values() for i in some(IDS)(f'"{q}" systematic')}
     assert set(stored(tmp_path)) == found
     assert server.delivered == dict.fromkeys(found, 1)
-    assert f"18 searches of PubMed found {len(found)} articles, {len(found)} of them new." in said
+    assert f"24 searches of PubMed found {len(found)} articles, {len(found)} of them new." in said
     assert f"articles.sqlite holds {len(found)}, 0 without an abstract and 0 retracted." in said
 
 
@@ -65,7 +65,7 @@ def test_a_rerun_fetches_what_is_new_alone(server, tmp_path):
     before = rows(tmp_path)
     server.asked.clear()
     assert " 0 of them new" in run(tmp_path)
-    assert (server.count("esearch"), server.count()) == (18, 18)  # all is asked again, and nothing fetched
+    assert (server.count("esearch"), server.count()) == (24, 24)  # all is asked again, and nothing fetched
     assert rows(tmp_path) == before
 
 
@@ -73,7 +73,7 @@ def test_each_search_is_noted_with_what_pubmed_made_of_it(server, tmp_path):
     run(tmp_path)
     with ArticleStore(tmp_path / "articles.sqlite") as store:
         noted = store.searches()
-    assert len(noted) == 18
+    assert len(noted) == 24
     for query, translation, count, day in noted:
         assert query.startswith(translation.removeprefix("as run: "))
         assert (day, count == 0) == (date.today().isoformat(), "retracted publication[pt]" in query)
@@ -95,7 +95,7 @@ def test_what_was_retracted_since_is_fetched_again_once(server, tmp_path):
 
 
 def test_no_more_are_taken_than_were_asked_for_and_that_is_told(server, tmp_path, capsys):
-    run(tmp_path, reviews=2, case_reports=0)
+    run(tmp_path, reviews=2, studies=0, case_reports=0)
     assert set(stored(tmp_path)) == {i for q in PAD_UFES_20.classes.values() for i in some(IDS)(f'"{q}" systematic')[:2]}
     assert "BCC, reviews: 2 of 8 articles, by pub_date." in capsys.readouterr().err
 
@@ -109,7 +109,7 @@ def test_what_pubmed_warns_of_is_told_once(server, tmp_path, capsys):
 
 def test_articles_that_do_not_come_are_told_and_asked_for_again(server, tmp_path):
     missing = server.records.pop("2")
-    assert "asked for again by the next run: 2." in run(tmp_path)  # two searches found it
+    assert "asked for again by the next run: 3." in run(tmp_path)  # three searches found it
     server.records["2"] = missing
     assert " 1 of them new." in run(tmp_path)
 

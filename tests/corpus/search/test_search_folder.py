@@ -39,12 +39,14 @@ def test_a_folder_is_read_with_what_is_in_it(tmp_path):
 
 def test_articles_of_the_baseline_that_name_no_disease_are_left_out_and_counted(tmp_path):
     abstract = "<AbstractText>Invented, about the heart.</AbstractText>"
-    heading = "<MeshHeadingList><MeshHeading><DescriptorName>Melanoma</DescriptorName></MeshHeading></MeshHeadingList>"
+    heading = "<MeshHeadingList><MeshHeading><DescriptorName>Keratosis, Actinic</DescriptorName></MeshHeading></MeshHeadingList>"
     content = (
-        invented(1, abstract=abstract) + invented(2, abstract=abstract, mesh=heading) + invented(3, title="Naevi", abstract="")
+        invented(1, abstract=abstract)
+        + invented(2, abstract=abstract, mesh=heading)
+        + invented(3, title="Naevi of the skin", abstract="")
     )
     source = place(tmp_path, "one.xml", HEAD + content + TAIL)
-    assert "Left out, since they name no disease of the study: 1." in run(tmp_path, source)
+    assert "Left out, since they are on no disease of the study: 1." in run(tmp_path, source)
     assert set(stored(tmp_path)) == {"2", "3"}
 
 
@@ -176,7 +178,31 @@ def test_the_records_on_disk_are_read(tmp_path):
     found = stored(tmp_path)
     assert len([a for a in found.values() if a.is_pubmed]) == 13
     assert len([i for i in found if i.startswith("medquad:")]) == 75
-    assert "holds 88 articles on the study, 88 of them new. Left out, since they name no disease of the study: 9." in said
+    assert "holds 88 articles on the study, 88 of them new. Left out, since they are on no disease of the study: 9." in said
     assert "0 without an abstract" in said
     assert all(a.licence for a in found.values())
     assert found["17257431"].sections[0][0] == "Background" and found["17257431"].year == 2007
+
+
+def test_articles_are_drawn_and_say_that_they_are_synthetic(tmp_path):
+    said = run(tmp_path, "synthetic")
+    found = stored(tmp_path)
+    assert f"{len(found)} articles were drawn from the synthetic study's risk table, {len(found)} of them new." in said
+    assert len(found) > 20 and all(
+        a.title.startswith("Synthetic text: ") and a.types == ("Synthetic text",) for a in found.values()
+    )
+    assert " 0 of them new" in run(tmp_path, "synthetic")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_notice_of_retraction_takes_an_article_back_whichever_comes_first(tmp_path, order):
+    links = (
+        '<CommentsCorrectionsList><CommentsCorrections RefType="RetractionOf"><RefSource>J</RefSource>'
+        '<PMID Version="1">1</PMID></CommentsCorrections></CommentsCorrectionsList>'
+    )
+    notice = invented(9, title="Retraction notice", abstract="", types="Retraction of Publication", links=links)
+    place(tmp_path, f"{order[0]}.xml", HEAD + invented(1) + invented(2) + TAIL)
+    source = place(tmp_path, f"{order[1]}.xml", HEAD + notice + TAIL)
+    assert "Taken back by retraction notices: 1." in run(tmp_path, source)
+    assert {i: a.retracted for i, a in stored(tmp_path).items()} == {"1": True, "2": False, "9": False}
+    assert "Taken back" not in run(tmp_path, source)

@@ -98,7 +98,7 @@ def first_sentence(request: Request) -> Reply:
 
 
 def passage(article: str, text: str, title: str = "Invented title", **changes: Any) -> Passage:
-    return Passage(article, title, 0, len(text), text, ((0, len(text)),), **changes)
+    return Passage(article, title, 0, len(text), text, ((0, len(text)),), ("",), **changes)
 
 
 def frame(message: str) -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from prima_jax.corpus.write.answers import InvalidAnswer, parse_draft
+from prima_jax.corpus.write.prompt import SCHEMA
 from tests.corpus.write.llm_server import claim, claims
 
 RIGHT = claims(
@@ -26,6 +27,15 @@ WRONG = {
     "sermon": (claims(claim("A" * 3000, "111", "a")), "claims.0 has a text, id or quote of more than 2000"),
     "blank": (claims(claim(" ", "111", "a")), "claims.0 has an empty"),
     "control": (claims(claim("A\x00b.", "111", "a")), "claims.0 holds control"),
+    "an effect without its figure": (
+        claims(claim("A.", "111", "a", effect={"unit": "odds ratio"})),
+        "claims.0.effect.number: Field",
+    ),
+    "blank population": (claims(claim("A.", "111", "a", population=" ")), "claims.0 has an empty"),
+    "control in an interval": (
+        claims(claim("A.", "111", "a", effect={"number": "1", "unit": "%", "interval": "1\x002"})),
+        "claims.0 holds control",
+    ),
     "surrogate": (
         '{"claims": [{"text": "\\ud800", "direction": "none", "strength": "weak", "citations": []}]}',
         "half a surrogate pair",
@@ -50,3 +60,20 @@ def test_a_fence_around_the_answer_is_no_fault(text):
 
 def test_no_claims_is_an_answer():
     assert parse_draft('{"claims": []}').claims == ()
+
+
+def test_what_physicians_ask_first_may_be_given_or_left_out():
+    effect = {"number": "1.42", "unit": "odds ratio", "interval": "1.10-1.83"}
+    (full,) = parse_draft(claims(claim("A.", "111", "a", effect=effect, population="men", body_site="lip"))).claims
+    assert (full.effect.model_dump(), full.population, full.body_site) == (effect, "men", "lip")
+    for left_out in ({}, {"effect": None, "population": None, "body_site": None}):
+        (plain,) = parse_draft(claims(claim("A.", "111", "a", **left_out))).claims
+        assert (plain.effect, plain.population, plain.body_site) == (None, None, None)
+
+
+def test_every_field_of_the_schema_is_required_as_strict_schemas_have_it():
+    parts = [SCHEMA, *SCHEMA["$defs"].values()]
+    assert len(parts) == 4
+    for part in parts:
+        assert part["required"] == list(part["properties"]) and part["additionalProperties"] is False
+    assert "default" not in json.dumps(SCHEMA)

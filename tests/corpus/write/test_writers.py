@@ -35,7 +35,7 @@ def writer(request, server):
 
 def open_writer(server, family, **changes):
     spec = {"openai": "openai:gpt-5", "google": "google:gemini-3-pro", "local": f"local:Qwen/Qwen3-8B@{server.url}/v1"}[family]
-    (writer,) = open_writers((spec,), replace(SETTINGS, **changes)).values()
+    (writer,) = open_writers((spec,), replace(SETTINGS, **changes), ()).values()
     return writer
 
 
@@ -246,7 +246,7 @@ def test_a_missing_or_mangled_key_is_told_by_its_variable(monkeypatch, variable,
         if key is not None:
             monkeypatch.setenv(name, key)
     with pytest.raises(UserError, match=variable if not (key or "").strip() else variable.split()[0]) as told:
-        open_writers((spec,), SETTINGS)
+        open_writers((spec,), SETTINGS, ())
     assert not (key or "").strip() or key not in str(told.value)
 
 
@@ -256,7 +256,7 @@ def test_a_missing_or_mangled_key_is_told_by_its_variable(monkeypatch, variable,
 )
 def test_names_that_are_no_writers(specs):
     with pytest.raises(UserError, match=r"config\.synthesise\.writers") as told:
-        open_writers(specs, SETTINGS)
+        open_writers(specs, SETTINGS, ())
     assert "secret" not in str(told.value)
 
 
@@ -279,7 +279,7 @@ def test_settings_that_cannot_be(name, value):
     ],
 )
 def test_a_local_models_family_is_its_makers(model, family):
-    ((name, writer),) = open_writers((f"local:{model}@http://127.0.0.1:1/v1",), SETTINGS).items()
+    ((name, writer),) = open_writers((f"local:{model}@http://127.0.0.1:1/v1",), SETTINGS, ()).items()
     assert (name, writer.family, writer.model) == (f"local:{model}", family, model)
 
 
