@@ -8,8 +8,13 @@ import jinja2
 from huggingface_hub import ModelCard, ModelCardData
 from ml_collections import ConfigDict
 
+from prima_jax.clinic.withheld import LEAST_SUBJECTS, public_groups
 from prima_jax.experiment.calibration import Calibration
 from prima_jax.metrics.conformal import smallest_error_rate
+from prima_jax.report.prediction_sets import sets_table
+from prima_jax.report.statistics import score_lines
+from prima_jax.report.subgroups import groups_table
+from prima_jax.report.table import markdown
 from prima_jax.studies.study import Study
 
 __all__ = ["card"]
@@ -17,7 +22,6 @@ __all__ = ["card"]
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("prima_jax.clinic"), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_SCORES = {"macro_f1": "Macro F1", "balanced_accuracy": "Balanced accuracy", "accuracy": "Accuracy", "macro_auc": "Macro AUC"}
 
 
 def card(
@@ -30,12 +34,13 @@ def card(
 ) -> str:
     """Returns the model card of a finished run (huggingface_hub's ModelCard); results: what its results.json holds."""
     found = results["statistics"]["methods"]["prima"]
+    subgroups, sets = public_groups(study, seen, found)
     weights = {name: config.models[name].weights for name in ("image", "text", "llm")}
     subjects = calibration.held_out.subjects
     body = _TEMPLATES.get_template("card.md").render(
         study=study,
         results=results,
-        scores=[(title, found["intervals"][name]) for name, title in _SCORES.items() if found["intervals"].get(name)],
+        scores=score_lines(found["intervals"]),
         found=found,
         temperature=calibration.temperature,
         classes=[
@@ -44,8 +49,9 @@ def card(
                 study.class_names, calibration.base_rates, subjects, smallest_error_rate(subjects), strict=True
             )
         ],
-        sets=found["prediction_sets"],
-        subgroups=found["subgroups"],
+        least=LEAST_SUBJECTS,
+        sets=markdown(sets_table(sets)),
+        subgroups=markdown(groups_table(subgroups, results["classes"], study.class_names)) if subgroups else "",
         fields=[(attribute, seen["fields"].get(attribute.name, [])) for attribute in study.shown()],
         weights={name: Path(folder).name if folder else "" for name, folder in weights.items()},
         licences={name: _licences(Path(folder)) for name, folder in weights.items() if folder},

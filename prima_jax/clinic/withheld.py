@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 
 from prima_jax.data.text import SPECIALS, sentence
 from prima_jax.files import SEAL, seal
+from prima_jax.metrics.subgroups import UNKNOWN
 from prima_jax.studies.study import Study, Value
 
-__all__ = ["LEAST_SUBJECTS", "public_seen", "public_tokenizer"]
+__all__ = ["LEAST_SUBJECTS", "public_groups", "public_seen", "public_tokenizer"]
 
 LEAST_SUBJECTS = 5
 """Below, a value that the study's own definition does not list could name a patient."""
@@ -29,6 +30,22 @@ def public_seen(study: Study, seen: Mapping[str, Any]) -> dict[str, Any]:
             fields[attribute.name] = [fields[attribute.name][n] for n in kept]
             subjects[attribute.name] = [counts[n] for n in kept]
     return {**seen, "fields": fields, "subjects": subjects}
+
+
+def public_groups(
+    study: Study, seen: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[dict[str, list[Mapping[str, Any]]], list[Mapping[str, Any]]]:
+    """Returns a method's subgroups and prediction sets, without the groups of values that `seen`, which is public, lacks.
+
+    found: the method's of results.json, where a group is called as its value.
+    """
+    is_open = {a.name for a in study.attributes if a.kind == "category" and not a.values}
+    public = {name: {*seen["fields"].get(name, ()), UNKNOWN} for name in is_open}
+    withheld = {f"{of}: {one['name']}" for of, groups in found["subgroups"].items() for one in groups if of in public} - {
+        f"{of}: {value}" for of, values in public.items() for value in values
+    }
+    subgroups = {of: [g for g in groups if f"{of}: {g['name']}" not in withheld] for of, groups in found["subgroups"].items()}
+    return subgroups, [line for line in found["prediction_sets"] if line["group"] not in withheld]
 
 
 def public_tokenizer(source: Path, target: Path, study: Study, seen: Mapping[str, Any]) -> None:
