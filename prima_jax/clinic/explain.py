@@ -22,7 +22,7 @@ from prima_jax.stages import align, diagnose, text_features
 from prima_jax.stages.cases import Sitting
 from prima_jax.stages.context import Context
 
-__all__ = ["GRID", "Contribution", "Explanation", "explain"]
+__all__ = ["GRID", "Contribution", "Explanation", "explain", "square"]
 
 GRID = 8
 """Squares of a photograph that are hidden one by one, in a row."""
@@ -99,6 +99,13 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8)
     )
 
 
+def square(shape: tuple[int, ...], number: int) -> tuple[slice, slice]:
+    """Where one of the GRID * GRID squares of a photograph [H, W, ...] lies: its rows and columns."""
+    edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in shape[:2]]
+    row, column = divmod(number, GRID)
+    return slice(edges[0][row], edges[0][row + 1]), slice(edges[1][column], edges[1][column + 1])
+
+
 def _probabilities(model: Model, context: Context, attributes: list[str], subsets: Sequence[Subset]) -> np.ndarray:
     """The answer of all folds where only a subset of attributes and photographs is known: [subsets, C]."""
     fields = context.prepared.records[0].fields
@@ -118,12 +125,12 @@ def _falls(model: Model, context: Context, photograph: int) -> np.ndarray:
     Photographs are shown whole alone, also where the models are shown random views besides, which could lack the square.
     """
     whole, records = context.prepared.image(photograph), context.prepared.records
-    hidden = [_hidden(whole, square) for square in range(GRID * GRID)]
+    hidden = [_hidden(whole, number) for number in range(GRID * GRID)]
     there = replace(context, prepared=Prepared(model.study, (records[photograph],) * len(hidden), hidden))
     others = list(range(len(records)))
     shown = [_sittings(context, others, 0)]
-    for square in range(len(hidden)):
-        swapped = [len(records) + square if n == photograph else n for n in others]
+    for number in range(len(hidden)):
+        swapped = [len(records) + number if n == photograph else n for n in others]
         shown.append(_sittings(context, others, 0, swapped))
     text = sentence(model.study, records[0].fields)
 
@@ -156,13 +163,10 @@ def _sittings(context: Context, known: list[int], text: int, rows: Sequence[int]
     return [Sitting(0, chosen, (view,) * len(chosen), text) for view in range(views) for chosen in scans]
 
 
-def _hidden(photograph: np.ndarray, square: int) -> dict[str, bytes]:
+def _hidden(photograph: np.ndarray, number: int) -> dict[str, bytes]:
     """The photograph with one of its squares in its mean colour, as the bytes of a PNG."""
     changed = photograph.copy()
-    row, column = divmod(square, GRID)
-    edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in photograph.shape[:2]]
-    part = (slice(edges[0][row], edges[0][row + 1]), slice(edges[1][column], edges[1][column + 1]))
-    changed[part] = photograph.mean(axis=(0, 1)).round().astype(np.uint8)
+    changed[square(photograph.shape, number)] = photograph.mean(axis=(0, 1)).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(changed).save(buffer, "PNG", compress_level=1)
     return {"image": buffer.getvalue()}
