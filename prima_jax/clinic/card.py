@@ -1,6 +1,6 @@
 """README.md of a bundle: what it is for, how it was made, how good it is, for whom, and what it must not be used for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from prima_jax.report.prediction_sets import sets_table
 from prima_jax.report.statistics import score_lines
 from prima_jax.report.subgroups import groups_table
 from prima_jax.report.table import markdown
-from prima_jax.studies.study import Study
+from prima_jax.studies.study import Attribute, Study
 
 __all__ = ["card"]
 
@@ -52,7 +52,7 @@ def card(
         least=LEAST_SUBJECTS,
         sets=markdown(sets_table(sets)),
         subgroups=markdown(groups_table(subgroups, results["classes"], study.class_names)) if subgroups else "",
-        fields=[(attribute, seen["fields"].get(attribute.name, [])) for attribute in study.shown()],
+        fields=[(one.name, _trained_on(one, seen["fields"].get(one.name, []))) for one in study.shown()],
         weights={name: Path(folder).name if folder else "" for name, folder in weights.items()},
         licences={name: _licences(Path(folder)) for name, folder in weights.items() if folder},
         warnings=warnings,
@@ -60,6 +60,13 @@ def card(
     )
     data = ModelCardData(library_name="prima-jax", tags=["medical", "jax", "image-classification"])
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}"))
+
+
+def _trained_on(attribute: Attribute, values: Sequence[Any]) -> str:
+    """A number's range, or the other values."""
+    if attribute.kind == "number":
+        return " to ".join(f"{value:g}" for value in values)
+    return ", ".join(("yes" if value else "no") if attribute.kind == "yes_no" else value for value in values)
 
 
 def _licences(folder: Path) -> list[str]:

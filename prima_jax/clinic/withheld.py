@@ -35,16 +35,18 @@ def public_seen(study: Study, seen: Mapping[str, Any]) -> dict[str, Any]:
 def public_groups(
     study: Study, seen: Mapping[str, Any], found: Mapping[str, Any]
 ) -> tuple[dict[str, list[Mapping[str, Any]]], list[Mapping[str, Any]]]:
-    """Returns a method's subgroups and prediction sets, without the groups of values that `seen`, which is public, lacks.
+    """Returns a method's subgroups and prediction sets: no group of fewer than LEAST_SUBJECTS units, no value that is not public.
 
-    found: the method's of results.json, where a group is called as its value.
+    seen: the public values (`public_seen`); found: the method's of results.json, where a group is called as its value.
     """
     is_open = {a.name for a in study.attributes if a.kind == "category" and not a.values}
-    public = {name: {*seen["fields"].get(name, ()), UNKNOWN} for name in is_open}
-    withheld = {f"{of}: {one['name']}" for of, groups in found["subgroups"].items() for one in groups if of in public} - {
-        f"{of}: {value}" for of, values in public.items() for value in values
-    }
-    subgroups = {of: [g for g in groups if f"{of}: {g['name']}" not in withheld] for of, groups in found["subgroups"].items()}
+
+    def public(of: str, group: Mapping[str, Any]) -> bool:
+        known = of not in is_open or group["name"] in (UNKNOWN, *seen["fields"].get(of, ()))
+        return known and group["units"] >= LEAST_SUBJECTS
+
+    subgroups = {of: [group for group in groups if public(of, group)] for of, groups in found["subgroups"].items()}
+    withheld = {f"{of}: {one['name']}" for of, groups in found["subgroups"].items() for one in groups if one not in subgroups[of]}
     return subgroups, [line for line in found["prediction_sets"] if line["group"] not in withheld]
 
 

@@ -59,14 +59,14 @@ def prediction_sets(
 
     groups: grouping -> the group of each case, [N].
     """
-    members = {"all": np.ones(len(labels), bool)} | {name: labels == place for place, name in enumerate(class_names)}
+    members = [("all", np.ones(len(labels), bool)), *((name, labels == place) for place, name in enumerate(class_names))]
     for grouping, of_case in groups.items():
-        members |= {f"{grouping}: {name}": of_case == name for name in sorted(set(of_case.tolist()))}
+        members += [(f"{grouping}: {name}", of_case == name) for name in sorted(set(of_case.tolist()))]
     lines = []
     for rate in ERROR_RATES:
         in_set = p_values > rate
         covered, sizes = in_set[np.arange(len(labels)), labels], in_set.sum(axis=1)
-        for name, mask in members.items():
+        for name, mask in members:  # pairs: a class may be called "all", as a leukaemia is
             if mask.any():
                 means = {"covered": covered, "size": sizes, "single": sizes == 1, "empty": sizes == 0}
                 line = {"error_rate": rate, "group": name, "cases": int(mask.sum())}
@@ -91,7 +91,7 @@ def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequenc
     for block in dict.fromkeys(a.block for a in study.attributes if a.block):
         of_block = [a.name for a in study.attributes if a.block == block]
         found[block] = dict(zip(names, form_groups(fields, of_block), strict=True))
-    if study.site_columns:
+    if any(record.site for record in records):
         found["study site"] = {case.name: records[case.row].site for case in cases}
     if study.image_types:
         found["photographs"] = {case.name: _photographs(context, case) for case in cases}
