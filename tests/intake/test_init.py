@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prima_jax import cli
+from prima_jax.intake.words import SUBJECT, UNIT
 from prima_jax.main import load_recipe
 from tests.studies.exports import EXPORTS
 
@@ -101,6 +102,16 @@ def test_hospitals_are_sites_and_neither_they_nor_numbers_of_rows_nor_names_reac
     assert found["site_columns"] == ("hospital",) and "--config.folds=3" in config.read_text()
     assert not {"", "hospital"} & kinds(found).keys() and "Doe" not in config.read_text() and "Roe" not in config.read_text()
     assert cli.main(["check", f"--config={config}:small"]) == 0, capsys.readouterr().err
+
+
+def test_a_residence_has_no_side_and_a_personal_history_is_no_person():
+    assert all(
+        UNIT.search(column) for column in ("lesion_id", "EyeID", "eye", "Side", "eyeSide", "mole number", "Augenseite", "眼别")
+    )
+    assert not any(
+        UNIT.search(column) for column in ("residence", "inside_work", "side_effects", "molecular_subtype", "eyelid_swelling")
+    )
+    assert SUBJECT.search("person_id") and not SUBJECT.search("personal_history")
 
 
 def test_what_cannot_be_guessed_is_told_in_one_sentence(tmp_path, capsys):
