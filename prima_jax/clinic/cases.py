@@ -81,6 +81,8 @@ def records_of(study: Study, number: int, case: NewCase) -> list[Record]:
     fields = parse_fields(study, texts, whose)
     if not case.images:
         raise UserError(f"Case {number + 1} has no photograph: give it one or more.")
+    if not all(isinstance(one, (tuple, list)) and len(one) == 2 for one in case.images):
+        raise UserError(f"Case {number + 1}: its images are pairs (view, file); the view is '' where there are none.")
     unit, records = f"case {number + 1}", []
     for position, (named, file) in enumerate(case.images):
         view = next(iter(study.image_types)) if len(study.image_types) == 1 else named

@@ -75,6 +75,8 @@ def test_values_may_be_numbers_and_answers_but_one_for_each_attribute():
     for wrong in ([40], {"years": 40}):
         with pytest.raises(UserError, match="age holds several values"):
             records_of(STUDY, 0, NewCase([("white", "a.png")], {"age": wrong}))
+    with pytest.raises(UserError, match="pairs"):
+        records_of(STUDY, 0, NewCase(["a.png"]))
     for wrong in (ROWS[0], NewCase([("white", "a.png")]), ["a.png"]):
         with pytest.raises(UserError, match="Cases are a list of NewCase"):
             cases_of_rows(STUDY, wrong, by_unit=True)
