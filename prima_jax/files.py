@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from prima_jax.errors import UserError
 
-__all__ = ["SEAL", "check_sealed", "digest", "folder_lock", "seal", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["SEAL", "check_sealed", "check_writable", "digest", "folder_lock", "seal", "whole_file", "whole_folder", "write_whole"]
 
 
 SEAL = "sha256"
@@ -26,6 +26,13 @@ def write_whole(path: Path, content: bytes | Iterable[bytes], *, read_only: bool
     """Writes a file, whole or not at all. Raises UserError if it cannot be written."""
     with whole_file(path, read_only=read_only) as temporary, temporary.open("wb") as file:
         file.writelines([content] if isinstance(content, bytes) else content)
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError where a file cannot be written there; to be asked before anything is computed."""
+    probe = path.with_name(f"{path.name}.probe")
+    write_whole(probe, b"")
+    probe.unlink()
 
 
 @contextmanager

@@ -49,12 +49,10 @@ def _command(options: argparse.Namespace) -> None:
         raise UserError("--metadata is for one case: with --cases what is known stands in the file.")
     from prima_jax.clinic.answers import Unanswered
     from prima_jax.clinic.model import load
-    from prima_jax.files import write_whole
+    from prima_jax.files import check_writable
 
-    if options.out:  # a folder that cannot be written is told before anything is computed
-        probe = options.out.with_name(f"{options.out.name}.probe")
-        write_whole(probe, b"")
-        probe.unlink()
+    if options.out:
+        check_writable(options.out)
     model = load(options.model)
     asked = options.cases or [one_case(model.study, options.image, options.metadata)]
     try:

@@ -17,8 +17,9 @@ from PIL import Image
 
 from prima_jax.clinic.answers import Answers
 from prima_jax.clinic.cases import NewCase
-from prima_jax.clinic.explain import GRID, Explanation, explain
+from prima_jax.clinic.explain import GRID, Explanation, explain, square
 from prima_jax.clinic.model import Model, load
+from prima_jax.experiment.statistics import prediction_sets
 from prima_jax.metrics.calibration import calibration_error
 from prima_jax.progress import progress_bar
 from prima_jax.runtime import setup_process
@@ -27,7 +28,6 @@ from prima_jax.studies.synthetic.write import MASK_FOLDER, write_study
 
 SEED = 1
 """The demo's study has seed 0."""
-ERROR_RATES = (0.1, 0.2)
 INFORMATIVE = (*(sign.name for sign in SIGNS), "epithelial_defect", "ring")
 """Signs that bear on the organism, by the names of their masks."""
 
@@ -65,12 +65,10 @@ def print_coverage(answers: Answers, truth: np.ndarray, names: Sequence[str]) ->
     error = calibration_error(truth, answers.probabilities)
     print(f"Accuracy {100 * right:.1f}%, calibration error {100 * error:.1f}%.\n")
     print("| Error rate, % | Class | Eyes | Covered, % | Classes in the set |\n| --: | :-- | --: | --: | --: |")
-    for rate in ERROR_RATES:
-        for position, name in enumerate(names):
-            here = truth == position
-            in_set = p_values[here] > rate
-            covered, size = 100 * in_set[:, position].mean(), in_set.sum(axis=1).mean()
-            print(f"| {100 * rate:g} | {name} | {here.sum()} | {covered:.1f} | {size:.2f} |")
+    for one in prediction_sets(p_values, truth, names, {}):
+        if one["group"] in names:
+            measured = f"{100 * one['covered']:.1f} | {one['size']:.2f}"
+            print(f"| {100 * one['error_rate']:g} | {one['group']} | {one['cases']} | {measured} |")
 
 
 def print_unlike(model: Model, rows: list[dict[str, str]], answers: Answers, options: argparse.Namespace) -> None:
@@ -149,14 +147,8 @@ def peaks_inside(found: Explanation, case: NewCase, study: Path) -> list[tuple[f
         masks = [np.asarray(Image.open(mask).convert("L")) > 0 for mask in files if mask.exists()]
         if masks and np.any(masks):
             whole = np.any(masks, axis=0)
-            edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in whole.shape]
-            touched = np.array(
-                [
-                    [whole[edges[0][r] : edges[0][r + 1], edges[1][c] : edges[1][c + 1]].any() for c in range(GRID)]
-                    for r in range(GRID)
-                ]
-            )
-            pairs.append((float(touched.ravel()[np.abs(falls).argmax()]), float(touched.mean())))
+            touched = np.array([whole[square(whole.shape, number)].any() for number in range(GRID * GRID)])
+            pairs.append((float(touched[np.abs(falls).argmax()]), float(touched.mean())))
     return pairs
 
 

@@ -16,6 +16,7 @@ import prima_jax
 from configs import pad_ufes_20
 from prima_jax import predict
 from prima_jax.clinic.case_flags import read_metadata
+from prima_jax.clinic.cases import NewCase, records_of
 from prima_jax.experiment.calibration import read_calibration
 from prima_jax.metrics.calibration import apply_temperature
 from prima_jax.stages.stage import write_done
@@ -128,8 +129,9 @@ def test_a_wrong_file_of_metadata_is_told_in_one_line(refused, run: Path, photog
 def test_a_file_of_metadata_is_read_as_the_flag_is(tmp_path: Path):
     file = tmp_path / "case.json"
     file.write_text('{"age": 64, "contact_lens": "yes", "trauma": null}')
-    assert read_metadata(str(file)) == {"age": "64", "contact_lens": "yes", "trauma": ""}
-    assert read_metadata("age=64, contact_lens = yes,trauma=") == read_metadata(str(file))
+    read = [read_metadata(text) for text in (str(file), "age=64, contact_lens = yes,trauma=")]
+    of_file, of_flag = (records_of(load_study(tiny_config()), 0, NewCase([("white", "a.png")], known)) for known in read)
+    assert of_file[0].fields == of_flag[0].fields == {"age": 64.0, "contact_lens": True}
 
 
 def test_metadata_given_twice_are_put_together(refused, run: Path, photograph: Path):
@@ -138,7 +140,7 @@ def test_metadata_given_twice_are_put_together(refused, run: Path, photograph: P
     assert read_metadata("age=64", "", "contact_lens=yes", str(file)) == {
         "age": "64",
         "contact_lens": "yes",
-        "trauma": "",
+        "trauma": None,
     }
     given = [f"--run={run}", f"--image=white:{photograph}", "--metadata=age=64"]
     assert "--metadata: age is given twice" in refused(*given, "--metadata=age=64")

@@ -12,11 +12,12 @@ BUNDLE/
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prima_jax.clinic.withheld import public_seen, public_tokenizer
-from prima_jax.data.seen import read_seen, write_seen
+from prima_jax.clinic.withheld import public_tokenizer
+from prima_jax.data.seen import write_seen
 from prima_jax.errors import UserError
 from prima_jax.files import check_sealed, digest, seal, whole_folder, write_whole
 from prima_jax.json_text import read_object
@@ -44,11 +45,14 @@ class Handed(Context):
         return self.folder / ("all_folds" if fold is None else f"fold_{fold}") / stage
 
 
-def write_bundle(context: Context, out: Path, *, card: str, warnings: tuple[str, ...], with_weights: bool) -> None:
+def write_bundle(
+    context: Context, out: Path, *, card: str, seen: Mapping[str, Any], warnings: tuple[str, ...], with_weights: bool
+) -> None:
     """Writes the bundle of the finished run that `context` stands for: whole, or not at all.
 
-    with_weights: published weights are copied; else each model's folder names the files to put there, by digest. Raises UserError
-    where the folder is there already or cannot be written.
+    seen: the values of training that may be handed over (`public_seen`). with_weights: published weights are copied; else each
+    model's folder names the files to put there, by digest. Raises UserError where the folder is there already or cannot be
+    written.
     """
     if out.exists():
         raise UserError(f"{out} is there already: choose another --out, or delete it.")
@@ -59,7 +63,6 @@ def write_bundle(context: Context, out: Path, *, card: str, warnings: tuple[str,
             if config.models[name].weights:
                 _copy_model(Path(config.models[name].weights), folder / "models" / name, with_weights)
                 config.models[name].weights = f"models/{name}"
-        seen = public_seen(context.prepared.study, read_seen(context.folder) or {"fields": {}, "image_types": [""]})
         write_seen(folder, seen)
         for fold in (None, *range(config.folds)):
             _copy_fold(context, folder, fold, seen)
@@ -119,7 +122,7 @@ def _check_weights(folder: Path) -> None:
             raise UserError(f"{folder / name} is not the file that the bundle was trained with: expected SHA-256 {expected}.")
 
 
-def _copy_fold(context: Context, out: Path, fold: int | None, seen: dict[str, Any]) -> None:
+def _copy_fold(context: Context, out: Path, fold: int | None, seen: Mapping[str, Any]) -> None:
     target = out / ("all_folds" if fold is None else f"fold_{fold}")
     for stage in _STAGES:
         if (source := context.place(stage, fold)).is_dir():

@@ -3,7 +3,7 @@
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prima_jax.errors import UserError
 from prima_jax.json_text import read_object
@@ -33,8 +33,8 @@ def one_case(study: "Study", images: list[str], metadata: list[str]) -> "NewCase
     return NewCase([_view_and_file(image, tuple(study.image_types)) for image in images], read_metadata(*metadata))
 
 
-def read_metadata(*texts: str) -> dict[str, str]:
-    """Returns raw values by key, from JSON files and from 'key=value,...'. Raises UserError, also for a key given twice."""
+def read_metadata(*texts: str) -> dict[str, Any]:
+    """Returns values by key, from JSON files and from 'key=value,...'. Raises UserError, also for a key given twice."""
     pairs = [pair for text in texts if text for pair in (_read_file if text.endswith(".json") else _read_text)(text)]
     values = dict(pairs)
     if len(values) < len(pairs):
@@ -43,12 +43,11 @@ def read_metadata(*texts: str) -> dict[str, str]:
     return values
 
 
-def _read_file(file: str) -> list[tuple[str, str]]:
+def _read_file(file: str) -> list[tuple[str, Any]]:
     try:
-        values = read_object(Path(file), "give one object of keys and values.", once=True)
+        return list(read_object(Path(file), "give one object of keys and values.", once=True).items())
     except UserError as error:
         raise UserError(f"--metadata: {error}") from error
-    return [(key, "" if value is None else str(value)) for key, value in values.items()]
 
 
 def _read_text(text: str) -> list[tuple[str, str]]:

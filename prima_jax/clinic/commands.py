@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prima_jax.clinic.case_flags import add_case, one_case
 from prima_jax.errors import UserError, device_error, name_too_long
+from prima_jax.files import check_writable
 from prima_jax.runtime import end_when_told, setup_process
 
 __all__ = ["evaluate", "explain", "export", "told"]
@@ -55,6 +56,8 @@ def explain(arguments: list[str]) -> int:
         from prima_jax.clinic.explanation_files import as_text, write_explanation
         from prima_jax.clinic.model import load
 
+        if options.out:
+            check_writable(options.out / "explanation.json")
         model = load(options.model)
         found = explain(model, one_case(model.study, options.image, options.metadata), explained=options.diagnosis)
         print(as_text(found))
@@ -86,9 +89,12 @@ def evaluate(arguments: list[str]) -> int:
         from prima_jax.studies.manifest import read
         from prima_jax.studies.study_config import load_study
 
+        if not options.data.is_dir():
+            raise UserError(f"--data={options.data} is no folder: give the one with the cohort's CSV file and photographs.")
+        check_writable(options.out / "evaluation.json")
         model = load(options.model)
         study = load_study(load_recipe(options.config)) if options.config else model.study
-        names = tuple(name for name in options.subgroups.split(",") if name)
+        names = tuple(name.strip() for name in options.subgroups.split(",") if name.strip())
         results, lines = evaluate(model, read(study, options.data), names)
         write_evaluation(options.out, results, lines)
         print(as_text(results))

@@ -12,17 +12,17 @@ from PIL import Image
 
 from prima_jax.clinic.answers import Answer
 from prima_jax.clinic.cases import NewCase
-from prima_jax.clinic.model import FoldModel, Model
+from prima_jax.clinic.model import FoldModel, Model, photograph_tokens
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import clauses, sentence
 from prima_jax.errors import UserError
 from prima_jax.grounding.attention import maps_of
 from prima_jax.metrics.shapley import Subset, shapley
-from prima_jax.stages import align, diagnose, image_features, text_features
+from prima_jax.stages import align, diagnose, text_features
 from prima_jax.stages.cases import Sitting
 from prima_jax.stages.context import Context
 
-__all__ = ["GRID", "Contribution", "Explanation", "explain"]
+__all__ = ["GRID", "Contribution", "Explanation", "explain", "square"]
 
 GRID = 8
 """Squares of a photograph that are hidden one by one, in a row."""
@@ -66,10 +66,10 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8)
 
     pairs: of orders that the Shapley values are sampled with. Raises UserError as `Model.predict`, and for an unknown class.
     """
+    if explained and explained not in model.study.class_names:
+        raise UserError(f"{model.study.title} has no diagnosis {explained!r}; known: {', '.join(model.study.class_names)}.")
     answer = model.predict([case])[0]
     explained = explained or answer.predicted
-    if explained not in model.study.class_names:
-        raise UserError(f"{model.study.title} has no diagnosis {explained!r}; known: {', '.join(model.study.class_names)}.")
     position = model.study.class_names.index(explained)
     context = model.context([case])
     said = clauses(model.study, context.prepared.records[0].fields)
@@ -94,9 +94,16 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8)
         float(nothing),
         tuple(contributions),
         tuple(context.prepared.image(n) for n in range(count)),
-        tuple(float(whole) - _occluded(model, context, n)[:, position].reshape(GRID, GRID) for n in range(count)),
+        tuple(_falls(model, context, n)[:, position].reshape(GRID, GRID) for n in range(count)),
         _attention(model, context),
     )
+
+
+def square(shape: tuple[int, ...], number: int) -> tuple[slice, slice]:
+    """Where one of the GRID * GRID squares of a photograph [H, W, ...] lies: its rows and columns."""
+    edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in shape[:2]]
+    row, column = divmod(number, GRID)
+    return slice(edges[0][row], edges[0][row + 1]), slice(edges[1][column], edges[1][column + 1])
 
 
 def _probabilities(model: Model, context: Context, attributes: list[str], subsets: Sequence[Subset]) -> np.ndarray:
@@ -104,29 +111,38 @@ def _probabilities(model: Model, context: Context, attributes: list[str], subset
     fields = context.prepared.records[0].fields
     known = [{name: fields[name] for n, name in enumerate(attributes) if n in subset} for subset in subsets]
     sentences = [sentence(model.study, some) for some in known]
-    photographs = range(len(context.prepared.records))
+    photographs, views = range(len(context.prepared.records)), context.config.features.test_views
     shown = [
-        _sittings(context, [n for n in photographs if len(attributes) + n in subset], text) for text, subset in enumerate(subsets)
+        _sittings(context, [n for n in photographs if len(attributes) + n in subset], text, views=views)
+        for text, subset in enumerate(subsets)
     ]
-    return _answered(model, context, sentences, shown, lambda fold: _tokens(context, fold))
+    return _answered(model, context, sentences, shown, lambda fold: photograph_tokens(context, fold, views=views))
 
 
-def _occluded(model: Model, context: Context, photograph: int) -> np.ndarray:
-    """The answer with each square of a photograph hidden behind the photograph's mean colour: [GRID * GRID, C]."""
+def _falls(model: Model, context: Context, photograph: int) -> np.ndarray:
+    """How much the answer falls with each square of a photograph hidden behind its mean colour: [GRID * GRID, C].
+
+    Photographs are shown whole alone, also where the models are shown random views besides, which could lack the square.
+    """
     whole, records = context.prepared.image(photograph), context.prepared.records
-    hidden = [_hidden(whole, square) for square in range(GRID * GRID)]
+    hidden = [_hidden(whole, number) for number in range(GRID * GRID)]
     there = replace(context, prepared=Prepared(model.study, (records[photograph],) * len(hidden), hidden))
     others = list(range(len(records)))
-    shown = []
-    for square in range(len(hidden)):
-        swapped = [len(records) + square if n == photograph else n for n in others]
+    shown = [_sittings(context, others, 0)]
+    for number in range(len(hidden)):
+        swapped = [len(records) + number if n == photograph else n for n in others]
         shown.append(_sittings(context, others, 0, swapped))
     text = sentence(model.study, records[0].fields)
-    return _answered(model, context, [text], shown, lambda fold: np.concatenate([_tokens(context, fold), _tokens(there, fold)]))
+
+    def tokens(fold: FoldModel) -> np.ndarray:
+        return np.concatenate([photograph_tokens(one, fold, views=1) for one in (context, there)])
+
+    unhidden, *found = _answered(model, context, [text], shown, tokens)
+    return unhidden - np.array(found)
 
 
 def _answered(model: Model, context: Context, sentences: list[str], shown: list[list[Sitting]], tokens) -> np.ndarray:
-    """The calibrated mean over folds for each list of sittings: [lists, C]; tokens(fold): the photographs', [R, 1, 1 + K, d]."""
+    """The calibrated mean over folds for each list of sittings: [lists, C]; tokens(fold): the photographs', [R, V, 1 + K, d]."""
     sittings = [sitting for of_one in shown for sitting in of_one]
     owners, by_fold = [n for n, of_one in enumerate(shown) for _ in of_one], []
     for fold in model.models:
@@ -135,29 +151,22 @@ def _answered(model: Model, context: Context, sentences: list[str], shown: list[
     return model.calibrated(np.stack(by_fold, axis=1)).mean(axis=1)
 
 
-def _tokens(context: Context, fold: FoldModel) -> np.ndarray:
-    return image_features.encode_records(context, fold.encoders.image, range(len(context.prepared.records)))[:, None]
-
-
-def _sittings(context: Context, known: list[int], text: int, rows: Sequence[int] = ()) -> list[Sitting]:
+def _sittings(context: Context, known: list[int], text: int, rows: Sequence[int] = (), views: int = 1) -> list[Sitting]:
     """What is shown of a case of which only some photographs are known; rows: whose tokens stand in for each photograph."""
     rows = rows or range(len(context.prepared.records))
     records = context.prepared.records
     if context.config.diagnose.case == "record":
-        return [Sitting(0, (rows[n],), (0,), text) for n in known] or [Sitting(0, (-1,), (0,), text)]
+        return [Sitting(0, (row,), (view,), text) for view in range(views) for row in [rows[n] for n in known] or [-1]]
     slots = [[rows[n] for n in known if records[n].image_type == kind] for kind in context.prepared.study.image_types or ("",)]
     count = max(1, *(len(slot) for slot in slots))
     scans = [tuple(slot[turn % len(slot)] if slot else -1 for slot in slots) for turn in range(count)]
-    return [Sitting(0, chosen, (0,) * len(chosen), text) for chosen in scans]
+    return [Sitting(0, chosen, (view,) * len(chosen), text) for view in range(views) for chosen in scans]
 
 
-def _hidden(photograph: np.ndarray, square: int) -> dict[str, bytes]:
+def _hidden(photograph: np.ndarray, number: int) -> dict[str, bytes]:
     """The photograph with one of its squares in its mean colour, as the bytes of a PNG."""
     changed = photograph.copy()
-    row, column = divmod(square, GRID)
-    edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in photograph.shape[:2]]
-    part = (slice(edges[0][row], edges[0][row + 1]), slice(edges[1][column], edges[1][column + 1]))
-    changed[part] = photograph.mean(axis=(0, 1)).round().astype(np.uint8)
+    changed[square(photograph.shape, number)] = photograph.mean(axis=(0, 1)).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(changed).save(buffer, "PNG", compress_level=1)
     return {"image": buffer.getvalue()}

@@ -39,7 +39,7 @@ def as_json(found: Explanation) -> dict[str, Any]:
         ],
         "occlusion": [grid.round(6).tolist() for grid in found.occlusion],
         "attention": [{name: grid.round(6).tolist() for name, grid in of_one.items()} for of_one in found.attention],
-        "distances": [round(share, 4) for share in found.answer.unlike],
+        "unlike": [round(share, 4) for share in found.answer.unlike],
     }
 
 

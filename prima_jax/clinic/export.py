@@ -21,7 +21,8 @@ def export(run: Path, out: Path, *, with_weights: bool = True) -> None:
     if model.calibration is None or model.seen is None:
         raise UserError(f"{run} is not finished: give prima run the command that made it again, which goes on to its end.")
     results = read_object(results_folder(run, model.config.table.number) / "results.json", "run it again, which writes it anew.")
-    said = card(model.config, model.study, results, model.calibration, public_seen(model.study, model.seen), model.warnings)
-    write_bundle(model.workspace, out, card=said, warnings=model.warnings[:-1], with_weights=with_weights)
+    seen = public_seen(model.study, model.seen)
+    said = card(model.config, model.study, results, model.calibration, seen, model.warnings)
+    write_bundle(model.workspace, out, card=said, seen=seen, warnings=model.warnings[:-1], with_weights=with_weights)
     if with_weights:
         _ = load(out).models  # read back: whatever is missing is told now, not where it is received

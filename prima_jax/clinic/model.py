@@ -42,7 +42,7 @@ from prima_jax.studies.study_config import load_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import load_config
 
-__all__ = ["DEVICE", "Model", "Outcome", "load"]
+__all__ = ["DEVICE", "Model", "Outcome", "load", "photograph_tokens"]
 
 DEVICE = "NOT A MEDICAL DEVICE: for research; no answer of it decides about a patient."
 BLANK = 4.0
@@ -181,7 +181,8 @@ class Model:
     def _context(self, cases: Sequence[NewCase], photographs: Sequence[bytes]) -> Context:
         asked = [records_of(self.study, number, case) for number, case in enumerate(cases)]
         records = tuple(record for of_case in asked for record in of_case)
-        return replace(self.workspace, prepared=Prepared(self.study, records, [{"image": image} for image in photographs]))
+        shown = [{"image": image} for image in photographs]
+        return replace(self.workspace, prepared=Prepared(self.study, records, shown, same_views=True))
 
     def _outcome(
         self, cases: Sequence[NewCase], photographs: Sequence[list[bytes]]
@@ -225,7 +226,7 @@ class Model:
             missing=tuple(attribute.name for attribute in self.study.shown() if attribute.name not in fields),
             never_seen=unseen,
             unlike=found.unlike[number],
-            notes=notes_on(self.config.diagnose.case, records),
+            notes=(*case.notes, *notes_on(self.config.diagnose.case, records)),
         )
 
     @cached_property
@@ -298,10 +299,15 @@ def _load_run(run: Path) -> Model:
     return Model(run, config, study, finished, read_seen(run), calibration, familiarity, (*said, DEVICE))
 
 
+def photograph_tokens(context: Context, model: FoldModel, *, views: int) -> np.ndarray:
+    """The image tokens of all photographs, so many views of each, whole ones first: [R, views, 1 + K, d]."""
+    everyone = range(len(context.prepared.records))
+    return np.stack([image_features.encode_records(context, model.encoders.image, everyone, n) for n in range(views)], axis=1)
+
+
 def _fold_probabilities(context: Context, model: FoldModel) -> np.ndarray:
     """One fold's class probabilities of all cases of the context's study: [N, C]."""
-    everyone, views = range(len(context.prepared.records)), range(context.config.features.test_views)
-    images = np.stack([image_features.encode_records(context, model.encoders.image, everyone, view) for view in views], axis=1)
+    images = photograph_tokens(context, model, views=context.config.features.test_views)
     sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
     texts = text_features.text_tokens(context, model.encoders.text, model.tokenizers.text, sentences)
     cases = all_cases(context)  # one for each photograph where the study diagnoses records

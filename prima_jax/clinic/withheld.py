@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 
 from prima_jax.data.text import SPECIALS, sentence
 from prima_jax.files import SEAL, seal
+from prima_jax.metrics.subgroups import UNKNOWN
 from prima_jax.studies.study import Study, Value
 
-__all__ = ["LEAST_SUBJECTS", "public_seen", "public_tokenizer"]
+__all__ = ["LEAST_SUBJECTS", "public_groups", "public_seen", "public_tokenizer"]
 
 LEAST_SUBJECTS = 5
 """Below, a value that the study's own definition does not list could name a patient."""
@@ -29,6 +30,24 @@ def public_seen(study: Study, seen: Mapping[str, Any]) -> dict[str, Any]:
             fields[attribute.name] = [fields[attribute.name][n] for n in kept]
             subjects[attribute.name] = [counts[n] for n in kept]
     return {**seen, "fields": fields, "subjects": subjects}
+
+
+def public_groups(
+    study: Study, seen: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[dict[str, list[Mapping[str, Any]]], list[Mapping[str, Any]]]:
+    """Returns a method's subgroups and prediction sets: no group of fewer than LEAST_SUBJECTS units, no value that is not public.
+
+    seen: the public values (`public_seen`); found: the method's of results.json, where a group is called as its value.
+    """
+    is_open = {a.name for a in study.attributes if a.kind == "category" and not a.values}
+
+    def public(of: str, group: Mapping[str, Any]) -> bool:
+        known = of not in is_open or group["name"] in (UNKNOWN, *seen["fields"].get(of, ()))
+        return known and group["units"] >= LEAST_SUBJECTS
+
+    subgroups = {of: [group for group in groups if public(of, group)] for of, groups in found["subgroups"].items()}
+    withheld = {f"{of}: {one['name']}" for of, groups in found["subgroups"].items() for one in groups if one not in subgroups[of]}
+    return subgroups, [line for line in found["prediction_sets"] if line["group"] not in withheld]
 
 
 def public_tokenizer(source: Path, target: Path, study: Study, seen: Mapping[str, Any]) -> None:

@@ -98,7 +98,8 @@ def eval_images(
         if augmentation is None:
             view = center_view(prepared.image(index), image_size)
         else:
-            view = random_view(prepared.image(index), image_size, np.random.default_rng([seed, index]), augmentation)
+            generator = np.random.default_rng([seed, 0 if prepared.same_views else index])
+            view = random_view(prepared.image(index), image_size, generator, augmentation)
         return {"image": view, "index": np.int32(index)}
 
     padded = -(-len(indices) // batch_size) * batch_size

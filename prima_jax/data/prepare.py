@@ -31,6 +31,8 @@ class Prepared:
     study: Study
     records: tuple[Record, ...]
     source: Sequence[Mapping[str, Any]]
+    same_views: bool = False
+    """True: random views are drawn alike for every record, so that a new case's answer does not hang on the cases beside it."""
     _decoded: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def image(self, position: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subg
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 
-__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "prediction_sets", "statistics"]
+__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "plain_group", "prediction_sets", "statistics"]
 
 ERROR_RATES = (0.1, 0.2)
 REFERENCE = "prima"
@@ -59,14 +59,14 @@ def prediction_sets(
 
     groups: grouping -> the group of each case, [N].
     """
-    members = {"all": np.ones(len(labels), bool)} | {name: labels == place for place, name in enumerate(class_names)}
+    members = [("all", np.ones(len(labels), bool)), *((name, labels == place) for place, name in enumerate(class_names))]
     for grouping, of_case in groups.items():
-        members |= {f"{grouping}: {name}": of_case == name for name in sorted(set(of_case.tolist()))}
+        members += [(f"{grouping}: {name}", of_case == name) for name in sorted(set(of_case.tolist()))]
     lines = []
     for rate in ERROR_RATES:
         in_set = p_values > rate
         covered, sizes = in_set[np.arange(len(labels)), labels], in_set.sum(axis=1)
-        for name, mask in members.items():
+        for name, mask in members:  # pairs: a class may be called "all", as a leukaemia is
             if mask.any():
                 means = {"covered": covered, "size": sizes, "single": sizes == 1, "empty": sizes == 0}
                 line = {"error_rate": rate, "group": name, "cases": int(mask.sum())}
@@ -91,7 +91,7 @@ def groups_of_cases(context: Context, cases: Sequence[Case], attributes: Sequenc
     for block in dict.fromkeys(a.block for a in study.attributes if a.block):
         of_block = [a.name for a in study.attributes if a.block == block]
         found[block] = dict(zip(names, form_groups(fields, of_block), strict=True))
-    if study.site_columns:
+    if any(record.site for record in records):
         found["study site"] = {case.name: records[case.row].site for case in cases}
     if study.image_types:
         found["photographs"] = {case.name: _photographs(context, case) for case in cases}
@@ -103,6 +103,13 @@ def _photographs(context: Context, case: Case) -> str:
     views = context.prepared.study.image_types
     shown = dict.fromkeys(context.prepared.records[p].image_type for slot in case.slots for p in slot)
     return " + ".join(name for raw, name in views.items() if raw in shown)
+
+
+def plain_group(group: Subgroup) -> dict[str, Any]:
+    """Returns a group's counts and scores as plain values."""
+    plain = asdict(group)
+    del plain["intervals"]
+    return plain
 
 
 def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -143,10 +150,4 @@ def _plain_chance(found: Chance) -> dict[str, Any]:
 def _of_groups(found: Predictions, probabilities: np.ndarray, of_case: Mapping[str, str]) -> list[dict[str, Any]]:
     of_rows = [of_case[record] for record in found.records]
     scored = subgroup_scores(found.labels, probabilities, of_rows, found.class_names, units=found.units)
-    return [_plain(group) for group in scored]
-
-
-def _plain(group: Subgroup) -> dict[str, Any]:
-    plain = asdict(group)
-    del plain["intervals"]
-    return plain
+    return [plain_group(group) for group in scored]

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ def guess_attributes(found: Guesses) -> tuple[list[Guessed], list[str]]:
 
 
 def _guessed(found: Guesses, column: str, counts: Counter[str]) -> Guessed | None:
-    if len(counts) < 2:
+    if len(counts) < 2 or _counts_rows(row[column] for row in found.rows):
         return None
     rows = f"{sum(counts.values())} of {len(found.rows)} rows"
     name = re.sub(r"\W+", "_", column).strip("_").lower() or "attribute"
@@ -56,8 +57,8 @@ def _guessed(found: Guesses, column: str, counts: Counter[str]) -> Guessed | Non
         reason = f"numbers in {rows}"
     elif len(counts) <= _MOST_VALUES:
         keys |= {"kind": "category", "sentence": f"The {words} is {{value}}."}
-        rare = sum(number < FEWEST for number in counts.values())
-        reason = f"{len(counts)} values in {rows}" + (f", {rare} of them in fewer than {FEWEST}" if rare else "")
+        rare = sum(len(_subjects(found, column, value)) < FEWEST for value in counts)
+        reason = f"{len(counts)} values in {rows}" + (f", {rare} of them of fewer than {FEWEST} subjects" if rare else "")
         if not rare:
             keys["values"] = tuple((value, value) for value in sorted(counts))
     else:
@@ -67,6 +68,17 @@ def _guessed(found: Guesses, column: str, counts: Counter[str]) -> Guessed | Non
             keys | {"shown": False}, f"{reason}; not shown to models: its name speaks of what is known with the diagnosis"
         )
     return Guessed(keys, reason)
+
+
+def _counts_rows(texts: Iterable[str]) -> bool:
+    """Returns True for 0, 1, 2, ... or 1, 2, 3, ..., which spreadsheets and data frames put beside their rows."""
+    texts = list(texts)
+    return any(texts == [str(start + n) for n in range(len(texts))] for start in (0, 1))
+
+
+def _subjects(found: Guesses, column: str, value: str) -> set[tuple[str, ...]]:
+    """Returns who has a value."""
+    return {tuple(row[name] for name in found.keys["subject_columns"]) for row in found.rows if row[column] == value}
 
 
 def _answers(counts: Counter[str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prima_jax.errors import UserError
-from prima_jax.intake.words import DIAGNOSIS, HINTS, MISSING, PERSONAL, SUBJECT, UNIT
+from prima_jax.intake.words import DIAGNOSIS, HINTS, MISSING, PERSONAL, SITE, SUBJECT, UNIT
 from prima_jax.studies.records import IMAGE_SUFFIXES
 from prima_jax.studies.study import SIDE
 from prima_jax.studies.table import Table
@@ -17,7 +17,7 @@ from prima_jax.studies.table import Table
 __all__ = ["FEWEST", "Guesses", "guess", "known_values"]
 
 FEWEST = 5
-"""Rows that share a value before it may be written into a config."""
+"""Subjects that share a value of an attribute, or rows that share a diagnosis, before it may be written into a config."""
 _MOST_CLASSES = 20
 Rows = list[dict[str, str]]
 
@@ -48,6 +48,7 @@ def guess(table: Table, second: Table | None) -> Guesses:
     _photographs(found, table.path.parent)
     _label(found)
     _people(found)
+    _site(found)
     return found
 
 
@@ -175,10 +176,22 @@ def _people(found: Guesses) -> None:
     reason = f"{people} different ones in {len(found.rows)} rows" + ("; no column names a person" if subject == image else "")
     found.say("subject_columns", (subject,), reason)
     reason = "what has one diagnosis"
-    if _torn(found, unit):
+    if _torn(found, unit, [name for name, _ in found.keys.get("label_columns", ())] or [found.keys["label_column"]]):
         unit, reason = [*unit, image], "each photograph for itself, since else a unit would have two diagnoses"
     found.say("unit_columns", tuple(dict.fromkeys(unit)), reason)
     found.taken |= {subject, *(column for column in unit if column != SIDE)}
+
+
+def _site(found: Guesses) -> None:
+    """Finds the column of the hospital, where every row has one."""
+    for column in (column for column in found.rows[0] if column not in found.taken and SITE.search(column)):
+        number = len(known_values(found.rows, column))
+        apart = not _torn(found, found.keys["unit_columns"], [column])
+        if 2 <= number <= _MOST_CLASSES and apart and not _is_open(found.rows, column):
+            advice = f"--config.split.group=site --config.folds={number} holds out each once"
+            found.say("site_columns", (column,), f"{number} different ones, where a photograph was taken; {advice}")
+            found.taken.add(column)
+            return
 
 
 def _is_open(rows: Rows, column: str) -> bool:
@@ -186,11 +199,11 @@ def _is_open(rows: Rows, column: str) -> bool:
     return sum(known_values(rows, column).values()) < len(rows)
 
 
-def _torn(found: Guesses, unit: Sequence[str]) -> bool:
-    sources = [name for name, _ in found.keys.get("label_columns", ())] or [found.keys["label_column"]]
+def _torn(found: Guesses, unit: Sequence[str], sources: Sequence[str]) -> bool:
+    """Returns True where rows of one unit differ in the columns `sources`."""
     seen: dict[tuple[str, ...], tuple[str, ...]] = {}
     for row in found.rows:
-        label = tuple(row[column] for column in sources)
-        if seen.setdefault(tuple(row[column] for column in unit), label) != label:
+        said = tuple(row[column] for column in sources)
+        if seen.setdefault(tuple(row[column] for column in unit), said) != said:
             return True
     return False

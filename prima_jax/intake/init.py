@@ -103,5 +103,5 @@ def config_text(table: Table, found: Guesses, attributes: Sequence[Guessed], lef
         lines.append(f"        # guessed: {attribute.reason}\n        {attribute.keys!r},\n")
     lines.append("    ),\n}\n")
     if left_out:
-        lines.append(f"# guessed: left out, for one value or too many: {', '.join(map(repr, left_out))}\n")
+        lines.append(f"# guessed: left out, for one value, too many, or the number of a row: {', '.join(map(repr, left_out))}\n")
     return "".join(lines) + _TAIL.format(folder=folder)

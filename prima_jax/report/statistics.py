@@ -6,7 +6,14 @@ from typing import Any
 from prima_jax.report.captions import marked_title
 from prima_jax.report.table import Line, Table, interval_cell
 
-__all__ = ["statistics_table"]
+__all__ = ["score_lines", "statistics_table"]
+
+_SCORES = {"macro_f1": "Macro F1", "balanced_accuracy": "Balanced accuracy", "accuracy": "Accuracy", "macro_auc": "Macro AUC"}
+
+
+def score_lines(intervals: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns each score's title and its interval in per cent, of one method; without those that it has not."""
+    return [(title, interval_cell(intervals[name])) for name, title in _SCORES.items() if intervals.get(name)]
 
 
 def statistics_table(results: Mapping[str, Any]) -> Table:

@@ -49,7 +49,8 @@ def decode_dicom(data: bytes, what: str, window: tuple[float, ...] = ()) -> np.n
         if int(dataset.get("NumberOfFrames") or 1) > 1:
             raise UserError(f"{what} has several frames: save the one that is meant as a file of its own.")
         check_size(dataset.Columns, dataset.Rows, what)
-        # Both read these, to the same levels; a damaged one makes GDCM end the process.
+        # Both read these, to the same levels; a damaged one makes GDCM end the process. What Pillow does not read still can: a
+        # process for each file would take longer than all the rest (0.4 s).
         plugin = "pillow" if dataset.file_meta.TransferSyntaxUID in _READ_BY_PILLOW else ""
         return _rgb(dataset, pixel_array(dataset, decoding_plugin=plugin), what, window)
     except UserError:

@@ -8,7 +8,7 @@ from prima_jax.problems import Problems
 from prima_jax.studies.study import SIDE, Study
 from prima_jax.studies.table import Table, read_table
 
-__all__ = ["case_rows", "study_rows"]
+__all__ = ["case_rows", "photograph_rows", "study_rows"]
 
 Row = dict[str, str]
 
@@ -59,11 +59,19 @@ def case_rows(study: Study, path: Path) -> list[tuple[int, Row]]:
     photographs = [study.image_column]
     if study.sides:
         photographs = [side[study.image_column] for side in study.sides.values()]
-    _check_columns(table, table.columns, photographs, problems)
+    read = [column for column in _named(study, table.columns)[1] if column in table.columns]
+    _check_columns(table, table.columns, [*photographs, *read], problems)
     problems.raise_first()
     rows = _expanded(study, table, joined, problems)
     problems.raise_first()
     return rows
+
+
+def photograph_rows(study: Study, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """Returns rows as the file has them, each with its number, as one for each photograph: of each side, of each in a cell."""
+    if study.sides:
+        rows = [(line, side) for line, row in rows for side in _sides(study, row)]
+    return [(line, one) for line, row in rows for one in _photographs(study, row)]
 
 
 def _expanded(study: Study, table: Table, joined: Table | None, problems: Problems) -> list[tuple[int, Row]]:
@@ -72,11 +80,7 @@ def _expanded(study: Study, table: Table, joined: Table | None, problems: Proble
     if study.join and joined:
         in_both = all(study.join.key in file.columns for file in (table, joined))
         rows = _joined(table, joined, study.join.key, problems) if in_both else []
-    if study.sides:
-        rows = [(line, side) for line, row in rows for side in _sides(study, row)]
-    if study.image_separator:
-        rows = [(line, one) for line, row in rows for one in _photographs(study, row)]
-    return rows
+    return photograph_rows(study, rows)
 
 
 def _read(study: Study, folder: Path, name: str, problems: Problems) -> Table:
@@ -137,5 +141,6 @@ def _sides(study: Study, row: Row) -> list[Row]:
 
 def _photographs(study: Study, row: Row) -> list[Row]:
     """A row for each photograph that its cell names."""
-    names = [name.strip() for name in row[study.image_column].split(study.image_separator)]
+    cell = row.get(study.image_column, "")
+    names = [name.strip() for name in cell.split(study.image_separator)] if study.image_separator else [cell]
     return [{**row, study.image_column: name} for name in [name for name in names if name] or [""]]

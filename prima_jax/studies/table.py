@@ -65,6 +65,8 @@ def _encoding(content: bytes) -> str:
 def _decoded(content: bytes, encoding: str, path: Path) -> str:
     try:
         text = content.decode(encoding).removeprefix("\ufeff")
+    except LookupError as error:
+        raise UserError(f"Python knows no encoding {encoding!r}: give another, such as cp1252, latin-1 or gb18030.") from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not in {encoding.upper()} (byte {error.start + 1}): set the study's encoding to what it was saved "

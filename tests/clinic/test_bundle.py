@@ -91,9 +91,10 @@ def test_an_error_rate_that_the_cases_cannot_support_is_refused(run: Path):
         model.predict(rows, images=run / "synthetic_study" / "images", error_rate=0.9 / (fewest + 1))
 
 
-def test_many_cases_are_answered_as_one_by_one(run: Path, monkeypatch: pytest.MonkeyPatch):
+def test_many_cases_are_answered_as_one_by_one(run: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("prima_jax.clinic.model.CASES_AT_ONCE", 2)
-    model, rows, images = prima_jax.load(run), manifest(run)[:14], run / "synthetic_study" / "images"
+    model, rows, images = prima_jax.load(bundle), manifest(run)[:14], run / "synthetic_study" / "images"
+    model.config.features.test_views = 2  # the second one is drawn at random
     cases = model.cases(rows, images)
     together = model.predict(cases)
     assert len(together) == len(cases) > 4

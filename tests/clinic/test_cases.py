@@ -14,8 +14,9 @@ from PIL import Image
 import prima_jax
 from prima_jax import predict
 from prima_jax.clinic.answers import Unanswered
-from prima_jax.clinic.cases import cases_of_rows
+from prima_jax.clinic.cases import NewCase, cases_of_rows, records_of
 from prima_jax.errors import UserError
+from prima_jax.studies.study import Attribute
 from prima_jax.studies.study_config import load_study
 from tests.stages.tiny import tiny_config
 
@@ -48,6 +49,51 @@ def test_numbers_of_a_data_frame_have_the_studys_decimal_sign():
     frame = pd.DataFrame({"image": ["a.png"], "illumination": ["white"], "infiltrate_size_mm": [3.5], "age": [40]})
     (case,) = cases_of_rows(replace(STUDY, decimal=","), frame, by_unit=True)
     assert case.metadata == {"infiltrate_size_mm": "3,5", "age": "40"}
+
+
+def test_who_is_not_known_is_nobody_else_and_rows_that_differ_are_told():
+    unknown = [{**row, "subject": "unknown", "eye": "OD"} for row in (ROWS[0], ROWS[2])]
+    assert len(cases_of_rows(STUDY, unknown, by_unit=True)) == 2
+    (torn,) = cases_of_rows(STUDY, [{**ROWS[0], "age": "20"}, {**ROWS[1], "sex": "male"}], by_unit=True)
+    assert torn.metadata["age"] == "20" and torn.notes == ("The rows of this case differ in age: the first one's value counts.",)
+
+
+def test_a_column_is_its_own_attributes_whatever_another_is_called(tmp_path: Path):
+    size = Attribute("size", "size_mm", "number", "{value} mm.")
+    study = replace(STUDY, attributes=(size, Attribute("size_mm", "size_text", "category", "{value}.")))
+    row = {"image": "a.png", "illumination": "white", "size_mm": "3", "size": "large", "size_text": "small"}
+    assert cases_of_rows(study, [row], by_unit=True)[0].metadata == {"size": "3", "size_mm": "small"}
+    with pytest.raises(UserError, match="size is given twice"):
+        records_of(replace(study, attributes=(size,)), 0, NewCase([("white", "a.png")], {"size": 3, "size_mm": 4}))
+    (tmp_path / "cases.csv").write_text("image,age,age\na.png,40,50\n")
+    with pytest.raises(UserError, match=r"column\(s\) age more than once"):
+        cases_of_rows(STUDY, tmp_path / "cases.csv", by_unit=True)
+
+
+def test_values_may_be_numbers_and_answers_but_one_for_each_attribute():
+    values = {"infiltrate_size_mm": 3.5, "age": 40, "diabetes": True, "sex": None}
+    (record,) = records_of(replace(STUDY, decimal=","), 0, NewCase([("white", "a.png")], values))
+    assert record.fields == {"infiltrate_size_mm": 3.5, "age": 40.0, "diabetes": True}
+    for wrong in ([40], {"years": 40}):
+        with pytest.raises(UserError, match="age holds several values"):
+            records_of(STUDY, 0, NewCase([("white", "a.png")], {"age": wrong}))
+    with pytest.raises(UserError, match="pairs"):
+        records_of(STUDY, 0, NewCase(["a.png"]))
+    for wrong in (ROWS[0], NewCase([("white", "a.png")]), ["a.png"]):
+        with pytest.raises(UserError, match="Cases are a list of NewCase"):
+            cases_of_rows(STUDY, wrong, by_unit=True)
+
+
+def test_records_have_sides_and_several_photographs_in_a_cell_as_a_file_does(tmp_path: Path):
+    sides = {"left": {"photo": "left_photo"}, "right": {"photo": "right_photo"}}
+    study = replace(
+        STUDY, image_types={}, image_column="photo", unit_columns=("subject", "side"), sides=sides, image_separator="+"
+    )
+    row = {"subject": "s1", "left_photo": "a.png + b.png", "right_photo": "c.png", "age": "40"}
+    (tmp_path / "cases.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    left, right = cases_of_rows(study, [row], by_unit=True)
+    assert [left, right] == cases_of_rows(study, tmp_path / "cases.csv", by_unit=True)
+    assert (left.name, [str(file) for _, file in left.images]) == ("s1/left", ["a.png", "b.png"]) and right.name == "s1/right"
 
 
 def test_photographs_are_found_as_in_the_study(tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 import prima_jax
-from prima_jax.clinic.evaluate import evaluate
+from prima_jax.clinic.evaluate import as_trained, evaluate
 from prima_jax.clinic.evaluation_page import as_text, write_evaluation
 from prima_jax.errors import UserError
 from prima_jax.studies.manifest import read
@@ -52,3 +52,18 @@ def test_figures_are_those_of_the_answers_under_any_names_of_columns(bundle: Pat
     other = replace(reading, study=replace(reading.study, classes={**model.study.classes, "fungal": "viral keratitis"}))
     with pytest.raises(UserError, match="The cohort has the class viral keratitis"):
         evaluate(model, other)
+
+
+def test_what_a_cohort_calls_or_counts_otherwise_is_told(bundle: Path, tmp_path: Path):
+    model = prima_jax.load(bundle)
+    write_study(tmp_path, units=4, seed=5, image_size=32)
+    reading = read(model.study, tmp_path)
+    months = [replace(one, fields={**one.fields, "age": 700.0}) for one in reading.records]
+    without_sex = [replace(one, fields={k: v for k, v in one.fields.items() if k != "sex"}) for one in months]
+    results, _ = evaluate(model, replace(reading, records=tuple(without_sex)))
+    text = as_text(results)
+    assert "NEVER GIVEN in this cohort, of what the model reads: sex." in text and "the values of age in 100.0 % of the" in text
+    as_words = tuple(replace(a, kind="category") if a.name == "age" else a for a in model.study.attributes)
+    with pytest.raises(UserError, match="The cohort's age is a category, and the model's a number"):
+        evaluate(model, replace(reading, study=replace(reading.study, attributes=as_words)))
+    assert {one.image_type for one in as_trained(replace(model.study, image_types={}), reading)} == {""}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from prima_jax.clinic.withheld import public_seen, public_tokenizer
+from prima_jax.clinic.withheld import public_groups, public_seen, public_tokenizer
 from prima_jax.data.seen import keep_seen, read_seen
 from prima_jax.data.text import load_tokenizer, sentence, train_tokenizer
 from prima_jax.studies.study import Attribute
@@ -21,6 +21,12 @@ def test_rare_words_are_left_out_and_the_rest_is_read_as_before(tmp_path: Path):
     ]
     keep_seen(tmp_path, FREE, records)
     seen = public_seen(FREE, read_seen(tmp_path))
+    groups = {"site": [{"name": name, "units": 9} for name in ("forearm", RARE, "not known")]}
+    groups["pain"] = [{"name": "yes", "units": 9}, {"name": "no", "units": 4}]
+    sets = [{"group": group} for group in ("all", f"site: {RARE}", "site: forearm", "pain: no")]
+    kept, lines = public_groups(FREE, seen, {"subgroups": groups, "prediction_sets": sets})
+    assert [one["name"] for one in kept["site"]] == ["forearm", "not known"] and [one["name"] for one in kept["pain"]] == ["yes"]
+    assert [line["group"] for line in lines] == ["all", "site: forearm"]
     assert seen["fields"]["site"] == ["forearm", "shoulder"] and seen["subjects"]["site"] == [9, 8]
     texts = [sentence(FREE, one.fields) for one in records] + [f"{RARE} twice", f"not the {RARE}"]
     train_tokenizer(texts, tmp_path / "whole", vocabulary_size=700, answers=tuple(FREE.classes))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prima_jax.experiment.statistics import statistics
+from prima_jax.experiment.statistics import prediction_sets, statistics
 from prima_jax.report.calibration import calibration_table
 from prima_jax.report.per_class import per_class_table
 from prima_jax.report.statistics import statistics_table
@@ -84,6 +84,16 @@ def test_confidence_and_each_class_have_tables_of_their_own(found):
     assert per_class_table(results).lines[1].cells[0] == "b"
     assert per_class_table(results).lines[1].cells[4].startswith(f"{100 * of_b['estimate']:.1f} (")
     assert "one_vs_rest" not in found["methods"]["guess"]
+
+
+def test_a_class_that_is_called_all_is_not_all_cases():
+    p_values = np.array([[0.9, 0.0], [0.9, 0.0], [0.9, 0.5]])
+    lines = [one for one in prediction_sets(p_values, np.array([0, 1, 1]), ("all", "hem"), {}) if one["error_rate"] == 0.1]
+    assert [(one["group"], one["cases"], one["covered"]) for one in lines] == [
+        ("all", 3, pytest.approx(2 / 3)),
+        ("all", 1, 1.0),
+        ("hem", 2, 0.5),
+    ]
 
 
 def test_groups_stand_with_their_counts(found):

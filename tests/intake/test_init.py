@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prima_jax import cli
+from prima_jax.intake.words import SUBJECT, UNIT
 from prima_jax.main import load_recipe
 from tests.studies.exports import EXPORTS
 
@@ -85,9 +86,39 @@ def test_gaps_are_words_for_missing_and_rare_values_are_not_written(tmp_path):
     assert "1 values with fewer than 5 rows" in text
 
 
+def test_hospitals_are_sites_and_neither_they_nor_numbers_of_rows_nor_names_reach_models(tmp_path, capsys):
+    """Of a file of a data frame, parted by tabs: its index has no name; who referred six patients' photographs is a name."""
+    cases = EXPORTS["gaps"](tmp_path / "data")[0]
+    header, *rows = (line.split(",") for line in cases.read_text().splitlines())
+    referred = [("Dr Doe", "Dr Roe")[n >= 6] for n in range(30)]
+    rows = [[str(n), *row, ("North", "South", "West")[n // 2 % 3], referred[n]] for n, row in enumerate(rows)]
+    for n in range(6):
+        rows[n][2] = "P0"  # one patient with six photographs, and the three hospitals he was in
+    lines = [["", *header, "hospital", "referrer"], *rows]
+    cases.write_text("\n".join("\t".join(line) for line in lines))
+    config = tmp_path / "study.py"
+    assert cli.main(["init", str(cases), f"--out={config}"]) == 0
+    found = study(config)
+    assert found["site_columns"] == ("hospital",) and "--config.folds=3" in config.read_text()
+    assert not {"", "hospital"} & kinds(found).keys() and "Doe" not in config.read_text() and "Roe" not in config.read_text()
+    assert cli.main(["check", f"--config={config}:small"]) == 0, capsys.readouterr().err
+
+
+def test_a_residence_has_no_side_and_a_personal_history_is_no_person():
+    assert all(
+        UNIT.search(column) for column in ("lesion_id", "EyeID", "eye", "Side", "eyeSide", "mole number", "Augenseite", "眼别")
+    )
+    assert not any(
+        UNIT.search(column) for column in ("residence", "inside_work", "side_effects", "molecular_subtype", "eyelid_swelling")
+    )
+    assert SUBJECT.search("person_id") and not SUBJECT.search("personal_history")
+
+
 def test_what_cannot_be_guessed_is_told_in_one_sentence(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     assert cli.main(["init", str(tmp_path / "a.csv"), f"--out={tmp_path / 'c.py'}"]) == 2
     assert "No column names photographs" in capsys.readouterr().err
     assert cli.main(["init", str(tmp_path / "a.csv"), f"--out={tmp_path / 'a.csv'}"]) == 2
     assert "is there already" in capsys.readouterr().err
+    assert cli.main(["init", str(tmp_path / "a.csv"), f"--out={tmp_path / 'd.py'}", "--encoding=klingon"]) == 2
+    assert "knows no encoding 'klingon'" in capsys.readouterr().err

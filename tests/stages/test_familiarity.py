@@ -18,7 +18,7 @@ def tokens(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 def test_distances_are_those_of_scikit_learn_and_scipy():
     known, labels, types = tokens(0, 400)
-    model = Familiarity.fit(known, labels, types)
+    model = Familiarity.fit(known, labels, types, range(400))
     groups = sorted({*zip(types, labels.tolist(), strict=True)})
     means = {g: known[[pair == g for pair in zip(types, labels.tolist(), strict=True)]].mean(axis=0) for g in groups}
     within = np.stack([row - means[g] for row, g in zip(known, zip(types, labels.tolist(), strict=True), strict=True)])
@@ -37,8 +37,19 @@ def test_distances_are_those_of_scikit_learn_and_scipy():
 
 def test_what_is_far_away_is_farther_than_all_that_were_held_out():
     known, labels, types = tokens(0, 400)
-    model = Familiarity.fit(known, labels, types)
+    model = Familiarity.fit(known, labels, types, range(400))
     held_out, _, held_out_types = tokens(1, 100)
     model = Familiarity(model.image_types, model.means, model.precision, np.sort(model.distances(held_out, held_out_types)))
     assert model.nearer(held_out + 100, held_out_types).min() == 1
     assert sorted(model.nearer(held_out, held_out_types)) == pytest.approx(np.arange(100) / 100)
+
+
+def test_no_mean_is_one_of_a_few_subjects():
+    known, labels, types = tokens(0, 400)
+    labels[:4] = 2
+    subjects = [min(n, 3) if label == 2 else n for n, label in enumerate(labels)]
+    model = Familiarity.fit(known, labels, types, subjects)
+    assert len(model.means) == 4 and np.isfinite(model.distances(known[:4], types[:4])).all()
+    alone = Familiarity.fit(known[:4], labels[:4], types[:4], subjects[:4])
+    assert alone.means == pytest.approx(known[:4].mean(axis=0)[None])
+    assert np.isfinite(alone.distances(known, types)).all()

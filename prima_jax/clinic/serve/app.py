@@ -99,7 +99,7 @@ def docs(desk: Inside) -> Response:
 async def predict(request: Request, desk: Inside) -> Response:
     with desk.place():
         sent = await read_sent(request)
-        case, rate = case_of_form(sent), sent_error_rate(sent)
+        case, rate = case_of_form(desk.model.study, sent), sent_error_rate(sent)
         answers = await run_in_threadpool(desk.answer, case, rate)
     part, one = bool(request.headers.get("hx-request")), answers[0]
     of_each = zip(one.class_names, one.probabilities.tolist(), one.spread.tolist(), strict=True)
@@ -111,7 +111,7 @@ async def predict(request: Request, desk: Inside) -> Response:
 @router.post("/explain", include_in_schema=False)
 async def explain(request: Request, desk: Inside) -> Response:
     with desk.place():
-        case = case_of_form(await read_sent(request))
+        case = case_of_form(desk.model.study, await read_sent(request))
         found, drawn = await run_in_threadpool(desk.explain, case)
     ranked = sorted(found.contributions, key=lambda one: -abs(one.shapley))
     return HTMLResponse(desk.render("_why.html", found=found, ranked=ranked, drawn=drawn))

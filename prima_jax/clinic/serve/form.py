@@ -57,9 +57,11 @@ def error_rates(calibration: Calibration | None) -> tuple[float, ...]:
     return tuple(rate for rate in (0.1, 0.2) if rate >= least) or (least,)
 
 
-def case_of_form(sent: Sent) -> NewCase:
+def case_of_form(study: Study, sent: Sent) -> NewCase:
     """The case that the page's form sends. Raises UserError where it has no photograph."""
     known = {name.removeprefix(OF): text for name, text in sent.texts if name.startswith(OF) and text.strip()}
+    numbers = {attribute.name for attribute in study.shown() if attribute.kind == "number"}
+    known |= {name: text.replace(".", study.decimal) for name, text in known.items() if name in numbers}  # browsers send points
     images = [(name.removeprefix(PHOTOGRAPH), data) for name, data in sent.files if name.startswith(PHOTOGRAPH)]
     return _case(images, known)
 
@@ -72,9 +74,8 @@ def case_of_api(study: Study, sent: Sent) -> NewCase:
     found = parse_json(texts[0] if texts else "{}", "metadata", "give one object of keys and values.", once=True)
     if not isinstance(found, dict):
         raise UserError(f"metadata holds a {type(found).__name__} (expected an object); give one object of keys and values.")
-    known = {key: "" if value is None else str(value) for key, value in found.items()}
     files = [data for name, data in sent.files if name == "images"]
-    return _case(list(zip(_views(study, sent, len(files)), files, strict=True)), known)
+    return _case(list(zip(_views(study, sent, len(files)), files, strict=True)), found)
 
 
 def sent_error_rate(sent: Sent) -> float | None:
@@ -86,7 +87,7 @@ def sent_error_rate(sent: Sent) -> float | None:
         raise UserError("error_rate: expected a number between 0 and 1; write for example 0.1.") from error
 
 
-def _case(images: Sequence[tuple[str, bytes]], known: Mapping[str, str]) -> NewCase:
+def _case(images: Sequence[tuple[str, bytes]], known: Mapping[str, Any]) -> NewCase:
     if not images:
         raise UserError("The case has no photograph: add one or more.")
     return NewCase(images, known, NAME)

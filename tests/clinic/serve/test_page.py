@@ -4,10 +4,13 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from prima_jax.clinic.case_flags import one_case
+from prima_jax.clinic.serve.form import case_of_form
+from prima_jax.clinic.serve.uploads import Sent
 from tests.clinic.serve.conftest import client
 
 
@@ -28,6 +31,11 @@ def test_the_form_asks_what_models_may_see_and_nothing_else(blank):
     assert re.search(r'<select name="of:trauma"><option value="">unknown</option><option value="\w+">', page)
     assert set(re.findall(r'name="photograph:(\w+)"', page)) == set(blank.model.study.image_types)
     assert page.count('capture="environment"') == 3 and "SYNTHETIC" in page and "NOT A MEDICAL DEVICE" in page
+
+
+def test_a_number_of_the_page_has_the_studys_decimal_sign(blank):
+    sent = Sent((("of:age", "40.5"), ("of:trauma", "")), (("photograph:white", b"picture"),))
+    assert case_of_form(replace(blank.model.study, decimal=","), sent).metadata == {"age": "40,5"}
 
 
 def test_pages_load_from_this_machine_alone(blank):
