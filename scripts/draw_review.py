@@ -73,6 +73,10 @@ def draw_phone(page: Page, address: str) -> None:
 
 def decide_differently(first: Page, second: Page, address: str) -> None:
     """One edits what the other approves; meanwhile their screens are drawn."""
+    first.goto(f"{address}/claims/{SCREEN}")
+    shot(first, "one_writer")
+    first.keyboard.press("4")
+    shot(first, "common_reasons")
     first.goto(f"{address}/claims/{LOST}")
     first.keyboard.press("r")
     first.fill("#reject textarea", "The abstract does not describe how it looks.")
@@ -83,9 +87,13 @@ def decide_differently(first: Page, second: Page, address: str) -> None:
     shot(first, "rejected")
     first.goto(f"{address}/claims/{SUN}")
     first.keyboard.press("e")
-    first.fill("#edit textarea[name=text]", "Outdoor work in the sun raises the odds of actinic keratosis about threefold.")
+    right = "Outdoor work in the sun raises the odds of actinic keratosis about threefold."
+    first.fill("#edit textarea[name=text]", right.replace("about threefold", "3.4 times"))
     first.fill("#edit textarea[name=reason]", "The abstract speaks of occupational exposure; clearer wording.")
     shot(first, "edit")
+    first.click("#edit button[type=submit]")
+    shot(first, "edit_checked")
+    first.fill("#edit textarea[name=text]", right)
     first.click("#edit button[type=submit]")
     shot(first, "kept")
     sign_in(second, address, PEOPLE[1])
@@ -107,6 +115,8 @@ def draw_third(page: Page, address: str) -> None:
     shot(page, "history")
     page.goto(f"{address}/progress")
     shot(page, "progress")
+    page.goto(f"{address}/paragraphs")
+    shot(page, "paragraphs")
 
 
 def shot(page: Page, name: str) -> None:

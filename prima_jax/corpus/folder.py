@@ -48,6 +48,11 @@ class CorpusFolder:
         return self.path / "review.sqlite"
 
     @property
+    def planted(self) -> Path:
+        """Step review: wrong claims among the others, of which reviewers are told afterwards; no other step reads them."""
+        return self.path / "planted.jsonl"
+
+    @property
     def learned(self) -> Path:
         """Step learn: the trained adapters and the report of what was learned."""
         return self.path / "learned"

@@ -29,10 +29,10 @@ import sys
 from pathlib import Path
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.serve import run
-from scripts.review.example import CONFIG
+from scripts.review.example import CONFIG, STUDY
 config = CONFIG.copy_and_resolve_references()
 config.review.port = int(sys.argv[2])
-print(run(config, None, CorpusFolder(Path(sys.argv[1]))), flush=True)
+print(run(config, STUDY, CorpusFolder(Path(sys.argv[1]))), flush=True)
 """
 
 

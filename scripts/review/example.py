@@ -7,13 +7,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs import pad_ufes_20
 from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.folder import CorpusFolder, write_lines
 from prima_jax.corpus.review.accounts import Accounts
 from prima_jax.corpus.review.database import Database
+from prima_jax.studies.study_config import load_study
 
 PASSPHRASE = "four words at random"
 PEOPLE = ADA, BEN, CYD = ("Dr. Ada Example", "Dr. Ben Example", "Dr. Cyd Example")
+STUDY = load_study(pad_ufes_20.get_config())
 CONFIG = ConfigDict({"review": {"host": "127.0.0.1", "port": 0, "reviewers": 2, "session_hours": 8.0}})
 
 _ARTICLES = (

@@ -26,7 +26,7 @@ from prima_jax.errors import UserError
 from prima_jax.progress import progress_bar
 from prima_jax.studies.study import Study
 
-__all__ = ["direction_pairs", "read_claims", "run"]
+__all__ = ["direction_pairs", "flags_in_words", "read_claims", "run"]
 
 
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
@@ -68,6 +68,23 @@ def direction_pairs(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
         if answers and row["family"] < answers[0]["family"]:
             pairs.append((row["direction"], answers[0]["direction"]))
     return pairs
+
+
+def flags_in_words(
+    row: Mapping[str, Any], words: Mapping[str, str], topic: Topic, articles: Mapping[str, Article]
+) -> list[dict[str, str]]:
+    """The flags that a checked claim has in other words, a reviewer's: `words` are its text, direction and strength."""
+    citations = [{key: cited[key] for key in ("article", "quote")} for cited in row["citations"]]
+    claim = Claim.model_validate({**words, "citations": citations})
+    flags = check_claim(
+        claim,
+        evidence_of(claim, articles),
+        articles=articles,
+        retrieved=frozenset(articles),
+        disease_terms=topic.disease_terms,
+        attribute_terms=topic.attribute_terms,
+    )
+    return [asdict(flag) for flag in flags]
 
 
 def _rows(

@@ -4,13 +4,14 @@ It stands for Clinical ModernBERT where that is not at hand (the demo, the tests
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import Article
+from prima_jax.corpus.learn.held_out import normal
 from prima_jax.corpus.sentences import split_sentences
 from prima_jax.data.corpus_file import content_hash
 from prima_jax.data.text import load_tokenizer, train_tokenizer
@@ -28,9 +29,7 @@ SENTENCES = 3
 """In a text of the prose."""
 
 
-def train_base(
-    config: ConfigDict, folder: Path, articles: Iterable[Article], claimed: Sequence[str]
-) -> tuple[Path, dict[str, Any]]:
+def train_base(config: ConfigDict, folder: Path, articles: Iterable[Article], claimed: Set[str]) -> tuple[Path, dict[str, Any]]:
     """Returns a checkpoint folder `folder/base-<hash>/`, and what the report says of it.
 
     Sentences that became claims are left out, so that what the adapters add is not known before.
@@ -58,12 +57,11 @@ def train_base(
     return base, notes
 
 
-def prose(articles: Iterable[Article], claimed: Sequence[str]) -> list[str]:
-    """Texts of a few sentences each, without those that are claims."""
-    known = set(claimed)
+def prose(articles: Iterable[Article], claimed: Set[str]) -> list[str]:
+    """Texts of a few sentences each, without those whose words are `claimed`, in the form of `normal`."""
     texts = []
     for article in articles:
         abstract = article.abstract
-        sentences = [s for a, b in split_sentences(abstract) if (s := abstract[a:b]) not in known]
+        sentences = [s for a, b in split_sentences(abstract) if normal(s := abstract[a:b]) not in claimed]
         texts += [" ".join(sentences[n : n + SENTENCES]) for n in range(0, len(sentences), SENTENCES)]
     return texts

@@ -1,21 +1,21 @@
-"""Step learn: stage 1 on a published corpus without the claims of some articles, and what it knows of those before and after."""
+"""Step learn: stage 1 on a published corpus without the claims of some articles, and what it knows of those afterwards."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax.corpus.articles import ArticleStore
 from prima_jax.corpus.folder import CorpusFolder, read_lines
 from prima_jax.corpus.learn.base_encoder import train_base
-from prima_jax.corpus.learn.measure import embeddings, masked_recall, pseudo_perplexity, spans_to_tokens
+from prima_jax.corpus.learn.held_out import HeldOut, held_out_articles, normal, shuffled, split
+from prima_jax.corpus.learn.measure import PERPLEXITY, Figure, difference, intervals, losses, reciprocal_ranks, spans_to_tokens
 from prima_jax.corpus.learn.report import report_text, summary
 from prima_jax.corpus.publish.publish import published_corpora
-from prima_jax.corpus.topics import find_terms, study_topics, text_words
+from prima_jax.corpus.topics import find_terms, study_topics
 from prima_jax.data.corpus_file import content_hash, read_corpus
 from prima_jax.data.text import tokenize
 from prima_jax.errors import UserError
@@ -28,13 +28,14 @@ from prima_jax.stages.pipeline import fitting_tokenizer
 from prima_jax.studies.study import Study
 from prima_jax.training.parallel import Parallel
 
-__all__ = ["held_out_articles", "run"]
+__all__ = ["run"]
 
 
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Trains adapters on the newest corpus as stage 1 does, without the claims of some articles, and measures on those.
 
-    Writes `learned/<corpus>-<hash of texts and settings>/`: `adapter/` in PEFT's format, `report.json`, `report.md`.
+    The same training on texts without any sense, their words shuffled within each sentence, is the control. Writes
+    `learned/<corpus>-<hash of texts and settings>/`: `adapter/` in PEFT's format, `report.json`, `report.md`.
     Raises UserError: no corpus, settings that train no adapters, too few texts.
     """
     _check(config)
@@ -53,55 +54,34 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         )
     weights, base = _weights(config, folder, rows, hidden)
     place = folder.learned / f"{corpus.stem}-{_key(config, weights, texts)}"
-    workspace = _workspace(config, place, weights)
+    workspace, control = _workspace(config, place, weights), _workspace(config, place / "control", weights)
     tokenizer = fitting_tokenizer(workspace, "text", weights)
     learned = knowledge.learn(workspace, None, tokenizer, texts)
+    of_control = knowledge.learn(control, None, tokenizer, shuffled(texts, config.seed))
     encoder = workspace.text_encoder
     adapters: dict[str, Any] = {name: learned.after[name] for name in ("lora", "lora_scale")}
     peft.save_adapters(place / "adapter", encoder.module, adapters, base_model=str(weights))
+    known = {
+        name: _measure(learned.module, variables, tokenizer, study, held_out, config.knowledge.max_length)
+        for name, variables in (("before", learned.before), ("control", of_control.after), ("after", learned.after))
+        if name != "before" or pretrained.has_head(encoder.module)
+    }
     report = {
         "corpus": corpus.stem,
         "vetted": vetted,
         "base": base,
         "texts": len(texts),
         "held_out_claims": len(held_out),
-        "held_out_articles": len(hidden),
+        "held_out_articles": len({claim.article for claim in held_out}),
         "rank": config.knowledge.rank,
         "trained_share": lora.count(encoder.variables["params"], adapters).fraction,
         "epochs": config.knowledge.epochs,
-        "fresh_head": not pretrained.has_head(encoder.module),
+        "figures": _figures(known, [claim.article for claim in held_out]),
     }
-    for when, variables in (("before", learned.before), ("after", learned.after)):
-        length = config.knowledge.max_length
-        report[when] = _measure(learned.module, variables, tokenizer, study, rows, held_out, length)
     told = json.dumps(report, indent=1, sort_keys=True) + "\n"
     write_whole(place / "report.json", told.encode())
     write_whole(place / "report.md", report_text(report).encode())
     return f"{summary(report)} {place}/report.md."
-
-
-def held_out_articles(rows: Iterable[Mapping[str, Any]], share: float) -> set[str]:
-    """About `share` of the cited articles, chosen by the hash of their ids, so that more claims do not move the others."""
-    cited = {source["article"] for row in rows for claim in row["claims"] for source in claim["sources"]}
-    ranked = sorted(cited, key=lambda article: hashlib.sha256(article.encode()).hexdigest())
-    return set(ranked[: round(share * len(ranked))])
-
-
-def split(rows: Sequence[Mapping[str, Any]], hidden: set[str]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The texts without any claim that rests on a hidden article, and the claims that rest on nothing else.
-
-    A held-out claim whose words also stand in a text is not held out.
-    """
-    texts, held_out = [], []
-    for row in rows:
-        kept = [claim["text"] for claim in row["claims"] if not hidden & {s["article"] for s in claim["sources"]}]
-        if kept:
-            texts.append(" ".join(kept))
-        for claim in row["claims"]:
-            if all(source["article"] in hidden for source in claim["sources"]):
-                held_out.append({"text": claim["text"], "disease": row["disease"], "attribute": row["attribute"]})
-    read = " ".join(texts)
-    return texts, [claim for claim in held_out if claim["text"] not in read]
 
 
 def _check(config: ConfigDict) -> None:
@@ -125,7 +105,7 @@ def _weights(
     if config.models.text.weights:
         return Path(config.models.text.weights), {"weights": str(config.models.text.weights)}
     with ArticleStore(folder.articles) as store:
-        claimed = [claim["text"] for row in rows for claim in row["claims"]]
+        claimed = {normal(claim["text"]) for row in rows for claim in row["claims"]}
         return train_base(config, folder.learned, [a for a in store if a.id not in hidden and not a.retracted], claimed)
 
 
@@ -141,47 +121,33 @@ def _measure(
     variables: Mapping[str, Any],
     tokenizer: Any,
     study: Study,
-    rows: Sequence[Mapping[str, Any]],
-    held_out: Sequence[Mapping[str, Any]],
+    held_out: Sequence[HeldOut],
     max_length: int,
-) -> dict[str, Any]:
-    texts = [claim["text"] for claim in held_out]
+) -> dict[str, Figure]:
+    texts = [claim.text for claim in held_out]
     tokens = tokenize(tokenizer, texts, max_length)
-    terms = {(t.disease, t.attribute): t for t in study_topics(study)}
     raw = {words: label for label, words in study.classes.items()}
-    places: dict[str, list[list[tuple[int, int]]]] = {"disease": [], "factor": []}
-    for claim in held_out:
-        topic = terms[raw[claim["disease"]], claim["attribute"]]
-        places["disease"].append(find_terms(claim["text"], topic.disease_terms))
-        places["factor"].append(find_terms(claim["text"], topic.attribute_terms))
-    recalled = {
-        what: masked_recall(
-            module, variables, tokens, spans_to_tokens(tokenizer, texts, found, tokens.ids.shape[1]), tokenizer.mask_token_id
-        )
+    topics = {(topic.disease, topic.attribute): topic for topic in study_topics(study)}
+    terms = [[topics[raw[disease], attribute] for disease, attribute in claim.topics] for claim in held_out]
+    places = {
+        "disease": [_places(c.text, [t.disease_terms for t in on]) for c, on in zip(held_out, terms, strict=True)],
+        "factor": [_places(c.text, [t.attribute_terms for t in on]) for c, on in zip(held_out, terms, strict=True)],
+    }
+    mask = tokenizer.mask_token_id
+    return {PERPLEXITY: losses(module, variables, tokens, mask)} | {
+        what: reciprocal_ranks(module, variables, tokens, spans_to_tokens(tokenizer, texts, found, tokens.ids.shape[1]), mask)
         for what, found in places.items()
     }
-    return {
-        "pseudo_perplexity": pseudo_perplexity(module, variables, tokens, tokenizer.mask_token_id),
-        **recalled,
-        "cosine": _cosines(module, variables, tokenizer, study, rows),
-    }
 
 
-def _cosines(
-    module: Any, variables: Mapping[str, Any], tokenizer: Any, study: Study, rows: Sequence[Mapping[str, Any]]
-) -> dict[str, float | None]:
-    """The mean cosine of two factors that the corpus relates to one disease, and of two that it does not."""
-    names = {a.name: text_words(a.terms)[0].rstrip("*") for a in study.shown() if text_words(a.terms)}
-    related: set[frozenset[str]] = set()
-    for disease in study.classes.values():
-        about = {row["attribute"] for row in rows if row["disease"] == disease and row["attribute"] in names}
-        related |= {frozenset((one, other)) for one in about for other in about if one != other}
-    if len(names) < 2:
-        return {"related": None, "unrelated": None}
-    keys = list(names)
-    vectors = embeddings(module, variables, tokenizer, [names[key] for key in keys])
-    values: dict[str, list[float]] = {"related": [], "unrelated": []}
-    for i, one in enumerate(keys):
-        for j in range(i):
-            values["related" if frozenset((one, keys[j])) in related else "unrelated"].append(float(vectors[i] @ vectors[j]))
-    return {kind: float(np.mean(found)) if found else None for kind, found in values.items()}
+def _places(text: str, terms: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """Where the text names a term of any of its topics, each place once."""
+    return sorted({place for words in terms for place in find_terms(text, words)})
+
+
+def _figures(known: Mapping[str, Mapping[str, Figure]], articles: Sequence[str]) -> dict[str, Any]:
+    """Of each model, and of the differences: figure -> {"estimate", "low", "high"}, or None."""
+    found = {name: intervals(figures, articles) for name, figures in known.items()}
+    for other in [name for name in known if name != "after"]:
+        found[f"after_less_{other}"] = difference(known["after"], known[other], articles)
+    return {name: {key: one and asdict(one) for key, one in figures.items()} for name, figures in found.items()}

@@ -1,6 +1,6 @@
-"""What a masked language model knows of claims that it has not read: pseudo-perplexity, recall of masked terms, embeddings."""
+"""What a masked language model knows of claims that it has not read: pseudo-perplexity, and the ranks of masked terms."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,12 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from prima_jax.data.text import Tokens, tokenize
+from prima_jax.data.text import Tokens
+from prima_jax.metrics.intervals import Interval, figure_intervals
 
-__all__ = ["Span", "embeddings", "masked_recall", "pseudo_perplexity", "spans_to_tokens"]
+__all__ = ["PERPLEXITY", "Figure", "Span", "difference", "intervals", "losses", "reciprocal_ranks", "spans_to_tokens"]
 
+PERPLEXITY = "pseudo_perplexity"
 ROWS = 32
 """Masked copies in a batch."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a figure's mean is taken over: the sum over each claim's masked tokens, and their number, `[N]` each."""
+
+    sums: np.ndarray
+    counts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -26,51 +36,35 @@ class Span:
     positions: tuple[int, ...]
 
 
-def pseudo_perplexity(module: Any, variables: Mapping[str, Any], tokens: Tokens, mask_token_id: int) -> float:
-    """exp of the mean loss of each word token when it alone is masked (Salazar et al. 2020, eq. 4, arXiv:1910.14659)."""
+def losses(module: Any, variables: Mapping[str, Any], tokens: Tokens, mask_token_id: int) -> Figure:
+    """The loss of each word token when it alone is masked (Salazar et al. 2020, eq. 4, arXiv:1910.14659)."""
     text, position = np.nonzero(tokens.words)
-    losses = []
-    for batch in _masked(tokens, text.tolist(), [(int(p),) for p in position], mask_token_id):
-        scores = _log_probabilities(module, variables, batch.ids, batch.mask)
-        for row, (place,) in enumerate(batch.positions):
-            losses.append(-scores[row, place, batch.original[row, place]])
-    return float(np.exp(np.mean(losses)))
+    spans = [Span(int(t), (int(p),)) for t, p in zip(text, position, strict=True)]
+    return _summed(module, variables, tokens, spans, mask_token_id, lambda scores, truth: -scores[truth])
 
 
-def masked_recall(
+def reciprocal_ranks(
     module: Any, variables: Mapping[str, Any], tokens: Tokens, spans: Sequence[Span], mask_token_id: int
-) -> dict[str, float]:
-    """The rank of each token of a term, once the whole term is masked.
-
-    {"terms", "tokens", "top_1", "top_10", "mean_reciprocal_rank"}; without terms only the first two.
-    Rank 1 is the model's first guess out of the whole vocabulary.
-    """
-    ranks: list[int] = []
-    for batch in _masked(tokens, [s.text for s in spans], [s.positions for s in spans], mask_token_id):
-        scores = _log_probabilities(module, variables, batch.ids, batch.mask)
-        for row, positions in enumerate(batch.positions):
-            for position in positions:
-                truth = scores[row, position, batch.original[row, position]]
-                ranks.append(1 + int((scores[row, position] > truth).sum()))
-    found = np.array(ranks)
-    if not found.size:
-        return {"terms": 0, "tokens": 0}
-    return {
-        "terms": len(spans),
-        "tokens": len(found),
-        "top_1": float((found == 1).mean()),
-        "top_10": float((found <= 10).mean()),
-        "mean_reciprocal_rank": float((1 / found).mean()),
-    }
+) -> Figure:
+    """1 over the rank, out of the whole vocabulary, of each token of a term, once the whole term is masked."""
+    return _summed(
+        module, variables, tokens, spans, mask_token_id, lambda scores, truth: 1 / (1 + (scores > scores[truth]).sum())
+    )
 
 
-def embeddings(module: Any, variables: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
-    """`[N, d]`: the mean of each text's word tokens after the last layer, of length 1."""
-    tokens = tokenize(tokenizer, texts, 64)
-    states = np.asarray(_states(module, dict(variables), tokens.ids, tokens.mask), np.float64)
-    weights = tokens.words[..., None]
-    mean = (states * weights).sum(1) / np.maximum(1, weights.sum(1))
-    return mean / np.linalg.norm(mean, axis=-1, keepdims=True)
+def intervals(figures: Mapping[str, Figure], articles: Sequence[str]) -> dict[str, Interval | None]:
+    """The mean of each figure (of losses: exp of it) with its 95% interval, by a bootstrap over the claims' articles."""
+    return _bootstrapped(lambda weights: _means(figures, weights), figures, articles)
+
+
+def difference(first: Mapping[str, Figure], second: Mapping[str, Figure], articles: Sequence[str]) -> dict[str, Interval | None]:
+    """As `intervals`, of each figure of the first less that of the second on the same claims: a draw counts for both."""
+
+    def less(weights: np.ndarray) -> dict[str, np.ndarray]:
+        subtracted = _means(second, weights)
+        return {name: values - subtracted[name] for name, values in _means(first, weights).items()}
+
+    return _bootstrapped(less, first, articles)
 
 
 def spans_to_tokens(
@@ -87,22 +81,43 @@ def spans_to_tokens(
     return spans
 
 
-@dataclass(frozen=True)
-class _Masked:
-    ids: np.ndarray
-    mask: np.ndarray
-    original: np.ndarray
-    positions: list[tuple[int, ...]]
+def _bootstrapped(statistic: Any, figures: Iterable[str], articles: Sequence[str]) -> dict[str, Interval | None]:
+    """None where there is one article, or no token."""
+    return figure_intervals(statistic, np.asarray(articles)) if len(set(articles)) > 1 else dict.fromkeys(figures)
 
 
-def _masked(tokens: Tokens, texts: Sequence[int], positions: Sequence[tuple[int, ...]], mask_token_id: int) -> Iterator[_Masked]:
-    """Copies of the texts, each with its positions masked, a batch at a time."""
-    for start in range(0, len(texts), ROWS):
-        rows, places = np.asarray(texts[start : start + ROWS]), list(positions[start : start + ROWS])
+def _means(figures: Mapping[str, Figure], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Of each figure, for each row of the claims' weights; NaN where a draw has no token."""
+    with np.errstate(invalid="ignore"):
+        means = {name: weights @ figure.sums / (weights @ figure.counts) for name, figure in figures.items()}
+    return {name: np.exp(mean) if name == PERPLEXITY else mean for name, mean in means.items()}
+
+
+def _summed(
+    module: Any, variables: Mapping[str, Any], tokens: Tokens, spans: Sequence[Span], mask_token_id: int, value: Any
+) -> Figure:
+    """`value(log-probabilities, true token)` of each token of the spans, each span masked alone."""
+    sums, counts = np.zeros(len(tokens.ids)), np.zeros(len(tokens.ids))
+    for batch, original, ids, mask in _masked(tokens, spans, mask_token_id):
+        scores = _log_probabilities(module, variables, ids, mask)
+        for row, span in enumerate(batch):
+            for position in span.positions:
+                sums[span.text] += value(scores[row, position], original[row, position])
+                counts[span.text] += 1
+    return Figure(sums, counts)
+
+
+def _masked(
+    tokens: Tokens, spans: Sequence[Span], mask_token_id: int
+) -> Iterator[tuple[Sequence[Span], np.ndarray, np.ndarray, np.ndarray]]:
+    """A batch of spans at a time: the ids of their texts, the same with each span masked, and the mask of padding."""
+    for start in range(0, len(spans), ROWS):
+        batch = spans[start : start + ROWS]
+        rows = np.array([span.text for span in batch])
         ids = tokens.ids[rows].copy()
-        for row, place in enumerate(places):
-            ids[row, list(place)] = mask_token_id
-        yield _Masked(ids, tokens.mask[rows], tokens.ids[rows], places)
+        for row, span in enumerate(batch):
+            ids[row, list(span.positions)] = mask_token_id
+        yield batch, tokens.ids[rows], ids, tokens.mask[rows]
 
 
 def _log_probabilities(module: Any, variables: Mapping[str, Any], ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -115,8 +130,3 @@ def _log_probabilities(module: Any, variables: Mapping[str, Any], ids: np.ndarra
 @partial(jax.jit, static_argnums=0)
 def _scores(module: Any, variables: dict[str, Any], ids: jax.Array, mask: jax.Array) -> jax.Array:
     return jax.nn.log_softmax(module.apply(variables, ids, mask).logits.astype(jnp.float32))
-
-
-@partial(jax.jit, static_argnums=0)
-def _states(module: Any, variables: dict[str, Any], ids: jax.Array, mask: jax.Array) -> jax.Array:
-    return module.apply(variables, ids, mask).last_hidden_state

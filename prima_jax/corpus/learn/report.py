@@ -5,10 +5,21 @@ from typing import Any
 
 __all__ = ["report_text", "summary"]
 
-
+_NAMES = {
+    "pseudo_perplexity": "pseudo-perplexity",
+    "disease": "mean reciprocal rank of a masked disease",
+    "factor": "mean reciprocal rank of a masked factor",
+}
+_COLUMNS = {
+    "before": "before",
+    "control": "control",
+    "after": "after",
+    "after_less_before": "after less before",
+    "after_less_control": "after less control",
+}
 _FRESH_HEAD = (
-    "The base has no masked-language head. A fresh one was trained beside the adapters, so that before it nothing but the",
-    "cosines tells what the base knew; the adapters are saved without it.",
+    "The base has no masked-language head. A fresh one was trained beside the adapters, and beside the control's, so that",
+    "nothing is known from before; the adapters are saved without it.",
     "",
 )
 
@@ -21,6 +32,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         if base.get("random_start")
         else f"the weights in {base['weights']}"
     )
+    columns = {key: words for key, words in _COLUMNS.items() if key in report["figures"]}
     return "\n".join(
         [
             f"# What was learned from {report['corpus']}",
@@ -29,17 +41,18 @@ def report_text(report: Mapping[str, Any]) -> str:
             f" {report['epochs']:g} epochs over {report['texts']} texts"
             f" ({'vetted by physicians' if report['vetted'] else 'not vetted'}).",
             "",
-            f"Measured on {report['held_out_claims']} claims of {report['held_out_articles']} articles that neither base nor"
-            " adapters have read:",
+            f"Measured on {report['held_out_claims']} distinct claims of {report['held_out_articles']} articles that neither"
+            " base nor adapters have read, in words that no training text has:",
             "",
-            "| | before | after |",
-            "|---|--:|--:|",
-            *(f"| {what} | {before} | {after} |" for what, before, after in _lines(report["before"], report["after"])),
+            "| | " + " | ".join(columns.values()) + " |",
+            "|---|" + "--:|" * len(columns),
+            *(_line(name, report["figures"], columns) for name in _NAMES),
             "",
-            *(_FRESH_HEAD if report.get("fresh_head") else ()),
+            *(_FRESH_HEAD if "before" not in columns else ()),
+            "In brackets: 95% intervals by a bootstrap over articles, for one training each. The control is the same training on",
+            "the same texts with the words of each sentence in a random order: what it gains is vocabulary, not knowledge.",
             "Pseudo-perplexity: exp of the mean loss of each token when it alone is masked (Salazar et al. 2020). A masked",
-            "term is masked whole; ranks are over the whole vocabulary. Cosines are between mean-pooled names of factors:",
-            "related ones are those that the corpus names for one disease.",
+            "term is masked whole; ranks are over the whole vocabulary.",
             "",
         ]
     )
@@ -47,28 +60,22 @@ def report_text(report: Mapping[str, Any]) -> str:
 
 def summary(report: Mapping[str, Any]) -> str:
     """The report in one sentence."""
-    first, then = report["before"], report["after"]
-    told = [f"Held-out pseudo-perplexity {first['pseudo_perplexity']:.1f} -> {then['pseudo_perplexity']:.1f}"]
-    for what in ("disease", "factor"):
-        if first[what]["terms"]:
-            ranks = " -> ".join(f"{m[what]['mean_reciprocal_rank']:.3f}" for m in (first, then))
-            told.append(f"mean reciprocal rank of a masked {what} {ranks}")
-    return "; ".join(told) + "."
+    told = []
+    for name, words in _NAMES.items():
+        values = [report["figures"][column][name] for column in ("control", "after", "after_less_control")]
+        if values[1]:
+            control, after, less = map(_cell, values)
+            told.append(f"{words} {after}, of the control {control}, difference {less}")
+    return f"Held out: {'; '.join(told)}."
 
 
-def _lines(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [("pseudo-perplexity", *(f"{m['pseudo_perplexity']:.2f}" for m in (before, after)))]
-    for what in ("disease", "factor"):
-        count = before[what]["terms"]
-        for key, words in (
-            ("top_1", "first guess"),
-            ("top_10", "among ten guesses"),
-            ("mean_reciprocal_rank", "mean reciprocal rank"),
-        ):
-            if count:
-                lines.append((f"masked {what} ({count} terms): {words}", *(f"{m[what][key]:.3f}" for m in (before, after))))
-    for kind in ("related", "unrelated"):
-        values = [m["cosine"][kind] for m in (before, after)]
-        if None not in values:
-            lines.append((f"cosine of {kind} factors", *(f"{value:.3f}" for value in values)))
-    return lines
+def _line(name: str, figures: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    return f"| {_NAMES[name]} | " + " | ".join(_cell(figures[column][name]) for column in columns) + " |"
+
+
+def _cell(figure: Mapping[str, float] | None) -> str:
+    if figure is None:
+        return "not measured"  # no such term, or one article
+    places = 3 if abs(figure["estimate"]) < 1 and abs(figure["high"]) < 2 else 1
+    estimate, low, high = (f"{figure[key]:.{places}f}" for key in ("estimate", "low", "high"))
+    return f"{estimate} ({low} to {high})"

@@ -43,6 +43,7 @@ def card_text(card: Mapping[str, Any]) -> str:
             "## Rejected",
             "",
             *_rejected(card["rejected"]),
+            *_unfit(card["paragraphs_rejected"]),
             *_found("Searches", card["searches"], ("query", "hits", "day")),
             *_found("Files read", card["files"], ("file", "articles", "day")),
             "## Sources",
@@ -60,15 +61,27 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 def _vetting(card: Mapping[str, Any]) -> str:
     who = ", ".join(f"{count} of role {role}" for role, count in card["reviewers"].items())
+    needed = card["reviewers_needed"]
     if card["vetted"]:
-        return f"Every claim was approved by physicians ({who}; {card['reviewers_needed']} decisions for each claim)."
+        return f"Every claim was approved by physicians, and every text read by one ({who}; {needed} decisions for each claim)."
+    if card["paragraphs"].get("unread"):
+        return f"**Not vetted**: nobody has read {card['paragraphs']['unread']} of the texts as a whole ({who})."
     return f"**Not vetted**: not everybody who approved is a physician ({who})."
 
 
 def _reviewers(stated: Sequence[Mapping[str, str]]) -> list[str]:
     """A row per person, without names, which stay in review.sqlite."""
-    rows = [(one["role"], *(one[key] or "not stated" for key in ("qualification", "conflicts"))) for one in stated]
-    return _table(("role", "qualification", "conflicts of interest"), rows)
+    rows = [
+        (
+            one["role"],
+            *(one[key] or "not stated" for key in ("qualification", "conflicts")),
+            f"{one['planted_caught']} of {one['planted_caught'] + one['planted_missed']}",
+            "not seen" if one["seconds_per_claim"] is None else f"{one['seconds_per_claim']:g}",
+        )
+        for one in stated
+    ]
+    columns = ("role", "qualification", "conflicts of interest", "planted claims caught", "median seconds per claim")
+    return _table(columns, rows)
 
 
 def _retracted(articles: Sequence[str]) -> list[str]:
@@ -104,6 +117,13 @@ def _rejected(rejected: Sequence[Mapping[str, Any]]) -> list[str]:
         return ["None.", ""]
     rows = [(r["id"], r["topic"], r["writer"], ", ".join(r["flags"]), "; ".join(r["reasons"])) for r in rejected]
     return _table(("claim", "topic", "writer", "flags", "reasons"), rows)
+
+
+def _unfit(paragraphs: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [(one["disease"], one["attribute"] or "the disease as a whole", "; ".join(one["reasons"])) for one in paragraphs]
+    return (
+        ["Texts of approved claims that a reader rejected:", "", *_table(("disease", "factor", "reasons"), rows)] if rows else []
+    )
 
 
 def _table(header: Sequence[str], rows: Any) -> list[str]:

@@ -12,10 +12,11 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.articles import FILE, Article, ArticleStore
 from prima_jax.corpus.check.agreement import kappa
 from prima_jax.corpus.check.check import direction_pairs, read_claims
-from prima_jax.corpus.claims import DETAILS
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.publish.card import card_text
 from prima_jax.corpus.review.decisions import Outcome
+from prima_jax.corpus.review.paragraphs import paragraphs, readings
+from prima_jax.corpus.review.planted import Care, care_of, read_planted
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.corpus.write.synthesise import read_drafts
 from prima_jax.data.corpus_file import content_hash
@@ -25,18 +26,21 @@ from prima_jax.studies.study import Study
 
 __all__ = ["published_corpora", "run"]
 
+_READ = {"open": "unread", "approved": "read"}
+
 
 def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     """Writes `corpus-<hash>.jsonl`, a text per disease and per factor, and its card `corpus-<hash>.md` and `.json`.
 
-    Only what was approved goes in, in the words that were approved; an article that was retracted since takes its claims
-    with it. The same decisions give the same file. Raises UserError where nothing was approved.
+    Only what was approved goes in, in the words that were approved, but for paragraphs that a reader rejected; an article
+    that was retracted since takes its claims with it. The same decisions give the same file. Raises UserError where nothing was
+    approved.
     """
     claims = read_claims(folder)
     with ReviewStore(folder.needs(folder.review, "review")) as reviews:
         reviews.verify()
+        decisions, statements = reviews.decisions(), reviews.statements()
         outcomes = reviews.outcomes(claims, config.review.reviewers)
-        statements = reviews.statements()
         decided_pairs = reviews.independent_pairs(claims)
     with ArticleStore(folder.articles) as store:
         articles = store.cited(claims)
@@ -44,9 +48,20 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
     approved, withdrawn = _approved(claims, outcomes, articles)
     if not approved:
         raise UserError(f"None of the {len(claims)} claims was approved: finish the review (step review), then publish.")
-    vetted = all(statements[name]["role"] == "physician" for c in approved for name in outcomes[c["id"]].reviewers)
-    stated = [statements[name] for name in {name for one in outcomes.values() for name in one.reviewers}]
-    lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in _rows(approved, outcomes, vetted))
+    texts = paragraphs(approved, outcomes)
+    read = readings(texts, decisions)
+    rows = [text for text, reading in zip(texts, read, strict=True) if reading.state != "rejected"]
+    if not rows:
+        raise UserError("Every paragraph was rejected: there is nothing to publish.")
+    behind = [name for c in approved for name in outcomes[c["id"]].reviewers] + [n for one in read for n in one.reviewers]
+    unread = sum(one.state == "open" for one in read)
+    vetted = not unread and all(statements[name]["role"] == "physician" for name in behind)
+    planted = read_planted(folder)
+    stated = [
+        statements[name] | _care(care_of(name, decisions, planted))
+        for name in {name for one in outcomes.values() for name in one.reviewers}
+    ]
+    lines = "".join(json.dumps(row | {"vetted": vetted}, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
     name = f"corpus-{content_hash(lines.encode())}"
     card = {
         "corpus": name,
@@ -54,9 +69,15 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         "vetted": vetted,
         "texts": lines.count("\n"),
         "claims": dict(Counter[str](outcomes[c["id"]].state for c in claims)) | {"withdrawn_as_retracted": len(withdrawn)},
+        "paragraphs": dict(sorted(Counter(_READ.get(one.state, one.state) for one in read).items())),
+        "paragraphs_rejected": [
+            {"disease": text["disease"], "attribute": text["attribute"], "reasons": list(one.reasons)}
+            for text, one in zip(texts, read, strict=True)
+            if one.state == "rejected"
+        ],
         "reviewers_needed": config.review.reviewers,
         "reviewers": dict(sorted(Counter(one["role"] for one in stated).items())),
-        "reviewers_stated": sorted(stated, key=lambda one: tuple(one.values())),  # in an order that tells no names
+        "reviewers_stated": sorted(stated, key=lambda one: json.dumps(one)),  # in an order that tells no names
         "kappa_families": kappa(direction_pairs(claims)),
         "kappa_reviewers": kappa(decided_pairs),
         "pairs": {"families": len(direction_pairs(claims)), "reviewers": len(decided_pairs)},
@@ -76,14 +97,19 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
         "retracted": sorted(
             {x["article"] for c in withdrawn for x in c["citations"] if _is_retracted(articles.get(x["article"]))}
         ),
-        "sources": [_source(a, articles.get(a)) for a in sorted({x["article"] for c in approved for x in c["citations"]})],
+        "sources": [
+            _source(a, articles.get(a))
+            for a in sorted({x["article"] for row in rows for c in row["claims"] for x in c["sources"]})
+        ],
     }
     _keep(folder.path / f"{name}.json", json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     _keep(folder.path / f"{name}.md", card_text(card))
     _keep(folder.path / f"{name}.jsonl", lines)  # last, so that no corpus is there without its card
+    count = sum(len(claim["ids"]) for row in rows for claim in row["claims"])
+    why = f"nobody has read {unread} of the paragraphs (step review)" if unread else "not all who approved are physicians"
     return (
-        f"{len(approved)} approved claims in {card['texts']} texts: {folder.path / name}.jsonl, its card {name}.md"
-        f"{'' if vetted else '. NOT VETTED: not all who approved are physicians'}."
+        f"{count} approved claims in {card['texts']} texts: {folder.path / name}.jsonl, its card {name}.md"
+        f"{'' if vetted else f'. NOT VETTED: {why}'}."
     )
 
 
@@ -106,40 +132,8 @@ def _is_retracted(article: Article | None) -> bool:
     return article is not None and article.retracted
 
 
-def _rows(claims: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> list[dict[str, Any]]:
-    """A text per topic: its claims as one paragraph; what two families say in the same words stands once."""
-    topics: dict[str, list[Mapping[str, Any]]] = {}
-    for claim in claims:
-        topics.setdefault(claim["topic"], []).append(claim)
-    return [_row(group, outcomes, vetted) for group in topics.values()]
-
-
-def _row(group: Sequence[Mapping[str, Any]], outcomes: Mapping[str, Outcome], vetted: bool) -> dict[str, Any]:
-    first = group[0]
-    stated: dict[str, dict[str, Any]] = {}
-    for claim in group:
-        outcome = outcomes[claim["id"]]
-        sources = [{"article": c["article"], "start": c["start"], "end": c["end"]} for c in claim["citations"]]
-        one = stated.setdefault(
-            outcome.text,
-            {"text": outcome.text, "direction": outcome.direction, "strength": outcome.strength, "sources": [], "ids": []}
-            | _details(claim, outcome),
-        )
-        one["sources"] += [source for source in sources if source not in one["sources"]]
-        one["ids"].append(claim["id"])
-    return {
-        "text": " ".join(stated),
-        "kind": "risk_factor" if first["attribute"] else "global_summary",
-        "disease": first["disease_name"],
-        "attribute": first["attribute"],
-        "claims": list(stated.values()),
-        "vetted": vetted,
-    }
-
-
-def _details(claim: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """Effect, population and body site as far as they are known; of other words than the writer's they may not hold."""
-    return {key: claim[key] for key in DETAILS if claim.get(key) and outcome.text == claim["text"]}
+def _care(care: Care) -> dict[str, Any]:
+    return {"planted_caught": care.caught, "planted_missed": care.missed, "seconds_per_claim": care.seconds}
 
 
 def _writers(folder: CorpusFolder) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prima_jax.corpus.review.database import Database
+from prima_jax.corpus.review.look_alikes import look_of
 from prima_jax.errors import UserError
 from prima_jax.pages.passphrases import Places, SignInRefused, duration, hash_of, is_right, nobody, wait_after
 
@@ -47,6 +48,10 @@ class Accounts:
             row = connection.execute(
                 "SELECT name, role, qualification, conflicts FROM reviewer WHERE key = ?", (_key(name),)
             ).fetchone()
+            if row and _folded(row[0]) != _folded(name):  # a new passphrase might be meant for somebody else
+                raise UserError(
+                    f"{name!r} looks like {row[0]!r}, who is a reviewer already: give a name that differs to the eye."
+                )
             if row is None:
                 day = datetime.now(UTC).isoformat(timespec="seconds")
                 values = (_key(name), name, role, hashed, qualification, conflicts, day)
@@ -125,9 +130,13 @@ def _count_failure(connection: sqlite3.Connection, key: str, failures: int, now:
 
 def _clean(name: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or len(name) > 100 or not _shows(name):
+    if not name or len(name) > 100 or not _shows(name) or not look_of(name):
         raise UserError(f"{name!r} cannot be a reviewer's name: give one of 1 to 100 characters that can be seen.")
     return name
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _statement(text: str, what: str) -> str:
@@ -146,7 +155,7 @@ def _shows(text: str) -> bool:
 
 def _key(name: str) -> str:
     """Two ways to write a name are one person; hashed, so that a try with a long name takes no more room."""
-    return _sha256(" ".join(unicodedata.normalize("NFKC", name).casefold().split()))
+    return _sha256(look_of(name))
 
 
 def _sha256(text: str) -> str:

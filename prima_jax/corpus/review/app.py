@@ -1,6 +1,7 @@
 """The page's addresses. Every form works without JavaScript; what a page may load, and from where, is in pages/security.py."""
 
 import secrets
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,13 +17,26 @@ from prima_jax.corpus.review.claims import Filters
 from prima_jax.corpus.review.decisions import Decision, Version
 from prima_jax.corpus.review.desk import Desk
 from prima_jax.corpus.review.faults import SignedOut, tell_faults
-from prima_jax.corpus.review.store import Refused, Replayed, Stale
+from prima_jax.corpus.review.paragraphs import as_claim
+from prima_jax.corpus.review.store import Refused, Replayed, Stale, edited
 from prima_jax.pages.passphrases import SignInRefused
 from prima_jax.pages.security import Guard
 from prima_jax.pages.static_files import static_files
+from prima_jax.studies.study import Study
 
 __all__ = ["create_app"]
 
+REASONS = (
+    "It is no claim: a heading, a method, advice or a fragment.",
+    "It is on another disease or body site.",
+    "It is on another factor.",
+    "The source does not say this.",
+    "The direction is wrong.",
+    "It does not hold for these patients: another population.",
+    "Another claim says the same.",
+    "It is not right in medicine.",
+)
+"""Of rejection, each under its number's key."""
 LARGEST_BODY = 64 * 1024
 LONGEST_FILTER = 200
 """Characters: each filter stands in every link of the list."""
@@ -30,10 +44,10 @@ _OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure"
 router = APIRouter()
 
 
-def create_app(folder: CorpusFolder, *, needed: int, hours: float, hosts: Iterable[str], port: int) -> ASGIApp:
+def create_app(folder: CorpusFolder, study: Study, *, needed: int, hours: float, hosts: Iterable[str], port: int) -> ASGIApp:
     """The review of one folder, served under the names `hosts`. `port` keeps the cookies of two reviews on one machine apart."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, max_body_size=LARGEST_BODY, telemetry=_OFF)
-    app.state.desk = Desk(folder, needed, hours)
+    app.state.desk = Desk(folder, study, needed, hours)
     app.state.cookie = f"prima_review_{port}"
     app.include_router(router)
     app.include_router(static_files(Path(__file__).parent / "static"))
@@ -127,19 +141,31 @@ def decide(
     text: Field = "",
     direction: Field = "",
     strength: Field = "",
+    stock: Field = "",
     reason: Field = "",
+    also: Annotated[tuple[str, ...], Form()] = (),
+    flagged: Field = "",
     basis: Field = "",
+    shown: Field = "",
     form: Field = "",
 ) -> Response:
     found = _claim(desk, claim_id)
-    typed = {"action": action, "text": text, "direction": direction, "strength": strength, "reason": reason}
-    once = desk.forms.check(form, me.session, "decide", claim_id, basis)
+    typed: dict[str, Any] = {"action": action, "text": text, "direction": direction, "strength": strength, "reason": reason}
+    once = desk.forms.check(form, me.session, "decide", claim_id, basis, shown)
     if once is None:
         return _again(desk, me, found, filters, "This form is not valid; nothing was changed. Send the one below.", typed, 403)
     try:
-        after = Version(text, direction, strength) if action == "edit" else None
-        after = _chosen(desk, found, version) if action == "approve" else after
-        kept = desk.store.decide(found, me.name, action, needed=desk.needed, after=after, reason=reason, seen=basis, form=once)  # type: ignore[arg-type]
+        after = _chosen(desk, found, version) if action == "approve" else None
+        if action == "edit":
+            after = edited(found, Version(text, direction, strength))
+            typed["flags"] = desk.new_flags(found, after)
+            if {flag["code"] for flag in typed["flags"]} - set(flagged.split()):
+                raise Refused("The checks flag your words: change them, or say why they are right, and send them again.")
+        kept = desk.store.decide(
+            found, me.name, action, needed=desk.needed, after=after, reason=" ".join(filter(None, (stock, reason))),  # type: ignore[arg-type]
+            seen=basis, form=once, also=_also(desk, me, found, also), flagged=[f["code"] for f in typed.get("flags", ())],
+            seconds=max(0, int(time.time()) - int(shown)),
+        )  # fmt: skip
     except Refused as refusal:
         status = 409 if isinstance(refusal, Replayed | Stale) else 422
         return _again(desk, me, found, filters, str(refusal), typed, status)
@@ -151,6 +177,26 @@ def decide(
 @router.get("/claims/{claim_id}/history")
 def history(desk: At, me: Me, filters: Shown, claim_id: str) -> Response:
     return _page(desk, me, "history.html", filters=filters, **desk.history(me, _claim(desk, claim_id)))
+
+
+@router.get("/paragraphs")
+def paragraphs(desk: At, me: Me) -> Response:
+    return _paragraphs(desk, me, "", 200)
+
+
+@router.post("/paragraphs/{name}")
+def read_paragraph(desk: At, me: Me, name: str, action: Field = "", reason: Field = "", form: Field = "") -> Response:
+    found = next((one for one in (as_claim(p) for p, _, _ in desk.paragraphs(me)) if one["id"] == name), None)
+    once = desk.forms.check(form, me.session, "paragraph", name)
+    if found is None or once is None:
+        return _paragraphs(desk, me, "This text has changed since you opened the page; nothing was kept. Read it again.", 409)
+    try:
+        if action not in ("approve", "reject"):
+            raise Refused("A text can be approved or rejected; to change it, change its claims.")
+        desk.store.decide(found, me.name, action, needed=1, reason=reason, form=once)  # type: ignore[arg-type]
+    except Refused as refusal:
+        return _paragraphs(desk, me, str(refusal), 409 if isinstance(refusal, Replayed) else 422)
+    return RedirectResponse("/paragraphs", 303)
 
 
 @router.get("/progress")
@@ -175,18 +221,34 @@ def export_jsonl(desk: At, me: Me) -> Response:
 
 def _page(desk: Desk, me: Reviewer, template: str, code: int = 200, **values: Any) -> HTMLResponse:
     leave = desk.forms.sign(me.session, "sign-out")
-    return HTMLResponse(desk.render(template, me=me, leave=leave, **values), code)
+    return HTMLResponse(desk.render(template, me=me, leave=leave, reasons=REASONS, **values), code)
 
 
 def _again(
-    desk: Desk, me: Reviewer, found: dict[str, Any], filters: Filters, notice: str, typed: dict[str, str], code: int
+    desk: Desk, me: Reviewer, found: dict[str, Any], filters: Filters, notice: str, typed: dict[str, Any], code: int
 ) -> HTMLResponse:
     """The claim as it stands now, why nothing was changed, and what had been typed."""
     return _page(desk, me, "claim.html", code, kept=None, notice=notice, typed=typed, **desk.claim_page(me, found, filters))
 
 
+def _paragraphs(desk: Desk, me: Reviewer, notice: str, code: int) -> HTMLResponse:
+    rows = [(text, as_claim(text)["id"], reading, turn) for text, reading, turn in desk.paragraphs(me)]
+    forms = {name: desk.forms.sign(me.session, "paragraph", name) for _, name, _, _ in rows}
+    return _page(desk, me, "paragraphs.html", code, rows=rows, forms=forms, notice=notice)
+
+
+def _also(desk: Desk, me: Reviewer, found: dict[str, Any], chosen: Iterable[str]) -> list[dict[str, Any]]:
+    """The claims of these names, as far as they are the same one on other topics. Raises Stale where one is not (any more)."""
+    same = {one["id"]: one for one in desk.elsewhere(me, found)} if chosen else {}
+    if set(chosen) - set(same):
+        raise Stale(
+            "The same claim on another topic was changed or decided meanwhile. Nothing was changed; this is how it stands."
+        )
+    return [same[name] for name in chosen]
+
+
 def _claim(desk: Desk, claim_id: str) -> dict[str, Any]:
-    found = desk.catalogue.claims().get(claim_id)
+    found = desk.catalogue.shown().get(claim_id)
     if found is None:
         raise HTTPException(404)
     return found

@@ -10,9 +10,10 @@ from prima_jax.corpus.articles import Article, ArticleStore
 from prima_jax.corpus.claims import Direction, Strength
 from prima_jax.corpus.folder import CorpusFolder, read_lines
 from prima_jax.corpus.review.decisions import Decision, Outcome, outcome, standing, turn
+from prima_jax.corpus.review.planted import read_planted
 from prima_jax.errors import UserError
 
-__all__ = ["Catalogue", "Filters", "Standing", "standing_for"]
+__all__ = ["Catalogue", "Filters", "Standing", "same_elsewhere", "standing_for"]
 
 _TEXTS = ("id", "topic", "disease", "disease_name", "attribute", "attribute_name", "writer", "family", "text", "agreement")
 _LISTS = ("citations", "flags", "counterparts")
@@ -41,6 +42,16 @@ class Catalogue:
                     raise UserError(f"{path} holds no claims: run the steps synthesise and check first.")
                 self._read = mark, rows
             return self._read[1]
+
+    def shown(self) -> dict[str, dict[str, Any]]:
+        """The claims with the planted ones among them, each behind the others on its topic."""
+        claims, planted = self.claims(), list(read_planted(self._folder).values())
+        last = {claim["topic"]: claim["id"] for claim in claims.values()}
+        found: dict[str, dict[str, Any]] = {}
+        for name, claim in claims.items():
+            found[name] = claim
+            found |= {one["id"]: one for one in planted if last[claim["topic"]] == name and one["topic"] == claim["topic"]}
+        return found
 
     def articles(self, claims: Iterable[Mapping[str, Any]]) -> dict[str, Article]:
         """What the claims cite, as far as it was fetched; never kept, as an article may be retracted meanwhile."""
@@ -97,10 +108,21 @@ class Standing:
         return "waiting" if self.mine and self.outcome.state in ("open", "third_opinion") else self.outcome.state
 
 
+def same_elsewhere(claim: Mapping[str, Any], claims: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The claims that say the same from the same sources on other topics, and which the checks took alike."""
+    return [other for other in claims if other["topic"] != claim["topic"] and _said(other) == _said(claim)]
+
+
 def standing_for(claim: Mapping[str, Any], decisions: Sequence[Decision], needed: int, who: str) -> Standing:
     """How a claim stands for `who`."""
     mine = next((d for d in standing(claim, decisions) if d.who == who), None)
     return Standing(outcome(claim, decisions, needed), turn(claim, decisions, needed, who), mine)
+
+
+def _said(claim: Mapping[str, Any]) -> list[Any]:
+    cited = sorted((c["article"], c["quote"]) for c in claim["citations"])
+    flags = sorted(flag["code"] for flag in claim["flags"])
+    return [" ".join(claim["text"].split()), claim["direction"], claim["strength"], claim["writer"], cited, flags]
 
 
 def _is_claim(row: Any, where: str) -> bool:

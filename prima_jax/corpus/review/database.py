@@ -13,7 +13,7 @@ __all__ = ["Database", "Unusable"]
 
 LONGEST_WAIT = 10.0
 """Seconds to wait for another process that is writing."""
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE reviewer (
     key TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL CHECK (role IN ('physician', 'test')), passphrase TEXT NOT NULL,
@@ -24,9 +24,9 @@ CREATE TABLE attempt (key TEXT PRIMARY KEY, failures INTEGER NOT NULL, last REAL
 CREATE TABLE sent_form (nonce TEXT PRIMARY KEY, at REAL NOT NULL);
 CREATE TABLE secret (value BLOB NOT NULL);
 CREATE TABLE decision (
-    number INTEGER PRIMARY KEY, who TEXT NOT NULL, at TEXT NOT NULL, claim TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, who TEXT NOT NULL, role TEXT NOT NULL, at TEXT NOT NULL, claim TEXT NOT NULL,
     action TEXT NOT NULL CHECK (action IN ('approve', 'edit', 'reject')), before TEXT NOT NULL, after TEXT, reason TEXT NOT NULL,
-    flags TEXT NOT NULL, independent INTEGER NOT NULL, previous TEXT NOT NULL, sha256 TEXT NOT NULL);
+    flags TEXT NOT NULL, independent INTEGER NOT NULL, seconds INTEGER, previous TEXT NOT NULL, sha256 TEXT NOT NULL);
 CREATE INDEX decision_claim ON decision (claim);
 
 CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;

@@ -59,6 +59,8 @@ class Decision:
 
     number: int
     who: str
+    role: str
+    """The person's, when they decided."""
     at: str
     """UTC, ISO 8601."""
     claim: str
@@ -72,6 +74,8 @@ class Decision:
     """The codes of the flags that the person saw."""
     independent: bool
     """Given without having seen anybody else's."""
+    seconds: int | None
+    """From when the claim was shown to when it was decided; None where that was not seen, as for a claim decided along."""
     previous: str
     """The SHA-256 of the row before; empty for the first."""
     sha256: str

@@ -34,7 +34,7 @@ def to_file(config: ConfigDict, folder: CorpusFolder, file: Path) -> str:
     """
     if file.suffix not in (".csv", ".jsonl"):
         raise UserError(f"The export's file ends in .csv or .jsonl, not as {file.name!r}; choose one of them.")
-    own = (folder.articles, folder.passages, folder.drafts, folder.claims, folder.review)
+    own = (folder.articles, folder.passages, folder.drafts, folder.claims, folder.planted, folder.review)
     if file.resolve() in [path.resolve() for path in own] or (
         file.resolve().parent == folder.path.resolve() and file.name.startswith("corpus-")
     ):

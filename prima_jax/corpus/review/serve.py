@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from prima_jax.corpus.folder import CorpusFolder
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.claims import Catalogue
+from prima_jax.corpus.review.planted import plant
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
 from prima_jax.pages.security import host_names
@@ -34,10 +35,11 @@ def run(config: ConfigDict, study: Study, folder: CorpusFolder) -> str:
                 "There is no reviewer yet: add each with the same command and `reviewer NAME` in place of `review`; "
                 "it asks for a passphrase."
             )
+        plant(folder, claims, store.database.secret())
     advice = "another review may be running there. Give another --config.review.port or --config.review.host."
     listener = listen(host, config.review.port, advice)
     port = listener.getsockname()[1]
-    app = create_app(folder, needed=needed, hours=config.review.session_hours, hosts=host_names(host), port=port)
+    app = create_app(folder, study, needed=needed, hours=config.review.session_hours, hosts=host_names(host), port=port)
     print(f"The review is {address(host, port)} Ctrl-C closes it, and nothing is lost.", flush=True)
     serve(app, listener)
     with ReviewStore(folder.review) as store:

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,13 +28,13 @@ from prima_jax.corpus.review.decisions import (
 )
 from prima_jax.errors import UserError
 
-__all__ = ["Refused", "Replayed", "ReviewStore", "Stale", "add_reviewer"]
+__all__ = ["Refused", "Replayed", "ReviewStore", "Stale", "add_reviewer", "edited"]
 
 LONGEST = 2000
 """Characters in a claim or a reason."""
 _FORM_DAYS = 30
 """For how long a form is remembered as sent; its session is over long before."""
-_FIELDS = "number, who, at, claim, action, before, after, reason, flags, independent, previous, sha256"
+_FIELDS = "number, who, role, at, claim, action, before, after, reason, flags, independent, seconds, previous, sha256"
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -89,29 +89,35 @@ class ReviewStore:
         reason: str = "",
         seen: str | None = None,
         form: str | None = None,
+        also: Sequence[Mapping[str, Any]] = (),
+        flagged: Iterable[str] = (),
+        seconds: int | None = None,
     ) -> Decision:
         """Adds a decision and makes sure that it is on the disk.
 
         `after` is the version approved (by default the writer's), or what an edit makes of it. `seen` is the `basis` of what the
-        person had before them, and `form` names the form they sent, which counts once.
+        person had before them, and `form` names the form they sent, which counts once. `also` are claims in the same words, on
+        other topics, which the same decision holds for. `flagged` are codes of what the checks flag in an edit's words.
         Raises Refused, with nothing changed: Replayed, Stale, or a sentence that says which rule is broken.
         """
         reason = _clean(reason, "reason")
-        flags = tuple(sorted({flag["code"] for flag in claim["flags"]}))
         with self.database.write() as connection:
             _once(connection, form)
-            earlier = _decisions(connection, claim["id"])
-            if seen is not None and seen != basis(claim, earlier, needed, who):
+            if seen is not None and seen != basis(claim, _decisions(connection, claim["id"]), needed, who):
                 raise Stale("This claim was changed or decided since you opened it. This is how it stands; you changed nothing.")
-            _check_person(connection, who)
-            now = turn(claim, earlier, needed, who)
-            if now == "none":
-                raise Refused("There is nothing for you to decide on this claim (any more).")
-            stands_for = _check(claim, earlier, who, action, after, reason, now == "third")
-            people = {d.who for d in earlier}
-            independent = now != "third" and (people <= {who} or len(people) < needed)  # with more it had been open to all
-            fields = (action, Version.of(claim), stands_for, reason, flags, independent)
-            return _append(connection, who, claim["id"], *fields)
+            kept: list[Decision] = []
+            for one in (claim, *also):
+                earlier = _decisions(connection, one["id"])
+                now = turn(one, earlier, needed, who)
+                if now == "none" or (now == "third" and also):
+                    raise Refused("There is nothing for you to decide on this claim (any more).")
+                stands_for = _check(one, earlier, who, action, after, reason, now == "third")
+                people = {d.who for d in earlier}
+                independent = now != "third" and (people <= {who} or len(people) < needed)  # with more it had been open to all
+                flags = tuple(sorted({flag["code"] for flag in one["flags"]} | set(flagged)))
+                fields = (action, Version.of(one), stands_for, reason, flags, independent, None if kept else seconds)
+                kept.append(_append(connection, who, one["id"], *fields))
+            return kept[0]
 
     def outcomes(self, claims: Sequence[Mapping[str, Any]], needed: int) -> dict[str, Outcome]:
         """Claim id -> how it stands."""
@@ -125,14 +131,22 @@ class ReviewStore:
         return [(pair[0].action, pair[1].action) for pair in pairs if pair]
 
     def verify(self) -> int:
-        """Recomputes the chain of hashes; returns the number of decisions. Raises UserError that names the first bad row."""
+        """Recomputes the chain of hashes; returns the number of decisions. Raises UserError that names the first bad row.
+
+        Nor may a reviewer have another role now than the log says.
+        """
         previous = ""
-        decisions = self.decisions()
+        decisions, roles = self.decisions(), self.roles()
         for number, decision in enumerate(decisions, start=1):
             if (decision.number, decision.previous) != (number, previous) or decision.sha256 != _digest(decision):
                 raise UserError(
                     f"{self.database.path}, decision {decision.number}: the log was changed after the fact (its hash does not "
                     "fit); restore the file from a copy."
+                )
+            if roles.get(decision.who) != decision.role:
+                raise UserError(
+                    f"{self.database.path}, decision {decision.number}: {decision.who} was of the role {decision.role} then, and "
+                    f"{roles.get(decision.who, 'nobody')} now, but roles never change; restore the file from a copy."
                 )
             previous = decision.sha256
         return len(decisions)
@@ -146,18 +160,26 @@ def add_reviewer(folder: CorpusFolder, name: str, passphrase: str, role: str, qu
         return Accounts(store.database).add(name, passphrase, role, qualification, conflicts)
 
 
+def edited(claim: Mapping[str, Any], words: Version) -> Version:
+    """The version that an edit makes of a claim. Raises Refused."""
+    new = Version(_clean(words.text, "claim"), words.direction, words.strength)
+    _needs(new.text, "The edited claim is empty: to do away with a claim, reject it.")
+    if new.direction not in get_args(Direction) or new.strength not in get_args(Strength):
+        raise Refused("Choose a direction and a strength out of those given.")
+    if new == Version.of(claim):
+        raise Refused("The edit changes nothing: approve the claim, or change it.")
+    return new
+
+
 def _decisions(connection: sqlite3.Connection, claim: str | None) -> list[Decision]:
     where, values = ("", ()) if claim is None else ("WHERE claim = ?", (claim,))
     return [_decision(row) for row in connection.execute(f"SELECT {_FIELDS} FROM decision {where} ORDER BY number", values)]
 
 
 def _decision(row: Sequence[Any]) -> Decision:
-    number, who, at, claim, action, before, after, reason, flags, independent, previous, sha256 = row
-    version = Version(*json.loads(after)) if after else None
-    seen = tuple(json.loads(flags))
-    return Decision(
-        number, who, at, claim, action, Version(*json.loads(before)), version, reason, seen, bool(independent), previous, sha256
-    )
+    found = dict(zip(_FIELDS.split(", "), row, strict=True))
+    versions = {name: Version(*json.loads(found[name])) if found[name] else None for name in ("before", "after")}
+    return Decision(**found | versions | {"flags": tuple(json.loads(found["flags"])), "independent": bool(found["independent"])})
 
 
 def _digest(decision: Decision) -> str:
@@ -167,15 +189,16 @@ def _digest(decision: Decision) -> str:
 
 def _append(
     connection: sqlite3.Connection, who: str, claim: str, action: Action, before: Version, after: Version | None, reason: str,
-    flags: tuple[str, ...], independent: bool,
+    flags: tuple[str, ...], independent: bool, seconds: int | None,
 ) -> Decision:  # fmt: skip
+    role = _role(connection, who)
     last = connection.execute("SELECT number, sha256 FROM decision ORDER BY number DESC LIMIT 1").fetchone() or (0, "")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    row = Decision(last[0] + 1, who, at, claim, action, before, after, reason, flags, independent, last[1], "")
+    row = Decision(last[0] + 1, who, role, at, claim, action, before, after, reason, flags, independent, seconds, last[1], "")
     row = replace(row, sha256=_digest(row))
     versions = [json.dumps(astuple(v)) if v else None for v in (before, after)]
-    seen = (json.dumps(flags), int(independent))
-    values = (row.number, who, at, claim, action, *versions, reason, *seen, row.previous, row.sha256)
+    seen = (json.dumps(flags), int(independent), seconds)
+    values = (row.number, who, role, at, claim, action, *versions, reason, *seen, row.previous, row.sha256)
     connection.execute(f"INSERT INTO decision ({_FIELDS}) VALUES ({', '.join('?' * len(values))})", values)
     return row
 
@@ -190,9 +213,11 @@ def _once(connection: sqlite3.Connection, form: str | None) -> None:
     connection.execute("INSERT INTO sent_form VALUES (?, ?)", (form, now))
 
 
-def _check_person(connection: sqlite3.Connection, who: str) -> None:
-    if not connection.execute("SELECT 1 FROM reviewer WHERE name = ?", (who,)).fetchone():
+def _role(connection: sqlite3.Connection, who: str) -> str:
+    row = connection.execute("SELECT role FROM reviewer WHERE name = ?", (who,)).fetchone()
+    if row is None:
         raise Refused(f"There is no reviewer {who!r}: add one with the command reviewer.")
+    return str(row[0])
 
 
 def _check(
@@ -210,7 +235,10 @@ def _check(
         _needs(reason, "Say why the claim is rejected: a rejection needs a reason.")
         return None
     if action == "edit":
-        return _edited(after, original, reason)
+        if after is None:
+            raise Refused("An edit needs the new words.")
+        _needs(reason, "Say why the claim was edited: an edit needs a reason.")
+        return edited(claim, after)
     if action != "approve":
         raise Refused("A claim can be approved, edited or rejected.")
     chosen = after or original
@@ -221,19 +249,6 @@ def _check(
     if claim["flags"]:
         _needs(reason, "Say why the claim is right all the same: it is flagged, so that an approval needs a comment.")
     return chosen
-
-
-def _edited(after: Version | None, original: Version, reason: str) -> Version:
-    if after is None:
-        raise Refused("An edit needs the new words.")
-    edited = Version(_clean(after.text, "claim"), after.direction, after.strength)
-    _needs(edited.text, "The edited claim is empty: to do away with a claim, reject it.")
-    if edited.direction not in get_args(Direction) or edited.strength not in get_args(Strength):
-        raise Refused("Choose a direction and a strength out of those given.")
-    if edited == original:
-        raise Refused("The edit changes nothing: approve the claim, or change it.")
-    _needs(reason, "Say why the claim was edited: an edit needs a reason.")
-    return edited
 
 
 def _needs(text: str, sentence: str) -> None:

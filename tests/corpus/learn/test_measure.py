@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prima_jax.corpus.learn.measure import Span, masked_recall, pseudo_perplexity
+from prima_jax.corpus.learn.measure import PERPLEXITY, Figure, Span, difference, intervals, losses, reciprocal_ranks
 from prima_jax.data.text import Tokens
 
 VOCABULARY, MASK = 7, 6
@@ -35,15 +35,18 @@ def log_probabilities(ids, position):
     return logits - np.log(np.exp(logits).sum())
 
 
-def test_pseudo_perplexity_by_hand():
-    losses = []
+def test_losses_by_hand():
+    sums = []
     for row in range(2):
+        sums.append(0.0)
         for position in np.flatnonzero(WORDS[row]):
             masked = IDS[row].copy()
             masked[position] = MASK
-            losses.append(-log_probabilities(masked, position)[IDS[row, position]])
+            sums[-1] -= log_probabilities(masked, position)[IDS[row, position]]
+    found = losses(MODEL, VARIABLES, TOKENS, MASK)
+    assert found.counts.tolist() == [3, 2]
     # float32 sums of a few numbers of size one: 1e-6 relative is ten times what was seen
-    assert pseudo_perplexity(MODEL, VARIABLES, TOKENS, MASK) == pytest.approx(np.exp(np.mean(losses)), rel=1e-6)
+    assert found.sums == pytest.approx(sums, rel=1e-6)
 
 
 def test_ranks_by_hand_with_the_whole_term_masked():
@@ -53,11 +56,17 @@ def test_ranks_by_hand_with_the_whole_term_masked():
     for position in (1, 2):
         scores = log_probabilities(masked, position)
         ranks.append(1 + sum(s > scores[IDS[0, position]] for s in scores))
-    found = masked_recall(MODEL, VARIABLES, TOKENS, [Span(0, (1, 2))], MASK)
-    assert (found["terms"], found["tokens"]) == (1, 2)
-    assert found["mean_reciprocal_rank"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
-    assert found["top_1"] == np.mean([rank == 1 for rank in ranks])
+    found = reciprocal_ranks(MODEL, VARIABLES, TOKENS, [Span(0, (1, 2))], MASK)
+    assert found.counts.tolist() == [2, 0]
+    assert found.sums == pytest.approx([sum(1 / rank for rank in ranks), 0])
 
 
-def test_no_term_is_no_figure():
-    assert masked_recall(MODEL, VARIABLES, TOKENS, [], MASK) == {"terms": 0, "tokens": 0}
+def test_figures_are_means_over_all_tokens_and_a_difference_is_paired():
+    first = {PERPLEXITY: Figure(np.array([2.0, 6, 1, 3]), np.array([2, 3, 1, 2])), "factor": Figure(np.zeros(4), np.zeros(4))}
+    found = intervals(first, ["A", "A", "B", "C"])
+    assert found["factor"] is None  # no term, no figure
+    assert found[PERPLEXITY].estimate == pytest.approx(np.exp(12 / 8))
+    assert found[PERPLEXITY].low < found[PERPLEXITY].estimate < found[PERPLEXITY].high
+    same = difference(first, first, ["A", "A", "B", "C"])[PERPLEXITY]
+    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+    assert intervals(first, ["A"] * 4)[PERPLEXITY] is None  # one article tells nothing of others

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from prima_jax.corpus.review.store import ReviewStore
 from scripts.review.example import ADA, PASSPHRASE
 
+FLAGGED_EDIT = "The checks flag your words"
 EVIL = "<script>window.hit = 1; alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -54,8 +55,12 @@ def signed_in(app, name=ADA):
 
 
 def decide(browser, identifier, action, **more):
+    """Sends a decision; an edit once more where the checks flag its words."""
     form = fields(browser.get(f"/claims/{identifier}").text, action)
-    return browser.post(f"/claims/{identifier}", data=form | more)
+    answer = browser.post(f"/claims/{identifier}", data=form | more)
+    if FLAGGED_EDIT in answer.text:
+        answer = browser.post(f"/claims/{identifier}", data=fields(answer.text, action) | more)
+    return answer
 
 
 def text(answer):

@@ -7,6 +7,7 @@ import pytest
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.store import ReviewStore
 from scripts.review.browser import CHROMIUM, FLAGS, serve, sign_in
+from scripts.review.example import STUDY
 
 in_a_browser = [
     pytest.mark.slow,
@@ -27,7 +28,7 @@ def store(folder):
 
 @pytest.fixture
 def app(folder):
-    return create_app(folder, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
+    return create_app(folder, STUDY, needed=2, hours=8, hosts={"testserver", "localhost"}, port=1)
 
 
 @pytest.fixture

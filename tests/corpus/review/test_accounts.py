@@ -46,6 +46,15 @@ def test_two_ways_to_write_a_name_are_one_person_and_roles_never_change(folder, 
         add_reviewer(folder, ADA, PASSPHRASE, "test", "", "")
 
 
+@pytest.mark.parametrize(
+    "name", ["Dr. Аda Example", "Dr Ada Exarnple", "Dr. Ada Examp1e", "Dr. Ädа  Example.", "DR. ADA EXAMPIE"]
+)
+def test_a_name_that_looks_like_another_is_no_second_reviewer(folder, store, name):
+    with pytest.raises(UserError, match=r"looks like 'Dr\. Ada Example', who is a reviewer already"):
+        add_reviewer(folder, name, "another four words", "physician", "", "")
+    assert set(store.roles()) == set(PEOPLE)
+
+
 def test_a_new_passphrase_ends_sessions(folder, store):
     accounts = Accounts(store.database)
     token = accounts.sign_in(ADA, PASSPHRASE, 8)

@@ -27,6 +27,7 @@ from scripts.review.example import (
     PEOPLE,
     RETRACTED,
     SCREEN,
+    STUDY,
     SUN,
     SUN_TOO,
     add_people,
@@ -194,7 +195,7 @@ class TestDeciding:
         assert len(rows(folder)) == 2
 
     def test_where_one_reviewer_is_needed_an_edit_decides_and_may_still_be_replaced(self, folder):
-        app = create_app(folder, needed=1, hours=8, hosts={"testserver"}, port=1)
+        app = create_app(folder, STUDY, needed=1, hours=8, hosts={"testserver"}, port=1)
         ada, ben = signed_in(app), signed_in(app, BEN)
         ben_opened = fields(ben.get(f"/claims/{SUN}").text, "approve")
         decide(ada, SUN, "edit", text="Sun at work raises the odds.", direction="raises", strength="weak", reason="clearer")

@@ -17,7 +17,7 @@ from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.store import ReviewStore
 from prima_jax.errors import UserError
 from scripts.review.browser import serve
-from scripts.review.example import ADA, BEN, PASSPHRASE, SCREEN, SUN
+from scripts.review.example import ADA, BEN, PASSPHRASE, SCREEN, STUDY, SUN
 from tests.corpus.review.client import client, decide, fields, rows, sign_in, signed_in, text
 
 CONFIG = Path(__file__).parents[3] / "configs" / "corpus.py"
@@ -163,7 +163,7 @@ def full_disk(app, folder):
 @pytest.mark.parametrize("fault", [locked, read_only, full_disk])
 def test_a_database_that_fails_is_told_in_a_sentence_and_what_was_typed_is_kept(folder, monkeypatch, fault):
     monkeypatch.setattr(database, "LONGEST_WAIT", 0.05)
-    app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
+    app = create_app(folder, STUDY, needed=2, hours=8, hosts={"testserver"}, port=1)
     ada = signed_in(app)
     form = fields(ada.get(f"/claims/{SUN}").text, "reject") | {"reason": "long thoughts of mine"}
     entry = fields(client(app).get("/sign-in").text, "/sign-in")
@@ -202,5 +202,5 @@ def test_at_the_command_line_a_locked_or_damaged_database_is_one_sentence(folder
 def test_a_database_of_another_version_is_refused_in_a_sentence(folder):
     with closing(sqlite3.connect(folder.review, isolation_level=None)) as raw:
         raw.execute("PRAGMA user_version = 99")
-    with pytest.raises(UserError, match=r"another version \(99, here 1\); use the program that made it"):
+    with pytest.raises(UserError, match=r"another version \(99, here 2\); use the program that made it"):
         ReviewStore(folder.review)

@@ -5,10 +5,12 @@ What a page says and refuses is in test_app.py and test_security.py, over HTTP; 
 
 import contextlib
 import sqlite3
+import time
 
+from prima_jax.corpus.folder import write_lines
 from prima_jax.corpus.review.store import ReviewStore
-from scripts.review.browser import sign_in
-from scripts.review.example import ADA, BEN, FLAGGED, FLAGGED_TOO, LOST, RETRACTED, SCREEN, SUN, SUN_TOO
+from scripts.review.browser import serve, sign_in
+from scripts.review.example import ADA, BEN, FLAGGED, FLAGGED_TOO, LOST, RETRACTED, SCREEN, SUN, SUN_TOO, example_claims
 from tests.corpus.review.conftest import in_a_browser
 
 pytestmark = in_a_browser
@@ -53,7 +55,7 @@ def test_everything_goes_by_keyboard_alone(folder, address, person):
     keys.press("Enter")
     page.wait_for_selector(".done")
     keys.press("e")
-    keys.type(" More words, among them a, e and r.")
+    keys.type(" 57 words, among them a, e and r.")
     keys.press("Escape")
     assert not page.is_visible("#edit form")
     keys.press("e")
@@ -61,6 +63,10 @@ def test_everything_goes_by_keyboard_alone(folder, address, person):
     for _ in range(3):
         keys.press("Tab")
     keys.type("By keyboard.")
+    keys.press("Control+Enter")
+    page.wait_for_selector(".notice:has-text('The checks flag your words')")
+    assert log(folder) == [(ADA, SUN, "approve")]
+    keys.press("e")  # with what was typed: it is right all the same
     keys.press("Control+Enter")
     page.wait_for_url(f"**/claims/{SCREEN}?done=2")
     keys.press("r")
@@ -161,3 +167,35 @@ def test_what_one_began_is_not_shown_to_the_next_at_the_same_machine(address, pe
     page.click("text=Sign out")
     page.wait_for_url("**/sign-in")
     assert "half" not in page.evaluate("JSON.stringify(sessionStorage) + JSON.stringify(localStorage)")
+
+
+def test_forty_claims_go_by_two_keys_each(folder, person):
+    """With a direction that is changed, rejections for common reasons, a sentence under two topics, and two planted claims."""
+    one = example_claims()[2] | {"counterparts": [], "agreement": "single"}
+    claims = [one | {"id": f"c-{n:016x}", "text": f"Of {n} outdoor workers more had actinic keratosis."} for n in range(40)]
+    claims[39] |= {"text": claims[38]["text"], "topic": "ACK/pesticide", "attribute": "pesticide", "attribute_name": "pesticide"}
+    write_lines(folder.claims, claims)
+    pressed = 0
+    with serve(folder.path) as (address, _):
+        page = person(ADA, address, viewport={"width": 1180, "height": 860})
+        began = time.monotonic()
+        for keys in (("j", "Enter"), *(KEYS.get(n, ("a", "Enter")) for n in range(41))):
+            before = page.url
+            for key in keys:
+                page.keyboard.press(key)
+            pressed += len(keys)
+            page.wait_for_url(lambda url, before=before: url != before)
+            page.wait_for_load_state()
+        seconds = time.monotonic() - began
+        assert "All done" in page.inner_text("#list")
+        page.goto(f"{address}/progress")
+        assert page.inner_text("h2 >> nth=0").startswith("Wrong on purpose: ")
+    with ReviewStore(folder.review) as store:
+        assert store.verify() == len(store.decisions()) == 42
+        assert len({d.claim for d in store.decisions()}) == 42
+    print(f"\n40 claims and 2 planted ones: {pressed} keys, {seconds:.0f} seconds, {seconds / 42:.1f} for each")
+    assert pressed <= 2.2 * 42
+
+
+KEYS = {5: ("1", "Enter"), 11: ("4", "Enter"), 17: ("8", "Enter"), 23: ("d", "d", "d", "d", "Enter")}
+"""What is pressed on some claims instead of approving them."""

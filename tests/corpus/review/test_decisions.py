@@ -17,7 +17,7 @@ THIRD = Version("Sun at work raises the odds of actinic keratosis.", "raises", "
 
 def decided(number, who, after, *, action=None, reason="", flags=(), claim=CLAIM["id"], independent=True):
     action = action or ("reject" if after is None else "approve" if after == ORIGINAL else "edit")
-    return Decision(number, who, "", claim, action, ORIGINAL, after, reason, flags, independent, "", "")
+    return Decision(number, who, "physician", "", claim, action, ORIGINAL, after, reason, flags, independent, None, "", "")
 
 
 def states(*opinions, needed=2, claim=CLAIM):

@@ -11,7 +11,7 @@ from prima_jax.corpus.review import export
 from prima_jax.corpus.review.app import create_app
 from prima_jax.corpus.review.view import harmless, safe_link
 from prima_jax.pages.security import HEADERS, host_names
-from scripts.review.example import ADA, BEN, PASSPHRASE, PEOPLE, SCREEN, SUN, add_people, claim, make_folder
+from scripts.review.example import ADA, BEN, PASSPHRASE, PEOPLE, SCREEN, STUDY, SUN, add_people, claim, make_folder
 from tests.corpus.review.client import EVIL, client, decide, fields, rows, sign_in, signed_in, text
 
 
@@ -81,7 +81,7 @@ class TestRefusals:
     def test_forms_survive_a_restart_of_the_server(self, app, folder):
         ada = signed_in(app)
         form = fields(ada.get(f"/claims/{SUN}").text, "approve")
-        after = client(create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1))
+        after = client(create_app(folder, STUDY, needed=2, hours=8, hosts={"testserver"}, port=1))
         after.cookies.update(ada.cookies)
         assert after.post(f"/claims/{SUN}", data=form).status_code == 303
 
@@ -172,7 +172,7 @@ class TestHarmless:
 
     def test_no_markup_of_others_comes_through(self, evil):
         folder, identifier = evil
-        app = create_app(folder, needed=2, hours=8, hosts={"testserver"}, port=1)
+        app = create_app(folder, STUDY, needed=2, hours=8, hosts={"testserver"}, port=1)
         browsers = [signed_in(app, name) for name in (f"Dr. {EVIL}"[:100], *PEOPLE[:2])]
         decide(browsers[0], identifier, "reject", reason=EVIL)
         decide(browsers[1], identifier, "edit", text=f"{EVIL} 2", direction="raises", strength="weak", reason=EVIL)

@@ -120,6 +120,8 @@ def test_the_database_itself_refuses_to_change_or_delete_a_decision(folder, stor
         "UPDATE decision SET who = 'Dr. Cyd Example' WHERE number = 1",
         "UPDATE decision SET flags = '[\"x\"]' WHERE number = 1",
         "UPDATE decision SET independent = 0 WHERE number = 3",
+        "UPDATE decision SET role = 'test' WHERE number = 1",
+        "UPDATE decision SET seconds = 100 WHERE number = 2",
         "DELETE FROM decision WHERE number = 1",
         "DELETE FROM decision WHERE number = 2",
     ],
@@ -134,6 +136,15 @@ def test_verify_finds_what_was_changed_behind_the_triggers(folder, store, tamper
     raw.execute(tampering)
     raw.close()
     with pytest.raises(UserError, match="was changed after the fact"):
+        store.verify()
+
+
+def test_a_role_that_was_changed_since_is_found(folder, store):
+    store.decide(CLAIM, ADA, "approve", needed=2)
+    with sqlite3.connect(folder.review, isolation_level=None) as raw:
+        raw.execute("DROP TRIGGER role_stays")
+        raw.execute("UPDATE reviewer SET role = 'test'")
+    with pytest.raises(UserError, match="of the role physician then, and test now"):
         store.verify()
 
 

@@ -34,12 +34,33 @@ function abstracts() {
   all.forEach((one) => { one.open = shut; });
 }
 
+// The common reasons stand in the form of rejection, in their numbers' order; Enter then presses the button.
+function reason(number) {
+  const button = document.querySelectorAll("#reject .stock button")[number - 1];
+  if (!button) return;
+  document.getElementById("reject").open = true;
+  button.focus();
+}
+
+// Each press chooses the next direction; Enter then keeps the edit.
+function direction() {
+  const part = document.getElementById("edit");
+  if (!part) return;
+  part.open = true;
+  const { direction: choice, reason: why } = part.querySelector("form").elements;
+  choice.selectedIndex = (choice.selectedIndex + 1) % choice.length;
+  why.value ||= "The source has another direction.";
+  choice.dispatchEvent(new Event("input", { bubbles: true })); // so that it outlives a reload
+  part.querySelector("button").focus({ preventScroll: true });
+}
+
 const keys = {
   j: () => step(1),
   k: () => step(-1),
   a: () => act("approve"),
   e: () => act("edit"),
   r: () => act("reject"),
+  d: direction,
   w: abstracts,
   l: () => document.getElementById("to-list")?.click(),
   "?": () => document.getElementById("keys")?.showModal(),
@@ -61,7 +82,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing()) return;
   if (document.querySelector("dialog[open]")) return;
-  const action = keys[event.key];
+  const action = keys[event.key] ?? (/^[1-9]$/.test(event.key) ? () => reason(Number(event.key)) : undefined);
   if (action) {
     event.preventDefault();
     action();
