@@ -13,17 +13,28 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from prima_jax.errors import UserError, device_error, name_too_long
+from prima_jax.hosts import add_flags, join, leave, several, told_of_others
 from prima_jax.runtime import end_when_told, setup_process
 
 __all__ = ["command", "main", "parse"]
 
 _PROGRAM = "prima run"
+_STOPPED = 143
 _EXAMPLE = "--config=configs/aqua.py:demo --workdir=runs/demo"
 
 
 def main(arguments: list[str]) -> int:
     """Runs the rows of the config that the arguments name; returns the exit code, as `command` does."""
-    return command(arguments, run_rows)
+    try:
+        code = command(arguments, run_rows, joins=True)
+    except Exception:
+        if several():
+            traceback.print_exc()
+            leave(1)
+        raise
+    if code not in (0, _STOPPED):  # those that stop do so together
+        leave(code)
+    return code
 
 
 def command(
@@ -33,10 +44,12 @@ def command(
     program: str = _PROGRAM,
     example: str = _EXAMPLE,
     workdir: str | None = None,
+    joins: bool = False,
 ) -> int:
     """Runs with the config and the workdir that the arguments name, and prints what comes back.
 
-    program and example: how the command is called, and with what it could be; workdir: where none is given, else one has to be.
+    program and example: how the command is called, and with what it could be; workdir: where none is given, else one has to be;
+    joins: it may be one of several processes (hosts.py).
 
     Returns the exit code: 0; 2 for bad input, told in one sentence; 143 if it was asked to stop and saved, 130 if it was
     interrupted.
@@ -44,21 +57,27 @@ def command(
     end_when_told()
     try:
         try:
-            config, folder = parse(arguments[1:], program=program, example=example, workdir=workdir)
+            config, folder, options = parse(arguments[1:], program=program, example=example, workdir=workdir, joins=joins)
         except OSError as error:
             raise name_too_long(error) from error
         setup_process()
+        from jax.errors import JaxRuntimeError
+
         from prima_jax.training.loop import Stopped  # after the flags: a wrong one should not wait for JAX
 
+        if joins:
+            join(options)
         try:
             print(run(config, folder))
         except Stopped:
             print(f"Stopped and saved; the same command goes on from here ({folder}).", file=sys.stderr)
-            return 143
+            return _STOPPED
         except (RuntimeError, AssertionError) as error:  # XLA's own among them
             remat = "" if config.remat else ", or set --config.remat=True"
             lower = f"lower the batch_size of the stage that it was in, raise its microbatches, lower --config.image.size{remat}"
             lower += ", with another --workdir"
+            if several() and isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise told_of_others(error) from error
             raise device_error(error, lower) from error
         except OSError as error:
             raise name_too_long(error) from error
@@ -83,9 +102,17 @@ def run_rows(config: ConfigDict, workdir: Path) -> str:
 
 
 def parse(
-    arguments: list[str], *, program: str = _PROGRAM, example: str = _EXAMPLE, workdir: str | None = None
-) -> tuple[ConfigDict, Path]:
-    """The config, with the overrides of the command line, and the workdir. Raises UserError for a wrong flag or file."""
+    arguments: list[str],
+    *,
+    program: str = _PROGRAM,
+    example: str = _EXAMPLE,
+    workdir: str | None = None,
+    joins: bool = False,
+) -> tuple[ConfigDict, Path, argparse.Namespace]:
+    """The config, with the overrides of the command line, the workdir, and all other flags; those of `join` where it `joins`.
+
+    Raises UserError for a wrong flag or file.
+    """
     example = f"{program} {example}"
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False, exit_on_error=False, epilog=f"For example: {example}")
     parser.add_argument(
@@ -94,6 +121,8 @@ def parse(
     parser.add_argument(
         "--workdir", metavar="DIR", default=workdir, help="where everything is written; give the same one again to go on"
     )
+    if joins:
+        add_flags(parser)
     try:
         options, overrides = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -102,7 +131,7 @@ def parse(
         if not getattr(options, name):
             raise UserError(f"--{name} is missing: {example}.")
     config = load_recipe(options.config)
-    return override(config, overrides, options.config), Path(options.workdir)
+    return override(config, overrides, options.config), Path(options.workdir), options
 
 
 def load_recipe(named: str) -> ConfigDict:

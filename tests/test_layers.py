@@ -14,6 +14,7 @@ LAYERS = {
     "version": 0,
     "download_weights": 1,
     "files": 1,
+    "hosts": 1,
     "json_text": 1,
     "problems": 1,
     "losses": 2,

@@ -283,6 +283,6 @@ def test_batches_that_the_devices_cannot_share_are_refused():
     assert "diagnose.batch_size is 24, which 8 devices in 2 microbatches cannot share evenly: make it a multiple of 16" in told
 
 
-def test_several_hosts_are_refused(monkeypatch: pytest.MonkeyPatch):
+def test_several_hosts_want_shard_map(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    assert "run one process" in refusal(config())
+    assert "set --config.parallel=shard_map" in refusal(config())

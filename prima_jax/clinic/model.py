@@ -234,7 +234,7 @@ class Model:
         """What all calls share: the models as they start out and what has been compiled."""
         devices = Parallel(self.config.parallel, jax.local_devices()[:1])
         kind = Handed if is_bundle(self.folder) else Context
-        backbones = Backbones(self.config, devices.place)
+        backbones = Backbones(self.config, devices.replicate)
         nothing, folder = Prepared(self.study, (), ()), Path(self.config.data.dir)
         return kind(self.config, self.folder, devices, backbones, prepared=nothing, study_folder=folder)
 
@@ -244,8 +244,8 @@ class Model:
         context, models = self.workspace, []
         for fold in self.folds:
             tokenizers = load_tokenizers(context, fold)
-            encoders = Encoders(*context.parallel.place(tuple(load_encoders(context, fold))))
-            diagnoser = context.parallel.place(diagnose.load(context, fold, tokenizers.llm))
+            encoders = Encoders(*context.parallel.replicate(tuple(load_encoders(context, fold))))
+            diagnoser = context.parallel.replicate(diagnose.load(context, fold, tokenizers.llm))
             models.append(FoldModel(tokenizers, encoders, diagnoser))
         return models
 

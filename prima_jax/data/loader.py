@@ -2,7 +2,7 @@
 
 What a batch holds is a function of (seed, epoch, record) alone, so it is the same under any number of threads and after
 a restart: the iterators' `get_state` and `set_state` restore their position exactly. `batch_size` is that of all
-processes together; process p of P gets the records p, p + P, ... of each batch.
+processes together; process p of P gets the p-th of P equal pieces of each batch.
 """
 
 import os
@@ -85,16 +85,20 @@ def eval_images(
     batch_size: int,
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
     """Batches of the photographs once each, in order, as `image_batches` gives them; the last batch is padded, with index -1.
 
-    Each is shown whole (`center_view`), or, with an augmentation, as one random view that `seed` decides.
+    Each is shown whole (`center_view`), or, with an augmentation, as one random view that `seed` decides. Of several processes
+    each reads its own piece of a batch and leaves the rest black, under the same "index".
     """
+    share = batch_size // process_count
 
     def example(number: int) -> Mapping[str, Any]:
-        if number >= len(indices):
-            return {"image": np.zeros((image_size, image_size, 3), np.uint8), "index": np.int32(-1)}
-        index = int(indices[number])
+        index = int(indices[number]) if number < len(indices) else -1
+        if index < 0 or number % batch_size // share != process_index:
+            return {"image": np.zeros((image_size, image_size, 3), np.uint8), "index": np.int32(index)}
         if augmentation is None:
             view = center_view(prepared.image(index), image_size)
         else:
@@ -175,7 +179,7 @@ def _endless(
         raise UserError(f"A batch of {batch_size} cannot be drawn from {count} training examples; set batch_size lower.")
     if batch_size % process_count:
         raise UserError(f"batch_size {batch_size} cannot be shared by {process_count} processes; make it a multiple.")
-    steps = count // batch_size
+    steps, share = count // batch_size, batch_size // process_count
 
     @lru_cache(maxsize=2)  # the epoch that ends and the one that begins
     def order(epoch: int) -> np.ndarray:
@@ -183,7 +187,8 @@ def _endless(
 
     def batch(step: int, _: int) -> Batch:
         epoch, position = divmod(step, steps)
-        records = order(epoch)[position * batch_size : (position + 1) * batch_size][process_index::process_count]
+        first = position * batch_size + process_index * share
+        records = order(epoch)[first : first + share]
         examples = [example(int(record), np.random.default_rng([seed, epoch, int(record)])) for record in records]
         stacked = {key: np.stack([one[key] for one in examples]) for key in examples[0]}
         return finish(stacked) if finish else stacked

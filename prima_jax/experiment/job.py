@@ -15,6 +15,7 @@ from prima_jax.experiment.measured import measured
 from prima_jax.experiment.opening import Run, open_run, split_cases
 from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_rows
 from prima_jax.files import digest, whole_file
+from prima_jax.hosts import as_first, in_turn, is_first
 from prima_jax.methods.frozen_encoders import row_bench
 from prima_jax.methods.registry import METHODS
 from prima_jax.progress import said_of_time_left
@@ -44,7 +45,7 @@ class Job:
 
 def run_job(config: ConfigDict, workdir: Path, job: Job) -> None:
     """Fits and predicts every fold that is not finished yet."""
-    run = open_job(config, workdir, job)
+    run = in_turn(lambda: open_job(config, workdir, job))
     title, left = row_title(job.row, config), ""
     missing = [fold for fold in run.folds if finished_fold(config, workdir, job, fold.index) is None]
     for number, fold in enumerate(missing, start=1):
@@ -90,6 +91,8 @@ def keep_fold(config: ConfigDict, workdir: Path, job: Job, fold: int, found: np.
             f"The probabilities of {job.row.title} in fold {fold} are not finite numbers, and are not kept: lower the learning "
             "rates of what it trains, or compute it in float32 (--config.dtype=float32)."
         )
+    if not is_first():
+        return
     path = job.folder(workdir, fold) / "probabilities.npz"
     with whole_file(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, probabilities=found)
@@ -147,7 +150,7 @@ def probabilities(config: ConfigDict, workdir: Path, job: Job, fold: int) -> tup
 
 def _lacks_familiarity(config: ConfigDict, workdir: Path, job: Job) -> bool:
     """Returns True if it is the row whose models answer for new cases, and what its photographs are like is not kept yet."""
-    return job == Job(PRIMA, config.table.seeds[0]) and not (workdir / FAMILIARITY).exists()
+    return job == Job(PRIMA, config.table.seeds[0]) and not as_first((workdir / FAMILIARITY).exists)
 
 
 def _whose(config: ConfigDict, job: Job, fold: int) -> list[Any]:

@@ -1,6 +1,7 @@
 """Rows in processes of their own: each measures its own memory, and several can run at a time.
 
-On a TPU all rows run in this process, one after the other, and the peaks that a row notes are those of the rows before it too.
+On a TPU, and on several hosts, all rows run in this process, one after the other, and the peaks that a row notes are those of the
+rows before it too.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError, device_error
 from prima_jax.experiment.job import Job, run_job
+from prima_jax.hosts import several
 from prima_jax.runtime import setup_process, share_device_memory, take_large_pages_in_children
 from prima_jax.training.loop import Stopped, stop_requests
 
@@ -35,15 +37,16 @@ Work = Callable[[ConfigDict, Path, Job], None]
 def check_processes(processes: int) -> None:
     """Raises UserError where rows cannot run at the same time."""
     if processes > 1 and _alone():
-        raise UserError(
-            f"table.processes is {processes}, but a TPU serves one process alone: set --config.table.processes=1, with which the "
-            "rows run one after the other."
-        )
+        why = "the rows of a run on several hosts" if several() else "a TPU serves one process alone, whose rows"
+        raise UserError(f"table.processes is {processes}, but {why} run one after the other: set --config.table.processes=1.")
 
 
 def _alone() -> bool:
-    """Whether only this process, which has counted the devices, can use them: libtpu gives a TPU to no second one."""
-    return jax.default_backend() == "tpu"
+    """Whether only this process, which has counted the devices, can use them: libtpu gives a TPU to no second one.
+
+    And only this one has joined those of the other hosts.
+    """
+    return several() or jax.default_backend() == "tpu"
 
 
 def run_jobs(config: ConfigDict, workdir: Path, jobs: Sequence[Job], *, processes: int, work: Work = run_job) -> None:
@@ -92,6 +95,8 @@ def _run_here(work: Work, config: ConfigDict, workdir: Path, job: Job) -> list[s
         work(config, workdir, job)
         return []
     except (UserError, JaxRuntimeError) as error:
+        if several():
+            raise  # the others may have gone on, so that the next row would not be theirs
         return [_told(job, _sentence(error, config, job))]
     finally:
         gc.collect()  # backbones lie on the device until the cycles that they are part of are found

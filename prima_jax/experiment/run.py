@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from prima_jax.experiment.opening import (
 from prima_jax.experiment.processes import check_processes, run_jobs
 from prima_jax.experiment.rows import PRIMA, Row, row_config, row_title, table_rows
 from prima_jax.experiment.statistics import groups_of_cases, statistics
+from prima_jax.hosts import check_shared, in_turn, is_first, meet, several
 from prima_jax.methods.frozen_encoders import photographs
 from prima_jax.methods.registry import METHODS
 from prima_jax.metrics.leak import find_leaks
@@ -42,6 +44,7 @@ from prima_jax.report.write import write_report
 from prima_jax.runtime import leave_device_memory
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, held_out_in
+from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.training.made_with import joined, made_with
 from prima_jax.workdir import claim, open_workdir
 
@@ -52,15 +55,16 @@ SCORES = ("macro_f1", "accuracy", "balanced_accuracy")
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs what is missing of the config's rows and writes the report; returns what results.json holds."""
-    leave_device_memory()  # to the rows' processes
+    if not several():
+        leave_device_memory()  # to the rows' processes
     check(config)
-    config = with_batches_that_fit(config, workdir)
+    check_shared(workdir, "--workdir")
+    config = in_turn(lambda: with_batches_that_fit(config, workdir))
     rows, seeds = table_rows(config), tuple(config.table.seeds)
     check_processes(config.table.processes)
     jobs = [Job(row, seed) for seed in seeds for row in rows]
-    with open_workdir(workdir, config):
-        reading = read_study(config, workdir)
-        runs = {seed: open_run(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
+    with open_workdir(workdir, config) if is_first() else nullcontext():
+        reading, runs = in_turn(lambda: opened_runs(config, workdir))
         report_reading(reading)
         absent = absent_classes(runs)
         for sentence in said_of_absent_classes({"folds": config.folds, "seeds": seeds, "folds_without_class": absent}):
@@ -69,35 +73,54 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             for row in rows:
                 row_problems(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row).raise_first()
         first = runs[seeds[0]]
-        claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
-        cases, prepared = all_cases(first.context), first.context.prepared
-        keep_seen(workdir, prepared.study, prepared.records)
-        groups = groups_of_cases(first.context, cases, tuple(config.table.subgroups))
+        if is_first():
+            claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
+            keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
         missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
-        results, lines, notes = collect(config, workdir, jobs, runs)
-        results["table"] = config.table.number
-        results["in_several_folds"] = leaks(runs)
-        results["folds_without_class"] = absent
-        of_first_seed = [line for line in lines if line["seed"] == seeds[0]]
-        results["statistics"] = statistics(of_first_seed, groups)
-        predictions = predictions_of_rows(of_first_seed)
-        if PRIMA.name in predictions.probabilities:
-            keep_calibration(workdir, predictions, PRIMA.name)
-        missing_fields = missing_shares(prepared.study, prepared.records, cases)
-        first_photograph = {case.name: next(position for slot in case.slots for position in slot) for case in cases}
-        results["cohort"] = {**class_counts(predictions), "missing": missing_fields}
-        write_report(
-            results_folder(workdir, config.table.number),
-            results,
-            lines,
-            predictions,
-            curves(workdir, notes, seeds[0]),
-            (workdir / "config.json").read_text(encoding="utf-8"),
-            lambda name: prepared.image(first_photograph[name]),
-            config.table.error_photographs,
-        )
+        results = report(config, workdir, jobs, runs, absent)
+        meet()  # a process that has ended would end the one that still writes
         return results
+
+
+def report(
+    config: ConfigDict, workdir: Path, jobs: list[Job], runs: dict[int, Run], absent: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Scores what all rows predicted and writes the report; returns what results.json holds."""
+    first = runs[jobs[0].seed]
+    cases, prepared = all_cases(first.context), first.context.prepared
+    results, lines, notes = collect(config, workdir, jobs, runs)
+    results["table"] = config.table.number
+    results["in_several_folds"] = leaks(runs)
+    results["folds_without_class"] = absent
+    of_first_seed = [line for line in lines if line["seed"] == jobs[0].seed]
+    results["statistics"] = statistics(of_first_seed, groups_of_cases(first.context, cases, tuple(config.table.subgroups)))
+    predictions = predictions_of_rows(of_first_seed)
+    missing_fields = missing_shares(prepared.study, prepared.records, cases)
+    results["cohort"] = {**class_counts(predictions), "missing": missing_fields}
+    if not is_first():
+        return results
+    if PRIMA.name in predictions.probabilities:
+        keep_calibration(workdir, predictions, PRIMA.name)
+    first_photograph = {case.name: next(position for slot in case.slots for position in slot) for case in cases}
+    write_report(
+        results_folder(workdir, config.table.number),
+        results,
+        lines,
+        predictions,
+        curves(workdir, notes, jobs[0].seed),
+        (workdir / "config.json").read_text(encoding="utf-8"),
+        lambda name: prepared.image(first_photograph[name]),
+        config.table.error_photographs,
+    )
+    return results
+
+
+def opened_runs(config: ConfigDict, workdir: Path) -> tuple[LoadedStudy, dict[int, Run]]:
+    """Reads and prepares the study; returns its reading, and the run of each seed."""
+    reading = read_study(config, workdir)
+    seeds = config.table.seeds
+    return reading, {seed: open_run(row_config(config, PRIMA, seed), workdir, reading) for seed in seeds}
 
 
 def results_folder(workdir: Path, table: int) -> Path:

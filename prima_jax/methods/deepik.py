@@ -125,7 +125,7 @@ def population_statistics(context: Context, params: dict[str, Any], positions: n
     placed, found = parallel.replicate(params), []
     whole = positions[: max(1, len(positions) // size) * size]
     for batch in loader.eval_images(context.prepared, whole, image_size=context.config.image.size, batch_size=size):
-        placed, statistics = mapped(placed, {}, parallel.share({"image": batch["image"]}))
+        placed, statistics = mapped(placed, {}, parallel.share({"image": parallel.own(batch["image"])}))
         found.append(jax.device_get(statistics))
     return _pooled(found)
 

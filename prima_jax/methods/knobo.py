@@ -26,6 +26,7 @@ import numpy as np
 
 from prima_jax.data.statements import Statements
 from prima_jax.files import write_whole
+from prima_jax.hosts import is_first
 from prima_jax.methods.concepts import Concepts, ground, prior
 from prima_jax.methods.frozen_encoders import case_mean, image_tokens, photographs
 from prima_jax.methods.method import Bench, Method
@@ -95,7 +96,8 @@ def fit(bench: Bench, train: list[Case]) -> State:
     stage = Stage(NAME, context, fold.index, settings, initial)
     state = State(concepts, table, train_stage(stage, training))
     text = json.dumps(readable(state, study.class_names), indent=1, ensure_ascii=False)
-    write_whole(stage.folder / "concepts.json", f"{text}\n".encode())
+    if is_first():
+        write_whole(stage.folder / "concepts.json", f"{text}\n".encode())
     return state
 
 

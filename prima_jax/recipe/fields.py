@@ -303,6 +303,7 @@ class Recipe(Section):
     search: Plain = {}  # from here on the steps of prima_jax.corpus
     retrieve: Plain = {}
     synthesise: Plain = {}
+    check: Plain = {}
     review: Plain = {}
     learn: Plain = {}
     image_only: Refine

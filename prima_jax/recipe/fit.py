@@ -181,8 +181,11 @@ def _check_vocabulary(recipe: Recipe, modules: dict[str, Any]) -> None:
 
 
 def _check_devices(recipe: Recipe) -> None:
-    if jax.process_count() > 1:
-        raise UserError(f"Several hosts are not supported yet, and this is one of {jax.process_count()}: run one process.")
+    if jax.process_count() > 1 and recipe.parallel != "shard_map":
+        raise UserError(
+            f"parallel is {recipe.parallel}, which takes arrays through the host at every step where devices are in several "
+            f"processes ({jax.process_count()} here): set --config.parallel=shard_map."
+        )
     devices = jax.device_count()
     for field, value, pieces in _batch_sizes(recipe.model_dump()):
         if value % (devices * pieces):

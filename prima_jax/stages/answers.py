@@ -42,7 +42,7 @@ def classify(
         return jax.nn.softmax(logits(variables, batch))
 
     mapped = context.compiled.setdefault(name, context.parallel.map_inference(function))
-    placed, rows = context.parallel.place(variables), []
+    placed, rows = context.parallel.replicate(variables), []
     for start in range(0, len(items), batch_size):
         part = list(items[start : start + batch_size])
         padded = part + part[-1:] * (batch_size - len(part))

@@ -15,13 +15,13 @@ from prima_jax.stages.context import Context
 from prima_jax.stages.image_features import block_tokens
 from prima_jax.stages.stage import Stage
 
-__all__ = ["image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
+__all__ = ["drawn", "image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
 def pair_batches(context: Context, stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
     """Two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position in `units`."""
     if not context.frozen_blocks:
-        return loader.pair_batches(context.prepared, units, **_views(context), **_drawn(stage))
+        return loader.pair_batches(context.prepared, units, **_views(context), **drawn(stage))
     tokens = block_tokens(context)
 
     def read(batch: loader.Batch) -> loader.Batch:
@@ -47,12 +47,12 @@ def image_batches(context: Context, stage: Stage, positions: Sequence[int] | np.
 
 def pixel_batches(context: Context, stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:
     """Augmented photographs of the records at `positions`, as `loader.image_batches` gives them."""
-    return loader.image_batches(context.prepared, positions, **_views(context), **_drawn(stage))
+    return loader.image_batches(context.prepared, positions, **_views(context), **drawn(stage))
 
 
 def index_batches(stage: Stage, count: int, read: Callable[[loader.Batch], loader.Batch]) -> grain.DatasetIterator[loader.Batch]:
     """What `read` makes of numbers below `count`, as `loader.index_batches` gives them."""
-    return loader.index_batches(count, read=read, **_drawn(stage))
+    return loader.index_batches(count, read=read, **drawn(stage))
 
 
 def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int, int]]:
@@ -63,14 +63,15 @@ def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int,
     return [(scans[first], int(stored[0])), (scans[second], int(stored[1]))]
 
 
-def _views(context: Context) -> dict[str, Any]:
-    return {"image_size": context.config.image.size, "augmentation": context.augmentation}
-
-
-def _drawn(stage: Stage) -> dict[str, Any]:
+def drawn(stage: Stage) -> dict[str, Any]:
+    """What decides the batches of a stage: their size, its seed, and which process of how many this is."""
     return {
         "batch_size": stage.settings.batch_size,
         "seed": stage.context.seed(stage.name, "batches", stage.fold),
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
     }
+
+
+def _views(context: Context) -> dict[str, Any]:
+    return {"image_size": context.config.image.size, "augmentation": context.augmentation}

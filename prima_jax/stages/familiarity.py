@@ -14,6 +14,7 @@ from sklearn.covariance import ledoit_wolf
 
 from prima_jax.errors import UserError
 from prima_jax.files import digest, whole_file, write_whole
+from prima_jax.hosts import is_first
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.frozen_tokens import frozen_tokens
 
@@ -78,6 +79,8 @@ class Familiarity:
 def keep_familiarity(context: Context, folds: Sequence[Fold]) -> None:
     """Writes that of a run's photographs into its folder, by the image encoder as it starts out, which no fold has trained."""
     path, records, tokens = context.folder / FAMILIARITY, context.prepared.records, frozen_tokens(context)
+    if not is_first():
+        return
     types, labels, subjects = (np.array([getattr(one, name) for one in records]) for name in ("image_type", "label", "subject"))
     held_out = []
     for fold in folds:

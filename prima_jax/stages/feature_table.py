@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from prima_jax.errors import UserError
 from prima_jax.files import digest, folder_lock, write_whole
+from prima_jax.hosts import as_first, is_first
 from prima_jax.json_text import read_object
 from prima_jax.progress import count_first, progress_bar
 from prima_jax.stages.context import CostLog
@@ -33,19 +35,29 @@ def stored_table(
     all, zero elsewhere; costs: gets what it was made with. Raises UserError where there is no room.
     """
     noted = path.with_suffix(".json")
-    with folder_lock(path.parent):
-        if path not in _checked and path.exists() and not _is_whole(path):
-            print(f"{path} is not as it was written; it is computed anew.", file=sys.stderr)
-            path.unlink()
-        if not path.exists():
-            for old in path.parent.glob(replaces) if replaces else ():
-                old.unlink()
-            _write(path, shape, dtype, parts, count, unit)
-            write_whole(noted, json.dumps(made_with()).encode())
-            write_whole(path.with_suffix(".sha256"), digest(path).encode())
+    with folder_lock(path.parent) if is_first() else nullcontext():
+        if not as_first(lambda: _is_there(path)):
+            if is_first():
+                for old in path.parent.glob(replaces) if replaces else ():
+                    old.unlink()
+                _write(path, shape, dtype, parts, count, unit)
+                write_whole(noted, json.dumps(made_with()).encode())
+                write_whole(path.with_suffix(".sha256"), digest(path).encode())
+            else:
+                for _ in parts():  # a share of each is computed here
+                    pass
+            as_first(path.exists)  # not before may the others look
         _checked.add(path)
         costs.tables[path] = read_object(noted, f"delete {path}, which is then computed anew.") if noted.exists() else {}
     return np.load(path, mmap_mode="r")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the file is there as it was written; one that is not is removed."""
+    if path not in _checked and path.exists() and not _is_whole(path):
+        print(f"{path} is not as it was written; it is computed anew.", file=sys.stderr)
+        path.unlink()
+    return path.exists()
 
 
 def _is_whole(path: Path) -> bool:

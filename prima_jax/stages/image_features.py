@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from prima_jax.data import images, loader
+from prima_jax.hosts import is_first
 from prima_jax.stages.context import Context, tree_hash
 from prima_jax.stages.encoder import encode
 from prima_jax.stages.feature_table import stored_table
@@ -64,7 +65,7 @@ def viewed_photographs(
 
 def drop_image_tokens(folder: Path) -> None:
     """Deletes what `image_tokens` wrote, once nobody reads it any more: 24 GB a fold, AQUA with published weights."""
-    for file in folder.glob("image_tokens-*.npy"):
+    for file in folder.glob("image_tokens-*.npy") if is_first() else ():
         file.unlink(missing_ok=True)
 
 
@@ -72,7 +73,7 @@ def encode_records(
     context: Context, variables: dict[str, Any], positions: Sequence[int] | np.ndarray, view: int = 0
 ) -> np.ndarray:
     """The tokens of one view of the records at `positions`, [N, 1 + K, d], for so few that nothing is written."""
-    mapped, placed = _image_function(context), context.parallel.place(variables)
+    mapped, placed = _image_function(context), context.parallel.replicate(variables)
     batches = viewed_photographs(context, positions, view, pixels=True)
     return np.concatenate([np.asarray(mapped(placed, {"image": b["image"]}))[b["index"] >= 0] for b in batches])
 
@@ -88,7 +89,7 @@ def _table(context: Context, variables: Any, folder: Path, tokens: int, mapped: 
     shape = (len(context.prepared.records), settings.views, tokens, context.image_encoder.module.config.hidden_size)
 
     def encoded() -> Iterator[tuple[Any, np.ndarray]]:
-        placed = context.parallel.place(variables)
+        placed = context.parallel.replicate(variables)
         for view in range(settings.views):
             for batch in batches(context, view, seed):
                 rows = batch["index"][batch["index"] >= 0]
@@ -110,7 +111,12 @@ def _image_function(context: Context) -> Any:
 
 def _pixel_batches(context: Context, view: int, seed: int, chosen: Sequence[int] | np.ndarray | None = None) -> Any:
     positions = np.arange(len(context.prepared.records)) if chosen is None else chosen
-    options = {"image_size": context.config.image.size, "batch_size": context.config.features.batch_size}
+    options = {
+        "image_size": context.config.image.size,
+        "batch_size": context.config.features.batch_size,
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
     if view == 0:
         return loader.eval_images(context.prepared, positions, **options)
     return loader.eval_images(context.prepared, positions, augmentation=context.augmentation, seed=seed + view, **options)

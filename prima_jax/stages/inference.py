@@ -31,7 +31,7 @@ def predict_images(
     be the same in every fold.
     """
     mapped = context.compiled.setdefault(name, context.parallel.map_inference(function))
-    placed, size, views = context.parallel.place(variables), context.config.features.batch_size, []
+    placed, size, views = context.parallel.replicate(variables), context.config.features.batch_size, []
     for view in range(context.config.features.test_views):
         found = []
         for number, batch in enumerate(viewed_photographs(context, positions, view, pixels=pixels)):

@@ -18,6 +18,7 @@ from prima_jax.data import loader, text
 from prima_jax.data.corpus_file import CorpusFile, read_corpus
 from prima_jax.models import pretrained
 from prima_jax.stages.backbones import adapt, join
+from prima_jax.stages.batches import drawn
 from prima_jax.stages.context import Context, Fold, Workspace
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.training.parallel import AXIS
@@ -79,8 +80,7 @@ def learn(context: Workspace, fold: int | None, tokenizer: PreTrainedTokenizerBa
         tokens = text.tokenize(tokenizer, texts, settings.max_length)
         batches = loader.masked_token_batches(
             tokens,
-            batch_size=settings.batch_size,
-            seed=context.seed("knowledge", "batches", fold),
+            **drawn(start.stage),
             mask_token_id=tokenizer.mask_token_id,
             vocabulary_size=len(tokenizer),
             probability=settings.mask_probability,

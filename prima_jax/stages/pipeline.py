@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from prima_jax.data import text
 from prima_jax.data.metadata import OneHot, soft_label_vectors
 from prima_jax.errors import UserError
+from prima_jax.hosts import in_turn
 from prima_jax.stages import align, image_features, knowledge, refine, text_features
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context, Fold, Workspace
@@ -48,11 +49,15 @@ class Encoders(NamedTuple):
 def make_tokenizers(context: Context, fold: Fold) -> Tokenizers:
     """The published tokenizers that stand beside the weights, or a small one trained on this fold's training texts."""
     models, folder = context.config.models, context.place("tokenizer", fold.index)
-    if not (models.text.weights and models.llm.weights) and not folder.is_dir():
-        texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
-        study = context.prepared.study
-        text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=tuple(study.classes))
-    return load_tokenizers(context, fold.index)
+
+    def made() -> Tokenizers:
+        if not (models.text.weights and models.llm.weights) and not folder.is_dir():
+            texts = training_sentences(context, fold) + knowledge.corpus_texts(context)
+            answers = tuple(context.prepared.study.classes)
+            text.train_tokenizer(texts, folder, vocabulary_size=context.config.text.vocabulary_size, answers=answers)
+        return load_tokenizers(context, fold.index)
+
+    return in_turn(made)
 
 
 def load_tokenizers(context: Context, fold: int) -> Tokenizers:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 from prima_jax.files import digest, folder_lock, write_whole
+from prima_jax.hosts import as_first, is_first
 from prima_jax.json_text import read_object
 from prima_jax.stages.context import StageCost, Workspace
 from prima_jax.training.checkpoint import load_tree, save_tree
@@ -74,13 +76,14 @@ def train_stage(stage: Stage, training: Callable[[], Training], **rates: float) 
     """
     asked, waited, done = time.monotonic(), 0.0, read_done(stage.folder)
     if done is None:
-        with folder_lock(stage.folder):  # rows that run at the same time may want the same stage
+        with folder_lock(stage.folder) if is_first() else nullcontext():  # rows that run at the same time may want the same stage
             waited, done = time.monotonic() - asked, read_done(stage.folder)
             if done is None:
                 trained = _train(stage, training(), rates)
                 save_tree(stage.folder / "trained", trained.tree)
-                whole = digest(stage.folder / "trained")
-                write_done(stage.folder, seconds=trained.seconds, made_with=trained.made_with, trained=whole)
+                if is_first():
+                    whole = digest(stage.folder / "trained")
+                    write_done(stage.folder, seconds=trained.seconds, made_with=trained.made_with, trained=whole)
     tree = trained.tree if done is None else _read(stage, done)
     seconds = trained.seconds if done is None else done["seconds"]
     count = sum(leaf.size for leaf in jax.tree.leaves(tree)) if stage.settings.epochs else 0
@@ -101,7 +104,7 @@ def load_stage(stage: Stage) -> Any:
 def read_done(folder: Path) -> dict[str, Any] | None:
     """What a finished piece of work noted about itself, None if it is not finished. Raises UserError if that has changed."""
     path = folder / "done.json"
-    if not path.exists():
+    if not as_first(path.exists):
         return None
     advice = f"delete {folder} and give the same command again, which computes it anew."
     notes = read_object(path, advice)

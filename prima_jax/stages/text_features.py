@@ -64,7 +64,7 @@ def text_tokens(
     mapped = context.compiled.setdefault("text_tokens", context.parallel.map_inference(function))
 
     def encoded() -> Iterator[tuple[Any, np.ndarray]]:
-        placed = context.parallel.place(variables)
+        placed = context.parallel.replicate(variables)
         for start in range(0, len(distinct), size):
             ids, mask = tokens.ids[start : start + size], tokens.mask[start : start + size]
             padding = ((0, size - len(ids)), (0, 0))

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.errors import JaxRuntimeError
 
 from prima_jax.errors import UserError
 
@@ -60,6 +61,8 @@ class Progress:
         try:
             restored = self._manager.restore(step, args=asked)
             whole = restored["data"]["sha256"] == _digest(restored["state"])
+        except JaxRuntimeError:  # memory, or another process
+            raise
         except Exception as error:  # what a damaged file raises has no type of its own
             raise _damaged(self._folder, _reason(error)) from error
         if not whole:
@@ -100,6 +103,8 @@ def load_tree(folder: Path, target: Any) -> Any:
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             return checkpointer.restore(folder.absolute(), jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
+    except JaxRuntimeError:
+        raise
     except Exception as error:  # as above
         raise _damaged(folder, _reason(error)) from error
 

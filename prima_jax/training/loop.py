@@ -15,6 +15,7 @@ import optax
 
 from prima_jax import runtime
 from prima_jax.errors import UserError
+from prima_jax.hosts import any_of, as_first, is_first, several
 from prima_jax.progress import count_first, progress_bar
 from prima_jax.training.checkpoint import Progress
 from prima_jax.training.made_with import joined, made_with
@@ -28,6 +29,7 @@ Loss = Callable[[Any, Any, dict[str, jax.Array]], tuple[jax.Array, dict[str, jax
 """loss(trainable, frozen, batch) -> (loss, parts), inside the named axis `data`."""
 
 _FLUSH_EVERY = 50  # steps between two readings of the losses; reading waits for the devices
+_ASK_EVERY = 10  # steps between two questions among several processes whether to save, for the same reason
 
 
 class BatchIterator(Protocol):
@@ -108,7 +110,7 @@ def train(
     frozen = parallel.replicate(objective.frozen)
     state = parallel.replicate(create(objective.trainable, objective.optimizer))
     with Progress(folder / "checkpoint") as progress, stop_requests() as stop_requested:
-        done, started, made = progress.latest() or 0, time.monotonic(), made_with()
+        done, started, made = as_first(lambda: progress.latest() or 0), time.monotonic(), made_with()
         if done:
             state, position = progress.restore(done, state)
             objective.batches.set_state(position["batches"])
@@ -128,15 +130,21 @@ def train(
                     bar.update()
                 if number % _FLUSH_EVERY == 0 or number == objective.steps:
                     bar.set_postfix(loss=f"{history.flush():.4f}", refresh=False)
-                if stop_requested() or time.monotonic() - saved > checkpoint_seconds:
+                stop, save = _wished(number, stop_requested(), time.monotonic() - saved > checkpoint_seconds)
+                if stop or save:
                     history.flush()
                     seconds = time.monotonic() - started
                     data = {"batches": objective.batches.get_state(), "seconds": seconds, "made_with": made}
                     progress.save(number, state, data)
                     saved = time.monotonic()
-                if stop_requested():
+                if stop:
                     raise Stopped
     return Trained(jax.device_get(state.trainable), time.monotonic() - started, made)
+
+
+def _wished(number: int, stop: bool, save: bool) -> tuple[bool, ...]:
+    """Whether to stop and whether to save, at the same step in all processes: SIGTERM may reach one alone, and clocks differ."""
+    return any_of(stop, save) if number % _ASK_EVERY == 0 or not several() else (False, False)
 
 
 class _History:
@@ -145,6 +153,8 @@ class _History:
     def __init__(self, path: Path, done: int) -> None:
         self._path = path
         self._waiting: list[tuple[int, dict[str, jax.Array]]] = []
+        if not is_first():
+            return
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         with path.open("ab") as file:
             file.truncate(sum(map(len, lines[:done])))  # in place: were it written anew, a kill could leave it empty
@@ -163,8 +173,9 @@ class _History:
                     f"The {broken} in {self._path.parent} is {row[broken]} at step {row['step']}: "
                     "lower the learning rate or raise the temperature of this stage."
                 )
-        with self._path.open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        if is_first():
+            with self._path.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
         return rows[-1]["loss"] if rows else math.nan
 
 

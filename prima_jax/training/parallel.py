@@ -27,7 +27,8 @@ class Parallel:
         if kind not in ("pmap", "shard_map"):
             raise UserError(f'parallel is "pmap" or "shard_map", not {kind!r}.')
         self.kind = kind
-        self.devices = tuple(devices) or tuple(jax.devices())
+        # Each process's devices side by side, as its part of a batch is one piece.
+        self.devices = tuple(devices) or tuple(sorted(jax.devices(), key=lambda device: device.process_index))
 
     def map_step(self, step: Step) -> Step:
         """Maps step(state, frozen, batch) -> (state, metrics) over the devices; the old state's memory is reused."""
@@ -50,26 +51,27 @@ class Parallel:
         return jax.jit(mapped, donate_argnums=(0,))
 
     def map_inference(self, function: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, np.ndarray]], Any]:
-        """Maps function(variables, batch) -> per-example outputs over this host's devices.
+        """Maps function(variables, batch) -> per-example outputs over the devices; of several processes each gets all of them.
 
-        The batch's first axis has to be a multiple of their number. Variables that `place` has not placed are copied
-        to the devices at every call.
+        The batch's first axis has to be a multiple of the devices' number; each process hands over the whole batch, of which its
+        own part is read. Variables that `replicate` has not placed are copied to the devices at every call.
         """
-        mesh = _mesh(self._local)
-        everywhere, shared = NamedSharding(mesh, _EVERYWHERE), NamedSharding(mesh, _SHARED)
-        return jax.jit(function, in_shardings=(everywhere, shared), out_shardings=shared)
-
-    def place(self, variables: Any) -> Any:
-        """Puts variables where `map_inference` reads them."""
-        return jax.device_put(variables, NamedSharding(_mesh(self._local), _EVERYWHERE))
+        everywhere, shared = NamedSharding(self._mesh, _EVERYWHERE), NamedSharding(self._mesh, _SHARED)
+        if self._is_local:
+            return jax.jit(function, in_shardings=(everywhere, shared), out_shardings=shared)
+        mapped = jax.jit(function, in_shardings=(everywhere, shared), out_shardings=everywhere)
+        return lambda variables, batch: mapped(variables, {name: _put(rows, shared) for name, rows in batch.items()})
 
     def replicate(self, tree: Any) -> Any:
-        """Puts a tree on every device once, so that no step has to."""
-        return jax.device_put(tree, NamedSharding(self._mesh, _EVERYWHERE))
+        """Puts a tree on every device once, so that no step has to; the same tree in every process."""
+        everywhere = NamedSharding(self._mesh, _EVERYWHERE)
+        if self._is_local:
+            return jax.device_put(tree, everywhere)
+        return jax.tree.map(lambda leaf: _put(leaf, everywhere), tree)
 
     def share(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         """Puts this host's part of a batch on its devices. Raises UserError if it cannot be split evenly."""
-        size, local = len(next(iter(batch.values()))), len(self._local)
+        size, local = len(next(iter(batch.values()))), sum(d.process_index == jax.process_index() for d in self.devices)
         if size % local:
             raise UserError(
                 f"A batch of {size} on this host cannot be shared evenly by its {local} devices: set batch_size to a "
@@ -80,15 +82,24 @@ class Parallel:
         sharding = NamedSharding(self._mesh, _SHARED)
         return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
+    def own(self, rows: np.ndarray) -> np.ndarray:
+        """This process's piece of the rows of a whole batch, as `share` takes it."""
+        return np.split(rows, jax.process_count())[jax.process_index()]
+
     @cached_property
     def _mesh(self) -> Mesh:
-        return _mesh(self.devices)
+        """In the order of the devices, which is pmap's; jax.make_mesh reorders a TPU's, and pmap would copy everything over."""
+        return Mesh(np.array(self.devices), (AXIS,), axis_types=(AxisType.Auto,))
 
     @cached_property
-    def _local(self) -> tuple[jax.Device, ...]:
-        return tuple(d for d in self.devices if d.process_index == jax.process_index())
+    def _is_local(self) -> bool:
+        """Whether all devices are this process's own."""
+        return all(device.process_index == jax.process_index() for device in self.devices)
 
 
-def _mesh(devices: Sequence[jax.Device]) -> Mesh:
-    """In the order of the devices, which is pmap's; jax.make_mesh reorders a TPU's, and pmap would copy everything over."""
-    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    """An array that every process holds whole, on the devices of all; device_put would compare it between them."""
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:  # it is there
+        return leaf
+    values = np.asarray(leaf)
+    return jax.make_array_from_callback(values.shape, sharding, lambda where: values[where])

@@ -92,7 +92,7 @@ def test_inference_keeps_the_order_of_the_batch(kind, devices):
 def test_inference_copies_nothing_once_its_variables_are_placed(devices):
     parallel = Parallel("shard_map", jax.devices()[:devices])
     mapped = parallel.map_inference(lambda scale, batch: scale * batch["x"])
-    scale, batch = parallel.place(np.float32(2)), parallel.share({"x": np.arange(8, dtype=np.float32)})
+    scale, batch = parallel.replicate(np.float32(2)), parallel.share({"x": np.arange(8, dtype=np.float32)})
     with jax.transfer_guard("disallow"):
         found = mapped(scale, batch)
     np.testing.assert_array_equal(np.asarray(found), 2 * np.arange(8))
