@@ -1,4 +1,4 @@
-"""How many spoiled and how many good claims do the checks flag, and which rules do it alone? The table of docs/corpus.md.
+"""Counts the spoiled and the good claims that the checks flag, and the rules that flag one alone: the tables of docs/corpus.md.
 
     python -m benchmarks.claim_checks FOLDER [local:MODEL@ADDRESS]
 
@@ -9,9 +9,10 @@ Intervals are Wilson's, of 95%.
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from benchmarks.labelled import labelled, real_articles, written_articles
 from prima_jax.corpus.articles import Article
@@ -19,7 +20,7 @@ from prima_jax.corpus.check.citations import Flag, check_claim, evidence_of
 from prima_jax.corpus.check.judge import Judge, open_judge
 from prima_jax.corpus.claims import Citation, Claim
 
-__all__ = ["claim_of", "flags_of", "wilson"]
+__all__ = ["claim_of", "flags_of"]
 
 SETS = "abcdef"
 KINDS = (
@@ -36,7 +37,7 @@ def claim_of(row: Mapping[str, Any], articles: Mapping[str, Article]) -> Claim:
 
 
 def flags_of(row: Mapping[str, Any], articles: Mapping[str, Article]) -> list[Flag]:
-    """What the checks say to one labelled claim."""
+    """Returns the flags of one labelled claim."""
     claim = claim_of(row, articles)
     return check_claim(
         claim,
@@ -46,13 +47,6 @@ def flags_of(row: Mapping[str, Any], articles: Mapping[str, Article]) -> list[Fl
         disease_terms=row["disease_terms"],
         attribute_terms=row["attribute_terms"],
     )
-
-
-def wilson(found: int, of: int) -> tuple[float, float]:
-    """Wilson's interval of 95% of a share."""
-    z, share = 1.959964, found / of
-    middle, half = share + z * z / (2 * of), z * sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
 
 
 def main(folder: Path, judge: Judge | None) -> None:
@@ -82,8 +76,8 @@ def _kinds(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
 def _share(flagged: Sequence[bool]) -> str:
     if not flagged:
         return ""
-    low, high = wilson(sum(flagged), len(flagged))
-    return f"{sum(flagged)} of {len(flagged)} ({low:.0%} to {high:.0%})"
+    within = binomtest(sum(flagged), len(flagged)).proportion_ci(method="wilson")
+    return f"{sum(flagged)} of {len(flagged)} ({within.low:.0%} to {within.high:.0%})"
 
 
 def _cited(row: Mapping[str, Any], articles: Mapping[str, Article]) -> list[Article]:

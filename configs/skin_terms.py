@@ -1,4 +1,4 @@
-"""How the literature writes of the diseases of PAD-UFES-20 and of their namesakes, for the knowledge corpus alone.
+"""The words of the literature for the diseases of PAD-UFES-20 and for their namesakes, which only the knowledge corpus reads.
 
 A list of words is read across, hence its form.
 """

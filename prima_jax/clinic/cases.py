@@ -135,7 +135,7 @@ def _texts(study: Study, rows: Any) -> list[dict[str, str]]:
 
 
 def _known(study: Study, row: Mapping[str, str]) -> dict[str, str]:
-    """What a row says of the attributes that models may see, by name: in their columns, or in columns called as they are."""
+    """Returns attribute -> cell for the attributes that a model may see, from its own column or, without one, one of its name."""
     columns = {attribute.column for attribute in study.attributes}
     found = {}
     for attribute in study.shown():

@@ -100,7 +100,7 @@ def explain(model: Model, case: NewCase, *, explained: str = "", pairs: int = 8)
 
 
 def square(shape: tuple[int, ...], number: int) -> tuple[slice, slice]:
-    """Where one of the GRID * GRID squares of a photograph [H, W, ...] lies: its rows and columns."""
+    """Returns the rows and the columns of one of the GRID * GRID squares of a photograph [H, W, ...]."""
     edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in shape[:2]]
     row, column = divmod(number, GRID)
     return slice(edges[0][row], edges[0][row + 1]), slice(edges[1][column], edges[1][column + 1])
@@ -120,7 +120,7 @@ def _probabilities(model: Model, context: Context, attributes: list[str], subset
 
 
 def _falls(model: Model, context: Context, photograph: int) -> np.ndarray:
-    """How much the answer falls with each square of a photograph hidden behind its mean colour: [GRID * GRID, C].
+    """Returns the fall of the probabilities with each square hidden behind the photograph's mean colour: [GRID * GRID, C].
 
     Photographs are shown whole alone, also where the models are shown random views besides, which could lack the square.
     """

@@ -67,7 +67,7 @@ class Outcome(NamedTuple):
     unlike: list[tuple[float, ...]]
     """For each case and photograph the share of held-out photographs that were nearer to those trained on."""
     unread: dict[int, UserError]
-    """What is wrong with a photograph, by the case's position; its probabilities are NaN."""
+    """Position of a case whose photograph could not be read -> the error; its probabilities are NaN."""
 
 
 @dataclass(frozen=True)

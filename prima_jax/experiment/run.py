@@ -73,28 +73,29 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             for row in rows:
                 row_problems(replace(opened.context, config=row_config(config, row, seed)), opened.folds, row).raise_first()
         first = runs[seeds[0]]
+        groups = groups_of_cases(first.context, all_cases(first.context), tuple(config.table.subgroups))
         if is_first():
             claim(workdir, config, data_fingerprint(first.context, reading))  # not before: what was wrong so far may be corrected
             keep_seen(workdir, first.context.prepared.study, first.context.prepared.records)
         missing = [job for job in jobs if not finished(config, workdir, job)]
         run_jobs(config, workdir, missing, processes=config.table.processes)
-        results = report(config, workdir, jobs, runs, absent)
+        results = report(config, workdir, jobs, runs, groups)
         meet()  # a process that has ended would end the one that still writes
         return results
 
 
 def report(
-    config: ConfigDict, workdir: Path, jobs: list[Job], runs: dict[int, Run], absent: list[dict[str, Any]]
+    config: ConfigDict, workdir: Path, jobs: list[Job], runs: dict[int, Run], groups: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
-    """Scores what all rows predicted and writes the report; returns what results.json holds."""
+    """Scores what all rows predicted, also in the groups of cases, and writes the report; returns what results.json holds."""
     first = runs[jobs[0].seed]
     cases, prepared = all_cases(first.context), first.context.prepared
     results, lines, notes = collect(config, workdir, jobs, runs)
     results["table"] = config.table.number
     results["in_several_folds"] = leaks(runs)
-    results["folds_without_class"] = absent
+    results["folds_without_class"] = absent_classes(runs)
     of_first_seed = [line for line in lines if line["seed"] == jobs[0].seed]
-    results["statistics"] = statistics(of_first_seed, groups_of_cases(first.context, cases, tuple(config.table.subgroups)))
+    results["statistics"] = statistics(of_first_seed, groups)
     predictions = predictions_of_rows(of_first_seed)
     missing_fields = missing_shares(prepared.study, prepared.records, cases)
     results["cohort"] = {**class_counts(predictions), "missing": missing_fields}

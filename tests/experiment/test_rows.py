@@ -4,11 +4,13 @@ import pytest
 
 from configs import aqua, pad_ufes_20
 from prima_jax.errors import UserError
+from prima_jax.experiment import run as run_module
 from prima_jax.experiment.rows import TABLES, row_config, table_rows
 from prima_jax.main import parse
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
 from prima_jax.report.published import PUBLISHED
+from tests.stages.tiny import tiny_config
 
 
 def config(table: int = 3, file=pad_ufes_20, size: str = "small"):
@@ -119,3 +121,9 @@ def test_what_no_table_can_be_made_of_is_told(field, value):
         wrong.table[field] = value
     with pytest.raises(UserError, match=f"--config.table.{field}"):
         check(wrong)
+
+
+def test_a_wrong_subgroup_is_told_before_any_row_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "run_jobs", lambda *_, **__: pytest.fail("a row was computed"))
+    with pytest.raises(UserError, match=r"table\.subgroups names 'shoe_size'"):
+        run_module.run(tiny_config(table__subgroups=("shoe_size",)), tmp_path / "run")

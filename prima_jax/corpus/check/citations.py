@@ -110,7 +110,7 @@ def _number_flags(said: Sequence[Word], quoted: Sequence[Word], named: Sequence[
 
 
 def _word_flags(said: Sequence[Word], borne_out: Sequence[Word]) -> list[Flag]:
-    """What is new in a claim was put there to make a sentence of a fragment (`ADDED`), or made up."""
+    """Returns a flag for words that no source has; those that make a sentence of a fragment (`ADDED`) are free."""
     there = {w.stem for w in borne_out}
     free = ADDED | NEGATORS | HEDGES
     new = [w.text for w in said if not w.is_number and w.text not in free and w.stem not in there]
