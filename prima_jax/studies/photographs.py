@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,18 @@ __all__ = ["decode"]
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, OverflowError, struct.error)
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "ICO")
 """Photographs' alone: for EPS and the like Pillow starts another program."""
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, 3),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
 }
 """EXIF's orientation -> what turns the photograph upright (https://exiftool.org/TagNames/EXIF.html)."""
+_BAND = 2**20
+"""Pixels that are converted at once: a photograph of the largest size would else be in memory five times."""
 Image.MAX_IMAGE_PIXELS = None  # its warnings at half of ours name no file
 # About a file's notes, without its name; what its pixels lack is an error.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
@@ -54,12 +57,22 @@ def decode(data: bytes, what: str, window: tuple[float, ...] = ()) -> np.ndarray
             if deep and not window:
                 raise too_deep(what)
             image.load()
-            shown = Image.fromarray(to_levels(np.asarray(image), *window)).convert("RGB") if deep else _opaque(image)
-            return np.asarray(_upright(shown, _orientation(image)))
+            return _upright(_rgb(image, window if deep else ()), _orientation(image))
     except UnidentifiedImageError as error:
         raise UserError(f"{what} cannot be decoded (it is no image that Pillow reads); replace the file.") from error
     except DECODING_ERRORS as error:
         raise UserError(f"{what} cannot be decoded ({error}); replace the file.") from error
+
+
+def _rgb(image: Image.Image, window: tuple[float, ...]) -> np.ndarray:
+    """Returns uint8 `[H, W, 3]`. window: the levels that are black and white; without it they are 0 and 255."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        shown = Image.fromarray(to_levels(np.asarray(band), *window)) if window else band
+        pixels[top : top + rows] = np.asarray(_opaque(shown))
+    return pixels
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -77,5 +90,5 @@ def _orientation(image: Image.Image) -> Any:
         return None
 
 
-def _upright(image: Image.Image, orientation: Any) -> Image.Image:
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+def _upright(pixels: np.ndarray, orientation: Any) -> np.ndarray:
+    return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels

@@ -8,11 +8,13 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from prima_jax.errors import UserError
+from prima_jax.studies import photographs
 from prima_jax.studies.photographs import decode
+from prima_jax.studies.pixels import MOST_PIXELS
 
 RED_LEFT = np.zeros((4, 6, 3), np.uint8)
 RED_LEFT[:, :3, 0] = 255
@@ -30,17 +32,45 @@ def exif(tag, kind, count, value, orientation=6):
     return b"Exif\0\0II" + struct.pack("<HLH", 42, 8, 2) + tags + struct.pack("<L", 0)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16"])
+def test_pieces_of_a_photograph_are_what_the_whole_is(mode, monkeypatch):
+    rng = np.random.default_rng(1)
+    if mode == "I;16":
+        image, window = Image.fromarray(rng.integers(0, 65_536, (5, 7), np.uint16)), (100.0, 60_000.0)
+    else:
+        image, window = Image.fromarray(rng.integers(0, 256, (5, 7, 4), np.uint8)).convert(mode), ()
+    data = saved(image, "PNG", **({"transparency": 3} if mode == "P" else {}))
+    whole = decode(data, "x", window)
+    monkeypatch.setattr(photographs, "_BAND", 15)  # two rows and a pixel
+    np.testing.assert_array_equal(decode(data, "x", window), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
+def test_the_largest_photograph_takes_less_than_2_gb(mode, tmp_path):
+    """Those that took the most, in a process of its own: 2.8 and 5.1 GiB when they were converted in one piece."""
+    side, path = int(MOST_PIXELS**0.5), tmp_path / "large.png"
+    pixels = np.ones((side, side), np.uint16) if mode == "I;16" else np.ones((side, side, 4), np.uint8)
+    Image.fromarray(pixels).save(path, compress_level=1)
+    del pixels
+    program = (
+        "import resource, sys; from prima_jax.data.builder import resample; "
+        f"resample(open(sys.argv[1], 'rb').read(), 32, 'x', {(0.0, 65535.0) if mode == 'I;16' else ()}); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert int(answer.stdout) < 2e9
+
+
 @pytest.mark.parametrize("orientation", [*range(10), 65_535])
 def test_upright_by_its_orientation(orientation):
-    """EXIF 2.3, section 4.6.4: which corner the first row and column of the file are."""
-    turned = {
-        2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.transpose(1, 0, 2),
-        6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).transpose(1, 0, 2), 8: np.rot90,
-    }.get(orientation, lambda a: a)  # fmt: skip
+    """As Pillow turns it; a number that stands for no corner (EXIF 2.3, section 4.6.4) is none."""
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     tags = Image.Exif()
     tags[0x112] = orientation
-    np.testing.assert_array_equal(np.asarray(decode(saved(Image.fromarray(pixels), "PNG", exif=tags), "x")), turned(pixels))
+    data = saved(Image.fromarray(pixels), "PNG", exif=tags)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(decode(data, "x"), expected)
 
 
 @pytest.mark.parametrize(
