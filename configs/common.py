@@ -46,7 +46,9 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
         {
             "image": {"weights": "weights/dinov3-vitb16-pretrain-lvd1689m"},
             "text": {"weights": "weights/Clinical_ModernBERT"},
-            "llm": {"weights": "weights/Qwen3-1.7B"},  # the paper does not name a size
+            # The paper does not name a size. Beside adapters the kernels of its blocks may be stored in fewer bits, to fit 24 GB
+            # with a larger one: "int8", or "nf4" with 4; "": in dtype.
+            "llm": {"weights": "weights/Qwen3-1.7B", "quantized": ""},
         }
     )
     config.image = ConfigDict(
@@ -239,6 +241,7 @@ def without_weights(
                 "initializer_range": 0.5 * width**-0.5,
                 "rms_norm_eps": 1e-6,
             },
+            "quantized": "",
         }
     )
     for stage in (config.knowledge, config.align, config.refine):

@@ -102,6 +102,7 @@ WRONG_VALUES = [
     ("features__test_views", 5, "4 views of each photograph are stored"),
     ("image__size", 56, "--config.data.size=56 or more"),
     ("data__size", 47, "image.size is 48"),
+    ("models__llm__quantized", "int4", "'int8' or 'nf4'"),
     ("dtype", "float16", "'float32' or 'bfloat16'"),
 ]
 
@@ -182,6 +183,13 @@ def test_published_weights_are_not_trained_whole_in_bfloat16(checkpoints: dict[s
     changes = {f"{stage}__rank": 0}
     assert refusal(pretrained(checkpoints, **changes)).startswith(f"{stage}.rank=0")
     check(pretrained(checkpoints, dtype="float32", **changes))
+
+
+def test_an_llm_whose_kernels_are_quantised_is_not_trained_whole(checkpoints: dict[str, str]):
+    changes = {"models__llm__quantized": "nf4", "dtype": "float32"}
+    check(pretrained(checkpoints, **changes))
+    assert "diagnose.rank=0 trains the whole LLM" in refusal(pretrained(checkpoints, diagnose__rank=0, **changes))
+    assert "baselines.text_llm.rank=0" in refusal(pretrained(checkpoints, table__rows=("text_llm",), table__number=2, **changes))
 
 
 @pytest.mark.parametrize(

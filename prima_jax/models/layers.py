@@ -9,6 +9,8 @@ import numpy as np
 from flax import linen as nn
 from flax import struct
 
+from prima_jax.models.quantized import is_quantized, matmul
+
 __all__ = [
     "ACTIVATIONS",
     "Dense",
@@ -53,7 +55,7 @@ class Dense(nn.Module):
     """x W + b, plus (x A) B scale where the collection `lora` holds A [in, r] and B [r, out] at this layer's path.
 
     The scalar `scale` = alpha / r is read from the collection `lora_scale`, which is never trained. W + A B is never
-    built, so that training adapters never pays for the gradient of W.
+    built, so that training adapters never pays for the gradient of W. A frozen W may be quantised (quantized.py).
     """
 
     features: int
@@ -64,11 +66,13 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """x [..., in] -> [..., features]."""
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        kernel: Any = self.get_variable("params", "kernel")
+        if not is_quantized(kernel):
+            kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         shape = x.shape[:-1]
         # One long matrix: on a CPU the gradient of W takes half the time of that over several leading axes.
         x = x.astype(self.dtype).reshape(-1, x.shape[-1])
-        y = x @ kernel.astype(self.dtype)
+        y = matmul(x, kernel)
         if self.use_bias:
             y += self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
         if self.has_variable("lora", "A"):

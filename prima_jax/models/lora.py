@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prima_jax.errors import UserError
+from prima_jax.models.quantized import whole
 
 __all__ = [
     "DEFAULT_TARGETS",
@@ -99,7 +100,7 @@ def merge(params: Mapping[str, Any], adapters: Mapping[str, Any]) -> dict[str, A
             expected = [a.shape[0], b.shape[1]]
             raise UserError(f"The adapter at {'.'.join(path)} expects a kernel {expected}, the model has {present} there.")
         update = a.astype(jnp.float32) @ b.astype(jnp.float32) * scales[(*path, "scale")]
-        flat[(*path, "kernel")] = (kernel.astype(jnp.float32) + update).astype(kernel.dtype)
+        flat[(*path, "kernel")] = (whole(kernel).astype(jnp.float32) + update).astype(kernel.dtype)
     return unflatten_dict(flat)
 
 

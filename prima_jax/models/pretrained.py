@@ -27,6 +27,7 @@ from prima_jax.models.dinov3 import DinoV3, DinoV3Config
 from prima_jax.models.key_maps import KeyMap, Link
 from prima_jax.models.llama import Llama, LlamaConfig
 from prima_jax.models.modernbert import ModernBert, ModernBertConfig
+from prima_jax.models.quantized import keep, whole
 from prima_jax.models.qwen3 import Qwen3, Qwen3Config
 from prima_jax.models.vision_transformer import VisionTransformer
 
@@ -69,9 +70,12 @@ ARCHITECTURES = {
 }
 
 
-def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool = False) -> tuple[nn.Module, Variables]:
+def from_pretrained(
+    folder: str | Path, *, dtype: Any = jnp.float32, remat: bool = False, quantized: str = ""
+) -> tuple[nn.Module, Variables]:
     """Returns the module that `folder`/config.json describes and its {"params": ...}, stored and computed in `dtype`.
 
+    quantized: "int8" or "nf4", in which the kernels of its blocks are stored (quantized.py).
     Raises UserError: no folder, no config, another model_type, something not implemented, pickled weights, a damaged
     file; tensors missing, left over, of another shape, or not finite, all of them listed.
     """
@@ -81,7 +85,7 @@ def from_pretrained(folder: str | Path, *, dtype: Any = jnp.float32, remat: bool
         module = build(config, dtype=dtype, remat=remat)
     except UserError as error:
         raise UserError(f"{folder / 'config.json'}: {error}") from error
-    return module, {"params": _read_parameters(module, folder, dtype)}
+    return module, {"params": _read_parameters(module, folder, dtype, quantized)}
 
 
 def build(config: Mapping[str, Any], *, dtype: Any = jnp.float32, remat: bool = False) -> nn.Module:
@@ -127,7 +131,7 @@ def save_pretrained(folder: str | Path, module: nn.Module, variables: Mapping[st
     parts: dict[str, list[tuple[Part, np.ndarray]]] = {}
     for link in architecture.key_map.links(module.config.num_hidden_layers, parameters):
         part = architecture.key_map.saved(link.name, bare=bare)
-        parts.setdefault(part.name, []).append((part, link.to_theirs(np.asarray(parameters[link.path]))))
+        parts.setdefault(part.name, []).append((part, link.to_theirs(np.asarray(whole(parameters[link.path])))))
     tensors = {
         name: np.ascontiguousarray(_joined([array for _, array in sorted(found, key=lambda pair: pair[0])]))
         for name, found in parts.items()
@@ -175,7 +179,7 @@ def _example(module: nn.Module) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((1, 1), jnp.int32)
 
 
-def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
+def _read_parameters(module: nn.Module, folder: Path, dtype: Any, quantized: str) -> Variables:
     """Reads the parameters of `module` tensor by tensor, so that no more than one is in memory twice."""
     tensors = Tensors(weight_files(folder))
     expected = parameter_shapes(module)
@@ -202,7 +206,7 @@ def _read_parameters(module: nn.Module, folder: Path, dtype: Any) -> Variables:
         if array is not None and key_map.mask and mask.name in tensors:
             array = None if (factor := tensors.read(mask, shape, dtype)) is None else array * factor
         if array is not None:
-            parameters[link.path] = jax.device_put(link.to_ours(array))
+            parameters[link.path] = keep(link.path, jax.device_put(link.to_ours(array)), quantized)
     used = {part for parts in parts_of.values() for part in parts}
     problems += _unused_parts(used, key_map, tensors)
     left = sorted(tensors.names - {part.name + end for part in used for end in ("", key_map.mask)})

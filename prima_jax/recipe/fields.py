@@ -127,10 +127,14 @@ class Model(Section):
     architecture: dict[str, Annotated[Any, AfterValidator(_finite)]] = {}
 
 
+class LanguageModel(Model):
+    quantized: Literal["", "int8", "nf4"] = ""
+
+
 class Models(Section):
     image: Model
     text: Model
-    llm: Model
+    llm: LanguageModel
 
 
 class Augmentation(Section):

@@ -32,6 +32,7 @@ def check_fit(recipe: Recipe, problems: Problems) -> None:
     for stage, name in _TRAINED.items():
         if modules[name] is not None:
             problems.attempt("recipe", _check_adapters, stage, recipe, name, modules[name])
+    problems.attempt("recipe", _check_quantized, recipe)
     problems.attempt("recipe", _check_views, recipe.features)
     if modules["image"] is not None:
         problems.attempt("recipe", _check_sizes, recipe.image.size, modules["image"].config.patch_size, recipe.data.size)
@@ -139,6 +140,20 @@ def _check_targets(stage: str, settings: Adapters, module: Any) -> None:
         jax.eval_shape(adapters)
     except UserError as error:
         raise UserError(f"{stage}.targets: {error}") from error
+
+
+def _check_quantized(recipe: Recipe) -> None:
+    """Raises UserError if kernels of the LLM are quantised that a row would train."""
+    trained, rows = {"diagnose": recipe.diagnose.rank}, recipe.table.rows
+    if "text_llm" in rows or (not rows and recipe.table.number in (1, 2)):
+        trained["baselines.text_llm"] = recipe.baselines.text_llm.rank
+    for section, rank in trained.items():
+        if recipe.models.llm.quantized and rank == 0:
+            raise UserError(
+                f"models.llm.quantized is {recipe.models.llm.quantized!r}, which leaves adapters alone to train, and "
+                f"{section}.rank=0 trains the whole LLM: set --config.models.llm.quantized= to nothing, or "
+                f"--config.{section}.rank to 1 or more."
+            )
 
 
 def _check_views(features: Features) -> None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from prima_jax.models import lora, pretrained
+from prima_jax.models.quantized import keep_all
 from prima_jax.stages.seeds import seed_of
 
 __all__ = ["Adapted", "Backbone", "Backbones", "adapt", "join"]
@@ -46,11 +47,13 @@ class Backbones:
     def _read(self, name: str) -> Backbone:
         config = self._config
         settings, dtype = config.models[name], jnp.dtype(config.dtype)
+        kind = settings.get("quantized", "")  # a field of the LLM alone
         if settings.weights:
-            module, variables = pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat)
+            module, variables = pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat, quantized=kind)
             return Backbone(module, self._place(variables))
         module = pretrained.build(settings.architecture.to_dict(), dtype=dtype, remat=config.remat)
-        return Backbone(module, self._place(pretrained.init_random(module, seed_of(config.seed, name))))
+        drawn = pretrained.init_random(module, seed_of(config.seed, name))
+        return Backbone(module, self._place({"params": keep_all(drawn["params"], kind)}))
 
 
 class Adapted(NamedTuple):

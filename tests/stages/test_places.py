@@ -11,6 +11,7 @@ CHANGES = {
     "split.group": ("subject", set(STAGES)),
     "split.without_fold": (0, set(STAGES)),
     "study.hide": ("form", set(STAGES)),
+    "models.llm.quantized": ("nf4", set(STAGES)),
     "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features", "frozen_tokens"}),
     "knowledge.epochs": (1.0, {"knowledge", "align", "refine", "features", "diagnose"}),
     "align.weights": ((0.2, 0.0, 0.0, 0.0), {"align", "refine", "features", "diagnose"}),
