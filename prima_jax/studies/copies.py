@@ -150,7 +150,8 @@ def _copies(file: Any, count: int, chosen: np.ndarray) -> np.ndarray:
         for near in _neighbours(points, radius):
             for start in range(0, len(near), ROWS_AT_ONCE):
                 few = chosen[near[start : start + ROWS_AT_ONCE]]
-                pairs.append(few[_alike(*thumbnails[few.T].astype(np.float32), mean)])
+                one, other = thumbnails[few.T].astype(np.float32)
+                pairs.append(few[_alike(one, other, mean)])
     return np.concatenate(pairs)
 
 
