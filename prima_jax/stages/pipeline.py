@@ -83,7 +83,7 @@ def check_sentences(context: Context, tokenizers: Tokenizers) -> None:
     study, most = context.prepared.study, context.config.text.max_length
     sentences = sorted({text.sentence(study, record.fields) for record in context.prepared.records})
     for tokenizer, special in ((tokenizers.text, True), (tokenizers.llm, False)):
-        lengths = [len(ids) for ids in tokenizer(sentences, add_special_tokens=special, verbose=False)["input_ids"]]
+        lengths = [len(ids) for ids in text.encode(tokenizer, sentences, add_special_tokens=special)]
         longer = sum(length > most for length in lengths)
         if longer:
             raise UserError(
