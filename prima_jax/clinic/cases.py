@@ -43,7 +43,7 @@ def cases_of_rows(study: Study, rows: Any, images: str | Path = "", *, by_unit: 
     if isinstance(rows, (str, Path)):
         numbered = case_rows(study, Path(rows))
     else:
-        numbered = photograph_rows(study, list(enumerate(_texts(study, rows), start=1)))
+        numbered = list(photograph_rows(study, enumerate(_texts(study, rows), start=1)))
     grouped: dict[Any, list[Mapping[str, str]]] = {}
     for place, (number, row) in enumerate(numbered):
         if not row[study.image_column]:

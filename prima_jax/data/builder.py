@@ -3,7 +3,6 @@
 import io
 import json
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from prima_jax.studies.manifest import LoadedStudy
 from prima_jax.studies.photographs import decode
 from prima_jax.studies.study import Record
 
-__all__ = ["JPEG_QUALITY", "SPLIT", "StudyBuilder", "resample"]
+__all__ = ["JPEG_QUALITY", "SPLIT", "resample", "write_study"]
 
 SPLIT = "records"
 """The one split; folds are drawn over it later."""
@@ -28,52 +27,53 @@ JPEG_QUALITY = 95
 LONGEST_SIDE = 65_500
 """The longest side of a JPEG, in pixels."""
 RECORDS_AT_ONCE = 256
+RECORDS_A_FILE = 65_536
+"""At 24 KB a photograph, 1.6 GB."""
+NAME, VERSION = "study_builder", "1.0.0"
 
 
-class StudyBuilder(tfds.core.GeneratorBasedBuilder):
-    """Writes the records of a reading in their order; the key of a record is its position."""
+def write_study(reading: LoadedStudy, folder: Path, size: int) -> None:
+    """Writes the records of a reading in their order, below the folder, one after the other.
 
-    VERSION = tfds.core.Version("1.0.0")
+    TFDS' own builders sort records first, in memory or, beyond 1 GB, in files that TensorFlow writes.
+    Raises UserError for a photograph that cannot be read.
+    """
+    records, place = reading.records, folder / NAME / VERSION
+    identity = tfds.core.DatasetIdentity(NAME, tfds.core.Version(VERSION), str(place), module_name=__name__)
+    place.mkdir(parents=True)
+    writer = tfds.core.SequentialWriter(_info(reading, identity), RECORDS_A_FILE, file_format="array_record")
+    writer.initialize_splits([SPLIT])
 
-    def __init__(self, *, reading: LoadedStudy, size: int, data_dir: str | Path):
-        self._reading = reading
-        self._size = size
-        super().__init__(data_dir=os.fspath(data_dir), file_format="array_record")
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
-                "record": tfds.features.Text(),
-                "unit": tfds.features.Text(),
-                "subject": tfds.features.Text(),
-                "image_type": tfds.features.Text(),
-                "label": tfds.features.ClassLabel(names=list(self._reading.study.class_names)),
-                "metadata": tfds.features.Text(),
-            }
-        )
-        # Shuffling would lose the order of the file, by which everything else refers to a record.
-        return tfds.core.DatasetInfo(builder=self, features=features, disable_shuffling=True)
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
-        return {SPLIT: self._generate_examples()}
-
-    def _generate_examples(self) -> Iterator[tuple[int, dict]]:
-        records = self._reading.records
-        with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar(len(records), "preparing photographs", "image") as bar:
-            for start in range(0, len(records), RECORDS_AT_ONCE):  # a chunk at a time, to bound the memory
-                chunk = records[start : start + RECORDS_AT_ONCE]
-                for position, image in enumerate(pool.map(self._image, chunk), start):
-                    yield position, _example(records[position], image)
-                    bar.update()
-
-    def _image(self, record: Record) -> bytes:
-        path = self._reading.folder / record.image
+    def image(record: Record) -> bytes:
+        path = reading.folder / record.image
         try:
             data = path.read_bytes()
         except OSError as error:
             raise UserError(f"The photograph {path} cannot be read ({error.strerror}).") from error
-        return resample(data, self._size, str(path), self._reading.study.window)
+        return resample(data, size, str(path), reading.study.window)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar(len(records), "preparing photographs", "image") as bar:
+        for start in range(0, len(records), RECORDS_AT_ONCE):  # a chunk at a time, to bound the memory
+            chunk = records[start : start + RECORDS_AT_ONCE]
+            writer.add_examples({SPLIT: [_example(*pair) for pair in zip(chunk, pool.map(image, chunk), strict=True)]})
+            bar.update(len(chunk))
+    writer.close_all()
+
+
+def _info(reading: LoadedStudy, identity: Any) -> Any:
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
+            "record": tfds.features.Text(),
+            "unit": tfds.features.Text(),
+            "subject": tfds.features.Text(),
+            "image_type": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=list(reading.study.class_names)),
+            "metadata": tfds.features.Text(),
+        }
+    )
+    # Shuffling would lose the order of the file, by which everything else refers to a record.
+    return tfds.core.DatasetInfo(builder=identity, features=features, disable_shuffling=True)
 
 
 def resample(data: bytes, size: int, name: str, window: tuple[float, ...] = ()) -> bytes:

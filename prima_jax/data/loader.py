@@ -36,13 +36,15 @@ def pair_batches(
     augmentation: Augmentation,
     batch_size: int,
     seed: int,
+    read: Callable[[Batch], Batch] | None = None,
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
     """Batches of two views per unit (section 2.2): "views" uint8 `[B, 2, S, S, 3]`, "unit" int32 `[B]`, a position in `units`.
 
     The views are two distinct scans of the unit, or its only scan twice, each with an augmentation of its own. No unit
-    stands twice in one batch. Raises UserError for fewer units than a batch holds.
+    stands twice in one batch. `read` turns such a batch into that of the stage. Raises UserError for fewer units than a batch
+    holds.
     """
 
     def example(unit: int, rng: np.random.Generator) -> Mapping[str, Any]:
@@ -51,7 +53,7 @@ def pair_batches(
         views = [random_view(prepared.image(scans[scan]), image_size, rng, augmentation) for scan in pair]
         return {"views": np.stack(views), "unit": np.int32(unit)}
 
-    return _endless(len(units), example, batch_size, seed, process_index, process_count)
+    return _endless(len(units), example, batch_size, seed, process_index, process_count, read)
 
 
 def image_batches(

@@ -1,11 +1,9 @@
 """Prepares a study once: photographs resampled and stored for random access, under a name with a hash of their content."""
 
 import hashlib
-import io
 import json
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,19 +90,12 @@ def fingerprint(reading: LoadedStudy, size: int) -> str:
 
 
 def _write(reading: LoadedStudy, folder: Path, size: int) -> None:
-    import tensorflow_datasets as tfds  # takes seconds to import
+    from prima_jax.data.builder import write_study  # its TFDS takes seconds to import
 
-    from prima_jax.data.builder import StudyBuilder
-
-    tfds.disable_progress_bar()  # the builder shows its own
-    config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
-    builder = StudyBuilder(reading=reading, size=size, data_dir=folder)
     try:
-        with redirect_stdout(io.StringIO()):  # it announces a download that does not happen
-            builder.download_and_prepare(download_config=config, download_dir=folder / "downloads")
+        write_study(reading, folder, size)
     except RuntimeError as error:  # what array_record makes of a full disk
         raise OSError(str(error)) from error
-    shutil.rmtree(folder / "downloads")
 
 
 def _open(folder: Path) -> Sequence[Mapping[str, Any]]:

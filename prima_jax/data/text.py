@@ -1,7 +1,7 @@
 """Sentences from fields, and tokens from sentences."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = [
     "class_token_ids",
     "clause_words",
     "clauses",
+    "encode",
     "load_tokenizer",
     "sentence",
     "tokenize",
@@ -35,6 +36,7 @@ SPECIALS = {
 }
 BYTES = 256
 LENGTH_STEP = 16
+SENTENCES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -140,22 +142,31 @@ def tokenize(tokenizer: Any, sentences: Sequence[str], max_length: int) -> Token
         raise UserError(
             f"The tokenizer in {tokenizer.name_or_path} has no class or padding token, so it is none of a text encoder."
         )
-    encoded = tokenizer(list(sentences), add_special_tokens=True, verbose=False)["input_ids"]
+    encoded = [np.array(tokens, np.int32) for tokens in encode(tokenizer, sentences)]
     length = min(max_length, -(-max(map(len, encoded), default=1) // LENGTH_STEP) * LENGTH_STEP)
     ids = np.full((len(encoded), length), tokenizer.pad_token_id, np.int32)
     mask = np.zeros(ids.shape, bool)
     for row, tokens in enumerate(encoded):
         if len(tokens) > length:  # keep the separator at the end
-            tokens = [*tokens[: length - 1], tokens[-1]]
+            tokens = np.append(tokens[: length - 1], tokens[-1])
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = True
-    words = mask & ~np.isin(ids, tokenizer.all_special_ids)
+    words = mask.copy()
+    for special in tokenizer.all_special_ids:  # one after the other, since isin takes memory for all of them
+        words &= ids != special
     truncated = sum(len(tokens) > max_length for tokens in encoded)
     if truncated:
         logging.getLogger(__name__).warning(
             "%d of %d texts are longer than %d tokens and lose their end", truncated, len(encoded), max_length
         )
     return Tokens(ids, mask, words, truncated)
+
+
+def encode(tokenizer: Any, sentences: Sequence[str], *, add_special_tokens: bool = True) -> Iterator[list[int]]:
+    """Returns the ids of each sentence, however long; a tokenizer keeps kilobytes for each that it is given at once."""
+    for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+        part = list(sentences[start : start + SENTENCES_AT_ONCE])
+        yield from tokenizer(part, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
 
 
 def class_token_ids(tokenizer: Any, answers: Sequence[str]) -> np.ndarray:

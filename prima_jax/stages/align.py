@@ -1,6 +1,6 @@
 """Stage 2, alignment (section 2.2): projection heads and LoRA in the image encoder, under Eq. 7.
 
-The text encoder is frozen, so each unit's sentence is encoded once, before training, and the step looks it up.
+The text encoder is frozen, so each unit's sentence is encoded once, before training, and batches read it.
 """
 
 from typing import Any, NamedTuple
@@ -47,13 +47,11 @@ def run(context: Context, fold: Fold, texts: TextTokens, y: np.ndarray) -> Align
             loss=alignment(module, SharedSpace(settings.projection_width), settings, context.frozen_blocks),
             frozen={
                 "image_encoder": adapted.frozen,
-                "texts": {"tokens": texts.tokens, "words": texts.words},
-                "index": texts.index.astype(np.int32),
                 "y": pad_columns(y),
                 "first": first,
             },
             steps=stage.steps(len(context.units)),
-            batches=pair_batches(context, stage, units),
+            batches=pair_batches(context, stage, units, lambda batch: batch | texts.of(first[batch["unit"]])),
         )
 
     trained = train_stage(stage, training) if settings.epochs else stage.initial()
@@ -68,7 +66,9 @@ def load(context: Context, fold: int) -> Aligned:
 
 
 def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) -> Any:
-    """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3] or frozen tokens [N, 2, T, d], batch["unit"] [N]."""
+    """Eq. 7 over a batch of units: batch["views"] uint8 [N, 2, S, S, 3] or frozen tokens [N, 2, T, d], batch["unit"] [N], and
+    their sentences as `TextTokens.of` gives them.
+    """
     options = {
         "temperature": settings.temperature,
         "label_temperature": settings.label_temperature,
@@ -85,11 +85,10 @@ def alignment(module: Any, space: Any, settings: Any, frozen_blocks: int = 0) ->
         photographs = views.reshape(-1, *views.shape[2:])
         tokens = in_pieces(lambda part: encode(module, encoder, part, frozen_blocks), photographs, settings.microbatches)
         records = frozen["first"][batch["unit"]]
-        text = jax.tree.map(lambda table: table[frozen["index"][records]], frozen["texts"])
         image_tokens = tokens.reshape(*views.shape[:2], *tokens.shape[1:])
-        p, q = space.apply({"params": trainable["heads"]}, image_tokens, text["tokens"])
+        p, q = space.apply({"params": trainable["heads"]}, image_tokens, batch["text_tokens"])
         return alignment_loss(
-            p[:, :, 0], p[:, :, 1:], q[:, 0], q[:, 1:], text["words"], frozen["y"][records], axis_name=AXIS, **options
+            p[:, :, 0], p[:, :, 1:], q[:, 0], q[:, 1:], batch["text_words"], frozen["y"][records], axis_name=AXIS, **options
         )
 
     return loss

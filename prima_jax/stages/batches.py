@@ -18,18 +18,22 @@ from prima_jax.stages.stage import Stage
 __all__ = ["drawn", "image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
-def pair_batches(context: Context, stage: Stage, units: Sequence[Sequence[int]]) -> grain.DatasetIterator[loader.Batch]:
-    """Two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position in `units`."""
+def pair_batches(
+    context: Context, stage: Stage, units: Sequence[Sequence[int]], read: Callable[[loader.Batch], loader.Batch]
+) -> grain.DatasetIterator[loader.Batch]:
+    """What `read` makes of two views of each unit: "views" [B, 2, ...], as `encode` takes photographs, and "unit" [B], a position
+    in `units`.
+    """
     if not context.frozen_blocks:
-        return loader.pair_batches(context.prepared, units, **_views(context), **drawn(stage))
+        return loader.pair_batches(context.prepared, units, read=read, **_views(context), **drawn(stage))
     tokens = block_tokens(context)
 
-    def read(batch: loader.Batch) -> loader.Batch:
+    def read_stored(batch: loader.Batch) -> loader.Batch:
         chosen = zip(batch["index"], batch["draw"], strict=True)
         pairs = np.array([stored_pair(units[i], int(draw), tokens.shape[1]) for i, draw in chosen])
-        return {"views": tokens[pairs[..., 0], pairs[..., 1]], "unit": batch["index"]}
+        return read({"views": tokens[pairs[..., 0], pairs[..., 1]], "unit": batch["index"]})
 
-    return index_batches(stage, len(units), read)
+    return index_batches(stage, len(units), read_stored)
 
 
 def image_batches(context: Context, stage: Stage, positions: Sequence[int] | np.ndarray) -> grain.DatasetIterator[loader.Batch]:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from prima_jax.progress import count_first, progress_bar
 from prima_jax.stages.context import CostLog
 from prima_jax.training.made_with import made_with
 
-__all__ = ["Parts", "stored_table"]
+__all__ = ["Parts", "stored_table", "unnamed_table"]
 
 _checked: set[Path] = set()
 """The files that this process has written, or found as they were written."""
@@ -52,6 +53,23 @@ def stored_table(
     return np.load(path, mmap_mode="r")
 
 
+def unnamed_table(folder: Path, shape: tuple[int, ...], dtype: str, parts: Parts, unit: str) -> np.ndarray:
+    """Returns the array as a memory map of a file without a name in the folder, which is gone with the array.
+
+    Zero where no part goes. Raises UserError where there is no room.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            table = np.memmap(file, dtype, "w+", shape=shape)
+            _reserve(file)
+    except OSError as error:
+        raise _no_room(folder, shape, dtype, unit, error) from error
+    for where, values in parts():
+        table[where] = values
+    return table
+
+
 def _is_there(path: Path) -> bool:
     """Whether the file is there as it was written; one that is not is removed."""
     if path not in _checked and path.exists() and not _is_whole(path):
@@ -72,7 +90,8 @@ def _write(path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: 
     temporary = path.with_suffix(".part.npy")
     try:
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
-        _reserve(temporary)
+        with temporary.open("r+b") as file:
+            _reserve(file)
         title = f"{path.parent.name.partition('-')[0].replace('_', ' ')} {path.parent.parent.name}"
         with progress_bar(count, title, unit) as bar:
             for number, (where, values) in enumerate(parts()):
@@ -85,15 +104,18 @@ def _write(path: Path, shape: tuple[int, ...], dtype: str, parts: Parts, count: 
         del table
         os.replace(temporary, path)
     except OSError as error:
-        need = np.prod(shape) * np.dtype(dtype).itemsize / 2**20
-        raise UserError(
-            f"Cannot write {need:,.1f} MiB of {unit} features to {path.parent}: {error.strerror}; free some space, choose "
-            "another --workdir, or lower features.views."
-        ) from error
+        raise _no_room(path.parent, shape, dtype, unit, error) from error
 
 
-def _reserve(path: Path) -> None:
+def _no_room(folder: Path, shape: tuple[int, ...], dtype: str, unit: str, error: OSError) -> UserError:
+    need = np.prod(shape) * np.dtype(dtype).itemsize / 2**20
+    return UserError(
+        f"Cannot write {need:,.1f} MiB of {unit} features to {folder}: {error.strerror}; free some space, choose "
+        "another --workdir, or lower features.views."
+    )
+
+
+def _reserve(file: IO[bytes]) -> None:
     """Takes a file's place on the disk, so that a full one is told now: later the kernel would end the process unheard."""
     if hasattr(os, "posix_fallocate"):  # macOS has none
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)

@@ -83,7 +83,7 @@ def check_sentences(context: Context, tokenizers: Tokenizers) -> None:
     study, most = context.prepared.study, context.config.text.max_length
     sentences = sorted({text.sentence(study, record.fields) for record in context.prepared.records})
     for tokenizer, special in ((tokenizers.text, True), (tokenizers.llm, False)):
-        lengths = [len(ids) for ids in tokenizer(sentences, add_special_tokens=special, verbose=False)["input_ids"]]
+        lengths = [len(ids) for ids in text.encode(tokenizer, sentences, add_special_tokens=special)]
         longer = sum(length > most for length in lengths)
         if longer:
             raise UserError(
@@ -108,8 +108,8 @@ def aligned_encoders(context: Context, fold: Fold, tokenizers: Tokenizers) -> tu
         texts = texts + training_sentences(context, fold)
     text_variables = knowledge.run(context, fold, tokenizers.text, texts)
     visible = [text.sentence(context.prepared.study, r.fields, visual_only=True) for r in context.prepared.records]
-    kept = _kept_sentences(context)
-    tokens = text_features.text_tokens(context, text_variables, tokenizers.text, visible, folder=kept).only(fold.train)
+    tokens = text_features.text_tokens(context, text_variables, tokenizers.text, visible, **_place_of_sentences(context))
+    tokens = tokens.only(fold.train)
     return text_variables, align.run(context, fold, tokens, metadata_vectors(context, fold))
 
 
@@ -130,8 +130,8 @@ def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encode
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:
     """Every record's sentence, in all versions of `record_sentences`, through the text encoder."""
-    folder = _kept_sentences(context)
-    return text_features.text_tokens(context, encoders.text, tokenizers.text, record_sentences(context), folder=folder)
+    sentences, place = record_sentences(context), _place_of_sentences(context)
+    return text_features.text_tokens(context, encoders.text, tokenizers.text, sentences, **place)
 
 
 def record_sentences(context: Context) -> list[list[str]]:
@@ -176,7 +176,7 @@ def metadata_vectors(context: Context, fold: Fold) -> np.ndarray:
     return y
 
 
-def _kept_sentences(context: Context) -> Path | None:
-    """Where encoded sentences are kept: a text encoder that no fold's sentences train is the same in every fold."""
-    trained_by_fold = context.config.knowledge.include_sentences or not context.config.models.text.weights
-    return None if trained_by_fold else context.place("text_tokens")
+def _place_of_sentences(context: Context) -> dict[str, Any]:
+    """Where encoded sentences lie: a text encoder that no fold's sentences train is the same in every fold, which share them."""
+    keep = bool(context.config.models.text.weights) and not context.config.knowledge.include_sentences
+    return {"folder": context.place("text_tokens") if keep else context.folder, "keep": keep}

@@ -1,4 +1,4 @@
-"""What the text encoder says of every record's sentence, computed once; held in memory, or kept in a file (feature_table.py)."""
+"""What the text encoder says of every record's sentence, computed once; in a file that batches read from (feature_table.py)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from prima_jax.data.text import tokenize
 from prima_jax.stages.context import Context, tree_hash
-from prima_jax.stages.feature_table import stored_table
+from prima_jax.stages.feature_table import stored_table, unnamed_table
 
 __all__ = ["TextTokens", "text_tokens"]
 
@@ -29,14 +29,15 @@ class TextTokens:
     index: np.ndarray
 
     def only(self, records: np.ndarray) -> "TextTokens":
-        """The same for these records alone: nothing of the others is left, so that no step can reach it."""
-        nothing = len(self.tokens) - 1
-        index = np.full_like(self.index, nothing)
+        """The same for these records alone: the others have the last row, which is empty. The tables are not copied."""
+        index = np.full_like(self.index, len(self.tokens) - 1)
         index[records] = self.index[records]
-        gone = np.setdiff1d(np.arange(nothing), index)
-        tokens, words = self.tokens.copy(), self.words.copy()
-        tokens[gone], words[gone] = 0, False
-        return TextTokens(tokens, words, index)
+        return TextTokens(self.tokens, self.words, index)
+
+    def of(self, records: np.ndarray) -> dict[str, np.ndarray]:
+        """What a batch of B records, with one version each, gets: "text_tokens" [B, 1 + L, d] and "text_words" [B, L]."""
+        rows = self.index[records]
+        return {"text_tokens": self.tokens[rows], "text_words": self.words[rows]}
 
 
 def text_tokens(
@@ -47,11 +48,12 @@ def text_tokens(
     *,
     more_tokens: int = 0,
     folder: Path | None = None,
+    keep: bool = True,
 ) -> TextTokens:
     """Encodes the sentences of R records, a text or a list of texts for each; each distinct one once.
 
-    more_tokens: how much longer than config.text.max_length they may be; folder: where a text encoder that is the same in every
-    fold keeps what it has read, as a memory map under the hash of weights and tokens.
+    more_tokens: how much longer than config.text.max_length they may be; folder: where the table lies, as a memory map, under the
+    hash of weights and tokens, or without a name if not `keep`, gone with the array. Without a folder it is in memory.
     """
     distinct = sorted({text for texts in sentences for text in ([texts] if isinstance(texts, str) else texts)})
     tokens = tokenize(tokenizer, distinct, context.config.text.max_length + more_tokens)
@@ -76,6 +78,8 @@ def text_tokens(
         table = np.zeros(shape, dtype)  # the last row stays zero
         for part, values in encoded():
             table[part] = values
+    elif not keep:
+        table = unnamed_table(folder, shape, dtype, encoded, "sentence")
     else:
         path = folder / f"text_tokens-{tree_hash(variables, tokens.ids, tokens.mask)}.npy"
         table = stored_table(path, shape, dtype, encoded, len(distinct), "sentence", context.costs)

@@ -3,14 +3,18 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy.cluster.hierarchy import DisjointSet
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from prima_jax.errors import UserError
 from prima_jax.json_text import read_object
@@ -21,7 +25,9 @@ from prima_jax.studies.photographs import decode
 __all__ = ["Compared", "compare"]
 
 FORMAT = 4
-THUMBNAIL = (32, 32)
+SIDE, BLOCKS = 32, 4
+"""Pixels and blocks along each side of a thumbnail."""
+COMPONENTS = 16
 # Copies of one photograph at other sizes or JPEG qualities correlate above 0.9995 in PAD-UFES-20 and differ by 0.8 grey
 # levels; of photographs that are not copies the two most alike correlate by 0.94 and differ by 9.2 levels.
 LEAST_CORRELATION = 0.99
@@ -49,19 +55,17 @@ def compare(
     photographs stay as they were: thousands of large ones take an hour. Raises UserError where `cache` cannot be written.
     """
     if cache is None:
-        return _compare(paths, where, problems, window)
+        return _compare(paths, where, problems, window, None)
     note = cache / f"identical-{_fingerprint(paths, window)}.json"
-    try:
+    with suppress(UserError, TypeError):  # not noted yet, or not readable: look again
         return Compared(**read_object(note, "it is looked at again."))
-    except (UserError, TypeError):  # not noted yet, or not readable: look again
-        compared = _compare(paths, where, problems, window)
-    if compared is None:
-        return None
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        temporary = note.with_suffix(f".{os.getpid()}.part")
-        temporary.write_text(json.dumps(compared._asdict()))
-        os.replace(temporary, note)
+        compared = _compare(paths, where, problems, window, cache)
+        if compared:
+            temporary = note.with_suffix(f".{os.getpid()}.part")
+            temporary.write_text(json.dumps(compared._asdict()))
+            os.replace(temporary, note)
     except OSError as error:
         raise UserError(f"{cache} cannot be written ({error.strerror}); free space there or choose another folder.") from error
     return compared
@@ -73,36 +77,53 @@ def _fingerprint(paths: Sequence[str], window: tuple[float, ...]) -> str:
     return hashlib.sha256(json.dumps([FORMAT, window, stats]).encode()).hexdigest()[:16]
 
 
-def _compare(paths: Sequence[str], where: Sequence[str], problems: Problems, window: tuple[float, ...]) -> Compared | None:
-    groups = DisjointSet(range(len(paths)))
-    thumbnails = np.empty((len(paths), THUMBNAIL[0] * THUMBNAIL[1] * 3), np.float32)
-    first: dict[bytes, int] = {}
-    whole = hashlib.sha256()
+def _compare(
+    paths: Sequence[str], where: Sequence[str], problems: Problems, window: tuple[float, ...], cache: Path | None
+) -> Compared | None:
+    before, keys, whole = len(problems), _Numbers(), hashlib.sha256()
+    same = np.empty(len(paths), np.int64)  # equal for photographs of the same pixels
+    with TemporaryFile(dir=cache) as file:  # a million thumbnails take 3 GB
+        for position, looked_at in enumerate(_looked_at(paths, where, window)):
+            if isinstance(looked_at, UserError):  # all are looked at, so that all can be replaced at once
+                problems.append(Problem("photographs", looked_at))
+            else:
+                key, thumbnail = looked_at
+                same[position] = keys[key]
+                whole.update(key)
+                file.write(thumbnail)
+        if len(problems) > before:
+            return None
+        file.flush()
+        pairs = _copies(file, len(paths), np.unique(same, return_index=True)[1])
+    return Compared(_groups(same, pairs), whole.hexdigest())
 
-    def digest(position: int) -> bytes | UserError:
+
+class _Numbers(dict[bytes, int]):
+    """Key -> 0, 1, ... in the order in which they are asked for."""
+
+    def __missing__(self, key: bytes) -> int:
+        return self.setdefault(key, len(self))
+
+
+def _looked_at(
+    paths: Sequence[str], where: Sequence[str], window: tuple[float, ...]
+) -> Iterator[tuple[bytes, bytes] | UserError]:
+    """Of each photograph a hash of its pixels and its thumbnail, uint8 [SIDE, SIDE, 3]; or why it cannot be decoded."""
+
+    def look(position: int) -> tuple[bytes, bytes] | UserError:
         try:
             image = Image.fromarray(_decoded(paths[position], where[position], window))
         except UserError as error:
             return error
-        thumbnails[position] = np.asarray(image.resize(THUMBNAIL, Image.Resampling.BOX), np.float32).ravel()
-        return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
+        key = hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
+        return key, image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes()
 
-    before = len(problems)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(digest, range(len(paths)))
-        with progress_bar(len(paths), "checking photographs", "image") as bar:
-            for position, key in enumerate(digests):
-                if isinstance(key, UserError):  # all are looked at, so that all can be replaced at once
-                    problems.append(Problem("photographs", key))
-                else:
-                    groups.merge(first.setdefault(key, position), position)
-                    whole.update(key)
+    bar = progress_bar(len(paths), "checking photographs", "image")
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+        for start in range(0, len(paths), ROWS_AT_ONCE):  # a pool holds a kilobyte for each that waits
+            for looked_at in pool.map(look, range(start, min(start + ROWS_AT_ONCE, len(paths)))):
+                yield looked_at
                 bar.update()
-    if len(problems) > before:
-        return None
-    for one, other in _copies(thumbnails):
-        groups.merge(one, other)
-    return Compared(sorted(sorted(group) for group in groups.subsets() if len(group) > 1), whole.hexdigest())
 
 
 def _decoded(path: str, where: str, window: tuple[float, ...]) -> np.ndarray:
@@ -113,14 +134,75 @@ def _decoded(path: str, where: str, window: tuple[float, ...]) -> np.ndarray:
     return decode(data, f"{where}: the photograph {path}", window)
 
 
-def _copies(thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Returns pairs of rows of `[N, D]`, in grey levels, that are thumbnails of one photograph."""
-    residual = thumbnails - thumbnails.mean(axis=0)
-    residual -= residual.mean(axis=1, keepdims=True)
-    residual /= np.linalg.norm(residual, axis=1, keepdims=True) + np.finfo(np.float32).eps
-    for start in range(0, len(residual), ROWS_AT_ONCE):
-        similar = residual[start : start + ROWS_AT_ONCE] @ residual.T > LEAST_CORRELATION
-        for row, column in zip(*np.nonzero(similar), strict=True):
-            one, other = start + int(row), int(column)
-            if one < other and np.sqrt(np.mean((thumbnails[one] - thumbnails[other]) ** 2)) < LARGEST_DIFFERENCE:
-                yield one, other
+def _copies(file: Any, count: int, chosen: np.ndarray) -> np.ndarray:
+    """Pairs [P, 2] of the chosen rows that are thumbnails of one photograph; in the file there are `count`.
+
+    Looked for among those whose first principal components are near: the mean over a block differs no more than its pixels do,
+    as squares go, and a projection makes no distance larger. So nothing is missed, and few are compared whole.
+    """
+    pairs = [np.empty((0, 2), np.int64)]
+    if len(chosen) > 1:
+        thumbnails = np.memmap(file, np.uint8, "r", shape=(count, SIDE * SIDE * 3))
+        sums = _in_parts(thumbnails, lambda part: part.sum(axis=0, dtype=np.float64, keepdims=True))
+        mean = (sums.sum(axis=0) / count).astype(np.float32)
+        points = _components(_in_parts(thumbnails, _block_means)[chosen])
+        radius = 1.001 * LARGEST_DIFFERENCE * BLOCKS * np.sqrt(3)  # a thousandth for float32's rounding
+        for near in _neighbours(points, radius):
+            for start in range(0, len(near), ROWS_AT_ONCE):
+                few = chosen[near[start : start + ROWS_AT_ONCE]]
+                one, other = thumbnails[few.T].astype(np.float32)
+                pairs.append(few[_alike(one, other, mean)])
+    return np.concatenate(pairs)
+
+
+def _neighbours(points: np.ndarray, radius: float) -> Iterator[np.ndarray]:
+    """Pairs [P, 2] of rows of `[N, D]` that are no farther apart."""
+    tree = KDTree(points)
+    for start in range(0, len(points), ROWS_AT_ONCE):
+        near = tree.query_ball_point(points[start : start + ROWS_AT_ONCE], radius, return_sorted=False)
+        rows = np.repeat(np.arange(start, start + len(near)), list(map(len, near)))
+        columns = np.concatenate(near).astype(np.int64)
+        yield np.stack([rows, columns], axis=1)[rows < columns]
+
+
+def _components(values: np.ndarray) -> np.ndarray:
+    """The first principal components of `[N, D]`: [N, COMPONENTS]."""
+    values = values - values.mean(axis=0)
+    _, directions = np.linalg.eigh(values.T @ values)
+    return values @ directions[:, -COMPONENTS:]
+
+
+def _in_parts(thumbnails: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The rows that the function makes of each part of the thumbnails."""
+    starts = range(0, len(thumbnails), ROWS_AT_ONCE)
+    return np.concatenate([function(thumbnails[start : start + ROWS_AT_ONCE]) for start in starts])
+
+
+def _block_means(thumbnails: np.ndarray) -> np.ndarray:
+    """[N, D] -> float32 [N, BLOCKS * BLOCKS * 3]."""
+    blocks = thumbnails.reshape(-1, BLOCKS, SIDE // BLOCKS, BLOCKS, SIDE // BLOCKS, 3)
+    return blocks.mean(axis=(2, 4), dtype=np.float32).reshape(len(thumbnails), -1)
+
+
+def _alike(one: np.ndarray, other: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Which rows of two `[P, D]` are nearly equal, and correlated after subtracting the mean of all photographs: bool `[P]`."""
+    near = np.sqrt(np.mean((one - other) ** 2, axis=1)) < LARGEST_DIFFERENCE
+    first, second = (_unit_rows(rows - mean) for rows in (one, other))
+    return near & (np.einsum("pd,pd->p", first, second) > LEAST_CORRELATION)
+
+
+def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    residual = rows - rows.mean(axis=1, keepdims=True)
+    return residual / (np.linalg.norm(residual, axis=1, keepdims=True) + np.finfo(np.float32).eps)
+
+
+def _groups(same: np.ndarray, pairs: np.ndarray) -> list[list[int]]:
+    """Positions that are joined by equal numbers in `same` [N] or by a pair [P, 2], where they are two or more."""
+    _, first, inverse = np.unique(same, return_index=True, return_inverse=True)
+    ends = np.concatenate([np.stack([np.arange(len(same)), first[inverse]], axis=1), pairs])
+    graph = coo_array((np.ones(len(ends), bool), tuple(ends.T)), (len(same), len(same)))
+    _, component = connected_components(graph, directed=False)
+    joined = np.flatnonzero(np.bincount(component)[component] > 1)
+    order = joined[np.argsort(component[joined], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    return sorted(group.tolist() for group in groups if len(group))

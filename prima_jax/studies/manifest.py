@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from prima_jax.errors import UserError, shown
@@ -142,17 +143,27 @@ def contradictions(reading: LoadedStudy) -> dict[str, list[tuple[int, int]]]:
 
     A case that is a unit takes the fields of its first photograph (stages/cases.py).
     """
-    first: dict[tuple[str, str], tuple[Value, int]] = {}
-    torn: dict[tuple[str, str], tuple[int, int]] = {}
-    for record, line in zip(reading.records, reading.lines, strict=True):
-        for name, value in record.fields.items():
-            other, its_line = first.setdefault((name, record.unit), (value, line))
-            if value != other:
-                torn.setdefault((name, record.unit), (its_line, line))
+    units: dict[str, list[int]] = {}
+    for position, record in enumerate(reading.records):
+        units.setdefault(record.unit, []).append(position)
+    torn = [found for positions in units.values() for found in _torn(reading, positions)]
     columns: dict[str, list[tuple[int, int]]] = {}
-    for (name, _), lines in torn.items():
+    for _, name, lines in sorted(torn, key=itemgetter(0)):
         columns.setdefault(reading.study.attribute(name).column, []).append(lines)
     return columns
+
+
+def _torn(reading: LoadedStudy, positions: Sequence[int]) -> list[tuple[int, str, tuple[int, int]]]:
+    """Each field in which the records of one unit differ, with the position and the lines at which they first do."""
+    first: dict[str, tuple[Value, int]] = {}
+    torn: dict[str, tuple[int, str, tuple[int, int]]] = {}
+    for position in positions:
+        line = reading.lines[position]
+        for name, value in reading.records[position].fields.items():
+            other, its_line = first.setdefault(name, (value, line))
+            if value != other:
+                torn.setdefault(name, (position, name, (its_line, line)))
+    return list(torn.values())
 
 
 def is_drawn(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """A study's files as rows, one for each photograph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from prima_jax.errors import UserError, shown
@@ -13,7 +13,7 @@ __all__ = ["case_rows", "photograph_rows", "study_rows"]
 Row = dict[str, str]
 
 
-def study_rows(study: Study, folder: Path, problems: Problems) -> list[tuple[int, Row]]:
+def study_rows(study: Study, folder: Path, problems: Problems) -> Iterable[tuple[int, Row]]:
     """Returns a row for each photograph, with its line in the manifest; cells are stripped.
 
     The second file is joined first, then each side becomes a row, then each photograph of a cell. Adds to the problems: columns
@@ -62,21 +62,21 @@ def case_rows(study: Study, path: Path) -> list[tuple[int, Row]]:
     read = [column for column in _named(study, table.columns)[1] if column in table.columns]
     _check_columns(table, table.columns, [*photographs, *read], problems)
     problems.raise_first()
-    rows = _expanded(study, table, joined, problems)
+    rows = list(_expanded(study, table, joined, problems))
     problems.raise_first()
     return rows
 
 
-def photograph_rows(study: Study, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+def photograph_rows(study: Study, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
     """Returns rows as the file has them, each with its number, as one for each photograph: of each side, of each in a cell."""
     if study.sides:
-        rows = [(line, side) for line, row in rows for side in _sides(study, row)]
-    return [(line, one) for line, row in rows for one in _photographs(study, row)]
+        rows = ((line, side) for line, row in rows for side in _sides(study, row))
+    return ((line, one) for line, row in rows for one in _photographs(study, row))
 
 
-def _expanded(study: Study, table: Table, joined: Table | None, problems: Problems) -> list[tuple[int, Row]]:
+def _expanded(study: Study, table: Table, joined: Table | None, problems: Problems) -> Iterator[tuple[int, Row]]:
     """The rows of the file, those of the second one joined, one for each photograph."""
-    rows = list(table.rows)
+    rows: Sequence[tuple[int, Row]] = table.rows
     if study.join and joined:
         in_both = all(study.join.key in file.columns for file in (table, joined))
         rows = _joined(table, joined, study.join.key, problems) if in_both else []
@@ -141,6 +141,8 @@ def _sides(study: Study, row: Row) -> list[Row]:
 
 def _photographs(study: Study, row: Row) -> list[Row]:
     """A row for each photograph that its cell names."""
+    if not study.image_separator and study.image_column in row:
+        return [row]
     cell = row.get(study.image_column, "")
     names = [name.strip() for name in cell.split(study.image_separator)] if study.image_separator else [cell]
     return [{**row, study.image_column: name} for name in [name for name in names if name] or [""]]

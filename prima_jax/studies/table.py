@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +47,17 @@ def read_table(path: Path, problems: Problems, *, delimiter: str = "", encoding:
     if (delimiter or sign, encoding or known) != (delimiter or ",", encoding or "utf-8"):
         print(f"{path} is read with {form}.", file=sys.stderr)
     cells = _cells(text, sign, path)
-    columns = cells[0][1] if cells else []
-    rows = [(line, row) for line, row in cells[1:] if any(row)]
-    for line, row in rows:
-        if len(row) != len(columns):
-            told = f"not as many cells as the header has columns, read with {form}; mend the row"
-            problems.add("rows", f"{path}, line {line}: {told}.")
-    whole = tuple((line, dict(zip(columns, row, strict=True))) for line, row in rows if len(row) == len(columns))
-    return Table(path, tuple(columns), whole, form)
+    _, columns = next(cells, (0, []))
+    whole, uneven = [], []
+    for line, row in cells:
+        if len(row) == len(columns):
+            whole.append((line, dict(zip(columns, row, strict=True))))
+        else:
+            uneven.append(line)
+    for line in uneven:
+        told = f"not as many cells as the header has columns, read with {form}; mend the row"
+        problems.add("rows", f"{path}, line {line}: {told}.")
+    return Table(path, tuple(columns), tuple(whole), form)
 
 
 def _encoding(content: bytes) -> str:
@@ -97,19 +100,20 @@ def _header(text: str, sign: str) -> Sequence[str]:
         return []
 
 
-def _cells(text: str, sign: str, path: Path) -> list[tuple[int, list[str]]]:
-    cells: list[tuple[int, list[str]]] = []
-    reader = _reader(text, sign)
+def _cells(text: str, sign: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The header, and each row with a value, with the number of its last line in the file."""
+    reader, after = _reader(text, sign), 0
     try:
         for row in reader:
-            if row:
-                cells.append((reader.line_num, [cell.strip() for cell in row]))
+            # Most cells say what thousands do: interned, they are there once.
+            cells = [sys.intern(cell.strip()) for cell in row]
+            if any(cells) or (cells and not after):
+                yield reader.line_num, cells
+            after = reader.line_num if cells else after
     except csv.Error as error:
-        after = cells[-1][0] if cells else 0
         raise UserError(
             f"{path}: the row after line {after} is no CSV ({error}), say by a quote that is not closed; mend it."
         ) from error
-    return cells
 
 
 def _reader(text: str, sign: str):  # type: ignore[no-untyped-def]  # csv's own class has no public name

@@ -39,6 +39,13 @@ def test_the_source_follows_the_records(prepared):
     assert [[r.id for r in prepared.records].index(f"p{n}.png") for unit in UNITS for n in unit] == list(range(6))
 
 
+def test_records_keep_their_order_over_several_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "RECORDS_A_FILE", 4)
+    prepared = prepared_cohort(tmp_path)
+    assert len(list((tmp_path / "cache").rglob("*.array_record*"))) == 2
+    assert [stored["record"].decode() for stored in prepared.source] == [record.id for record in prepared.records]
+
+
 def test_every_photograph_has_the_size_asked_for_and_shows_what_it_did(prepared, folder):
     for position, record in enumerate(prepared.records):
         image = decode(prepared.source[position]["image"], "x")

@@ -69,8 +69,6 @@ def test_alignment_sees_the_whole_encoder(context, study, tokenizers):
     units = align.training_units(context, fold)
     frozen = {
         "image_encoder": adapted.frozen,
-        "texts": {"tokens": texts.tokens, "words": texts.words},
-        "index": texts.index.astype(np.int32),
         "y": align.pad_columns(pipeline.metadata_vectors(context, fold)),
         "first": np.array([unit[0] for unit in units], np.int32),
     }
@@ -80,9 +78,10 @@ def test_alignment_sees_the_whole_encoder(context, study, tokenizers):
     for _ in range(STEPS):
         chosen = generator.choice(len(units), 8, replace=False)
         pairs = np.array([stored_pair(units[i], int(generator.integers(2**32)), 3) for i in chosen])
-        short.append({"views": tokens[pairs[..., 0], pairs[..., 1]], "unit": chosen.astype(np.int32)})
+        said = {"unit": chosen.astype(np.int32), **texts.of(frozen["first"][chosen])}
+        short.append({"views": tokens[pairs[..., 0], pairs[..., 1]], **said})
         pixels = stored_pixels(context, pairs.reshape(-1, 2))
-        whole.append({"views": pixels.reshape(8, 2, *pixels.shape[1:]), "unit": chosen.astype(np.int32)})
+        whole.append({"views": pixels.reshape(8, 2, *pixels.shape[1:]), **said})
     found = losses(context, align.alignment(module, space, settings, 1), trainable, frozen, short)
     pieces = settings.copy_and_resolve_references()
     pieces.microbatches = 2

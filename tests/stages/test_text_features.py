@@ -49,13 +49,22 @@ def test_versions_of_a_sentence_keep_their_records(context, tokenizers):
     np.testing.assert_array_equal(found.index, [[0, 1], [1, 1], [2, 0]])
 
 
-def test_only_leaves_nothing_of_the_others():
+def test_a_batch_gets_nothing_of_the_others():
     tokens = np.arange(1, 5, dtype=np.float32)[:, None, None] * np.ones((4, 3, 2), np.float32)
     tokens[3] = 0
     words = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], bool)
     texts = TextTokens(tokens, words, np.array([0, 1, 1, 2]))
     kept = texts.only(np.array([0, 2]))
     np.testing.assert_array_equal(kept.index, [0, 3, 1, 3])
-    np.testing.assert_array_equal(np.flatnonzero(kept.tokens.any(axis=(1, 2))), [0, 1])  # sentence 1 is record 2's as well
-    np.testing.assert_array_equal(kept.words, words & np.array([1, 1, 0, 0], bool)[:, None])
-    np.testing.assert_array_equal(texts.tokens[2], 3)  # the original is untouched
+    batch = kept.of(np.array([3, 2, 1, 0]))
+    np.testing.assert_array_equal(batch["text_tokens"][:, 0, 0], [0, 2, 0, 1])
+    np.testing.assert_array_equal(batch["text_words"], words[[3, 1, 3, 0]])
+    assert kept.tokens is tokens  # not copied: it may be larger than the memory
+
+
+def test_what_no_fold_shares_is_a_memory_map_too(context, tokenizers, tmp_path):
+    sentences, variables = ["There is a hypopyon.", "", "The patient is a man."], context.text_encoder.variables
+    expected = text_tokens(context, variables, tokenizers.text, sentences)
+    found = text_tokens(context, variables, tokenizers.text, sentences, folder=tmp_path / "texts", keep=False)
+    assert isinstance(found.tokens, np.memmap) and not list((tmp_path / "texts").iterdir())
+    np.testing.assert_array_equal(found.tokens, expected.tokens)

@@ -77,7 +77,6 @@ class Watch:
         """What the step of a stage holds besides its batches."""
         if stage == "align":
             self.add("align y", np.flatnonzero(np.abs(frozen["y"]).sum(axis=1)))
-            self.add("align text index", np.flatnonzero(frozen["index"] < len(frozen["texts"]["tokens"]) - 1))
             self.add("align units", frozen["first"])
         elif stage in ("refine", "image_only"):
             self.add(f"{stage} labels", np.flatnonzero(frozen["labels"] >= 0))
@@ -85,6 +84,8 @@ class Watch:
     def batch(self, stage: str, frozen: dict[str, Any], batch: dict[str, np.ndarray]) -> None:
         if stage == "align":
             self.add("align batches", frozen["first"][batch["unit"]])
+            said = {self.sentence_numbers.get(tokens.tobytes()) for tokens in batch["text_tokens"]}
+            self.add_contents("align text rows", said, self.visible.index.tolist())
         elif stage in ("refine", "image_only"):
             self.add(f"{stage} batches", batch["index"])
         elif stage == "knowledge":
@@ -133,8 +134,9 @@ def _watch_data(watch: Watch, patch: pytest.MonkeyPatch) -> None:
 
     def watched_only(texts, records):
         kept = only(texts, records)
-        there = np.abs(kept.tokens).sum(axis=(1, 2)) > 0
-        watch.add_contents("align text rows", set(np.flatnonzero(there).tolist()), texts.index.tolist())
+        watch.add("align text index", np.flatnonzero(kept.index < len(kept.tokens) - 1))
+        watch.visible = texts
+        watch.sentence_numbers = {tokens.tobytes(): number for number, tokens in enumerate(texts.tokens[:-1])}
         return kept
 
     def watched_train_tokenizer(texts, *arguments, **options):
