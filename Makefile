@@ -78,7 +78,7 @@ else
 endif
 
 benchmark: $(TEST_VENV)/installed-torch
-	$(TEST_VENV)/bin/python -m benchmarks.encoders
+	$(TEST_VENV)/bin/python -m benchmarks.speed
 
 lint: $(TEST_VENV)/installed
 	$(TEST_VENV)/bin/ruff check .

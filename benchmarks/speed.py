@@ -1,0 +1,128 @@
+"""A training step of every stage beside torch, transformers and PEFT on the same work, in one run.
+
+    make benchmark
+
+The preset `light`'s models and lengths with small batches, float32, on this machine's processors, which is where both run. Turns
+alternate, since a machine's speed drifts; what counts is the ratio of medians: below 1 ours is faster. Programs are compiled
+before. `align, last 4 blocks` is ours on the tokens that the frozen blocks have made, beside torch through the whole encoder.
+"""
+
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import jax
+import numpy as np
+import torch
+
+from benchmarks.recipe_steps import Cohort, Step, build, filled
+from benchmarks.torch_steps import reference_step
+from configs.pad_ufes_20 import get_config
+from prima_jax.training.parallel import Parallel
+
+__all__ = ["call_of", "milliseconds", "sequence_of"]
+
+ROUNDS = 7
+COHORT = Cohort(units=200, scans=1, classes=6, image_width=384, text_width=384, patch_size=14)
+TEXT = {
+    "model_type": "bert",
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 1536,
+    "vocab_size": 30522,
+}
+IMAGE = {
+    "model_type": "dinov2",
+    "hidden_size": 384,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 6,
+    "patch_size": 14,
+    "image_size": 518,
+}
+LLM = {
+    "model_type": "llama",
+    "hidden_size": 576,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "intermediate_size": 1536,
+    "vocab_size": 49152,
+    "tie_word_embeddings": True,
+}
+
+
+class Workload(NamedTuple):
+    """A stage's step at a batch, with adapters in so many of the image encoder's blocks (0: all)."""
+
+    name: str
+    stage: str
+    described: dict[str, Any]
+    batch: int
+    blocks: int = 0
+
+
+WORKLOADS = (
+    Workload("1, knowledge: MiniLM, 8 texts of 256 tokens", "knowledge", TEXT, 8),
+    Workload("2, align: DINOv2 small, 8 units of two views", "align", IMAGE, 8),
+    Workload("2, align, last 4 blocks: the same", "align", IMAGE, 8, blocks=4),
+    Workload("2b, refine: DINOv2 small, 16 photographs", "refine", IMAGE, 16),
+    Workload("3, diagnose: SmolLM2-135M, 8 cases", "diagnose", LLM, 8),
+)
+
+
+def main() -> None:
+    """Prints a line for each workload."""
+    print(f"jax {jax.__version__}, torch {torch.__version__}, {os.cpu_count()} cores\n")
+    print("| stage | ours, ms | torch, ms | ratio |\n|:--|--:|--:|--:|")
+    for workload in WORKLOADS:
+        config = get_config("light")
+        config.image.blocks = workload.blocks
+        step = filled(build(config, workload.stage, workload.described, workload.batch, COHORT))
+        length = sequence_of(config, COHORT)
+        peer = reference_step(config, workload.stage, workload.described, workload.batch, COHORT, length, "cpu")
+        ours, theirs = milliseconds([call_of(step, Parallel("pmap")), peer], ROUNDS)
+        print(f"| {workload.name} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.2f} |", flush=True)
+
+
+def call_of(step: Step, parallel: Parallel) -> Callable[[], None]:
+    """Returns a call that takes one optimiser step on the devices and waits for it."""
+    mapped = parallel.map_step(step.function)
+    state, frozen = parallel.replicate(step.state), parallel.replicate(step.frozen)
+    batch = parallel.share({name: np.asarray(rows) for name, rows in step.batch.items()})
+
+    def call() -> None:
+        nonlocal state
+        state, metrics = mapped(state, frozen, batch)
+        jax.block_until_ready((state, metrics))
+
+    return call
+
+
+def milliseconds(calls: list[Callable[[], None]], rounds: int) -> list[float]:
+    """The median of each call over rounds in which they alternate, after one that does not count."""
+    times: list[list[float]] = [[] for _ in calls]
+    for turn in range(rounds + 1):
+        for call, taken in zip(calls, times, strict=True):
+            started = time.perf_counter()
+            call()
+            if turn:
+                taken.append(1e3 * (time.perf_counter() - started))
+    return [statistics.median(taken) for taken in times]
+
+
+def sequence_of(config: Any, cohort: Cohort) -> int:
+    """The tokens of a case in stage 3."""
+    settings, side = config.diagnose, config.image.size // cohort.patch_size
+    image = math.ceil(side / settings.image_stride) ** 2
+    text = math.ceil((config.text.max_length - 1) / settings.text_stride)
+    return cohort.scans * (image + 3) + text + 4
+
+
+if __name__ == "__main__":
+    main()
