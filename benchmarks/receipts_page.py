@@ -117,10 +117,10 @@ HEAD = """<!-- by: python -m benchmarks.receipts_page -->
 Steps of the full recipe (`configs/aqua.py`: bfloat16, adapters in every linear layer, 224 px, 1,800 eyes of three photographs),
 **compiled for hardware that was not there, and not run**: no figure here is a measurement of a device (`python -m
 benchmarks.receipts`, JAX's ahead-of-time compilation for a described topology). Bytes are XLA's own account of one device: what a
-step is given (weights, adapters and their optimiser state, its batch), and what it holds beside that. Where a largest batch is given,
-the step was also compiled at four times the recipe's share: it is by the line through the two, and was not compiled itself. Seconds
-are operations over a share of the peak that the maker states: what such a share would give, not what will be reached. Operations are
-counted in the step as it is written."""
+step is given (weights, adapters and their optimiser state, its batch), and what it holds beside that. Where a largest batch is
+given, the step was also compiled at four times the recipe's share: it is by the line through the two, and was not compiled
+itself. Seconds are operations over a share of the peak that the maker states: what such a share would give, not what will be
+reached. Operations are counted in the step as it is written."""
 
 TABLE = (
     "| stage | model | remat | batch of a device | GiB given | GiB beside | largest batch that fits | TFLOP of a step "
