@@ -2,10 +2,9 @@
 
     python -m benchmarks.receipts "v5e-8" --configs=DIR          # after pip install "jax[tpu]==0.10.2"
     python -m benchmarks.receipts "2 x RTX 4090" --configs=DIR   # after pip install "jax[cuda12]==0.10.2"
-    python -m benchmarks.receipts_page > docs/receipts.md
 
-configs: a folder for each model with its published config.json. A line takes a minute or more of a CPU; lines that
-docs/receipts.json holds are not compiled again, so that a call that was stopped goes on.
+configs: a folder for each model with its published config.json. Writes docs/receipts.json and docs/receipts.md. A line takes
+minutes of a CPU; lines that are there are not compiled again, so that a call that was stopped goes on.
 
 Bytes are XLA's own account of one device (https://docs.jax.dev/en/latest/aot.html): what a step is given, and what it holds
 beside that. Operations are those of the step as written, with what it computes twice to save memory.
@@ -29,7 +28,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
-from benchmarks.receipts_page import HARDWARE, RECEIPTS, Hardware, Receipt, read
+from benchmarks.receipts_page import HARDWARE, PAGE, RECEIPTS, Hardware, Receipt, page, read
 from benchmarks.recipe_steps import Cohort, Step, build, operations
 from configs.aqua import get_config
 from prima_jax.files import write_whole
@@ -56,7 +55,9 @@ def main() -> int:
             described = json.loads((options.configs / plan.model / "config.json").read_text())
             step = build(recipe(plan), plan.stage, described, plan.batch * len(devices), Cohort())
             receipt = compiled(plan, step, parallel)
-            write_whole(RECEIPTS, (json.dumps([dataclasses.asdict(one) for one in [*read(), receipt]], indent=1) + "\n").encode())
+            so_far = [*read(), receipt]
+            write_whole(RECEIPTS, (json.dumps([dataclasses.asdict(one) for one in so_far], indent=1) + "\n").encode())
+            write_whole(PAGE, f"{page(so_far)}\n".encode())
             bar.update()
     return 0
 

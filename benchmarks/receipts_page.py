@@ -1,7 +1,4 @@
-"""The page of receipts: what each step needs of a device, the largest batch that fits, and seconds at a share of its peak.
-
-python -m benchmarks.receipts_page > docs/receipts.md
-"""
+"""The page of receipts: what each step needs of a device, the largest batch that fits, and seconds at a share of its peak."""
 
 import json
 import re
@@ -10,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HARDWARE", "RECEIPTS", "Hardware", "Receipt", "page", "read"]
+__all__ = ["HARDWARE", "PAGE", "RECEIPTS", "Hardware", "Receipt", "page", "read"]
 
-RECEIPTS = Path("docs/receipts.json")
+RECEIPTS, PAGE = Path("docs/receipts.json"), Path("docs/receipts.md")
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ def page(receipts: list[Receipt]) -> str:
     return "\n".join(lines)
 
 
-HEAD = """<!-- by: python -m benchmarks.receipts_page -->
+HEAD = """<!-- by: python -m benchmarks.receipts -->
 # What fits where, before buying
 
 Steps of the full recipe (`configs/aqua.py`: bfloat16, adapters in every linear layer, 224 px, 1,800 eyes of three photographs),
@@ -167,7 +164,3 @@ def largest(hardware: Hardware, pair: list[Receipt]) -> str:
         return f"{small.batch} to {large.batch - 1}" if small.bytes <= hardware.usable else "none"
     slope = (large.bytes - small.bytes) / (large.batch - small.batch)
     return f"{max(0, int(small.batch + (hardware.usable - small.bytes) / slope)):,}"
-
-
-if __name__ == "__main__":
-    print(page(read()))

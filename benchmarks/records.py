@@ -7,7 +7,7 @@ pixels, one in a thousand the copy of another), then takes each step in a proces
 the step before. The table has wall seconds, the processors' seconds, and the most memory that a process held beside files that
 it had mapped (RssAnon of Linux' /proc, asked for 20 times a second), what Python and its packages take among it; then
 the exponent of the processors' seconds and the bytes that a record adds, from one size to the next. What is measured is kept
-in FOLDER: a call that is stopped goes on from there. A million records take 8 GB of disk there.
+in FOLDER: a call that is stopped goes on with the step at which it was.
 """
 
 import argparse
