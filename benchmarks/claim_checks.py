@@ -85,4 +85,6 @@ def _cited(row: Mapping[str, Any], articles: Mapping[str, Article]) -> list[Arti
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("Name the folder of the real texts: python -m benchmarks.claim_checks FOLDER.")
     main(Path(sys.argv[1]), open_judge("".join(sys.argv[2:]), timeout_seconds=120.0, attempts=5))

@@ -88,7 +88,7 @@ def measure(stage: str, count: int, configs: Path) -> dict[str, Any]:
 
 
 def torch_sees_a_gpu() -> bool:
-    """Whether torch, transformers and PEFT are there and see one."""
+    """Returns True if torch and PEFT are installed and torch sees a GPU."""
     try:
         import peft  # noqa: F401
         import torch

@@ -37,7 +37,7 @@ def prepared() -> list[bytes]:
 
 
 def seconds(stored: list[bytes]) -> tuple[float, float]:
-    """Of the processor for one photograph: to decode it, and to augment it."""
+    """Returns the processor's seconds that one photograph takes to decode, and to augment."""
     started = time.process_time()
     images = [decode(data, "drawn") for data in stored]
     decoded = time.process_time()

@@ -1,4 +1,4 @@
-"""What an LLM in few bits costs: its bytes, and how far its next words are from those of its float32 weights.
+"""Measures an LLM with quantised kernels: its bytes, and how far its next tokens are from those of its float32 weights.
 
     python -m benchmarks.quantised --weights=weights/SmolLM2-135M-Instruct
     python -m benchmarks.quantised --sizes=Qwen3-8B/config.json    # bytes alone, of any published config.json, without weights

@@ -1,4 +1,4 @@
-"""What each stage of the full recipe needs on hardware that is not here: its steps compiled for it, not run.
+"""Compiles the steps of the full recipe for hardware that is not here, and writes what memory each needs; nothing is run.
 
     python -m benchmarks.receipts "v5e-8" --configs=DIR          # after pip install "jax[tpu]==0.10.2"
     python -m benchmarks.receipts "2 x RTX 4090" --configs=DIR   # after pip install "jax[cuda12]==0.10.2"

@@ -19,7 +19,7 @@ class Hardware:
     name: str
     platform: str
     topology: dict[str, Any]
-    """As jax.experimental.topologies.get_topology_desc takes it."""
+    """The keyword arguments of jax.experimental.topologies.get_topology_desc."""
     devices: int
     usable: float
     """Bytes of one device that a program may have."""
@@ -40,7 +40,7 @@ dnn_version_info { major: 9 minor: 10 }
 runtime_version { major: 12 minor: 9 patch: 0 }
 device_description_str: "NVIDIA GeForce RTX 4090"
 """
-"""What XLA asks of a GPU, as NVIDIA's Ada white paper has it."""
+"""XLA's description of a GPU (stream_executor's GpuTargetConfigProto), with the figures of NVIDIA's Ada white paper."""
 
 HARDWARE = (
     Hardware(

@@ -29,14 +29,14 @@ STAGES = ("knowledge", "align", "refine", "diagnose")
 
 
 class Cohort(NamedTuple):
-    """What a step's shapes depend on beside the recipe."""
+    """The sizes of a study, and of the tokens that stage 3 reads, which the shapes of a step depend on."""
 
     units: int = 1800
     scans: int = 3
     """Photographs of a unit, all in one case."""
     classes: int = 2
     image_width: int = 768
-    """Of the tokens that stage 3 reads."""
+    """The width of the image tokens that stage 3 reads."""
     text_width: int = 768
     patch_size: int = 16
 
