@@ -15,8 +15,8 @@ from typing import Any
 
 import jax
 
-from benchmarks.recipe_steps import STAGES, Cohort, build, filled, operations
-from benchmarks.speed import call_of, milliseconds, sequence_of
+from benchmarks.recipe_steps import STAGES, Cohort, build, filled, operations, sequence_of
+from benchmarks.timing import call_of, milliseconds
 from configs.aqua import get_config
 from prima_jax.runtime import setup_process
 from prima_jax.training.parallel import Parallel

@@ -1,5 +1,6 @@
 """One optimiser step of each stage as a recipe has it, its arguments as shapes alone: to be compiled, or filled and timed."""
 
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from prima_jax.training.optimizer import adamw
 from prima_jax.training.parallel import AXIS
 from prima_jax.training.state import TrainState, create
 
-__all__ = ["STAGES", "Cohort", "Step", "build", "filled", "operations"]
+__all__ = ["STAGES", "Cohort", "Step", "build", "filled", "operations", "sequence_of"]
 
 STAGES = ("knowledge", "align", "refine", "diagnose")
 
@@ -187,3 +188,11 @@ def _floats(shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.ShapeDtypeS
 
 def _integers(shape: tuple[int, ...], dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def sequence_of(config: Any, cohort: Cohort) -> int:
+    """The tokens of a case in stage 3."""
+    settings, side = config.diagnose, config.image.size // cohort.patch_size
+    image = math.ceil(side / settings.image_stride) ** 2
+    text = math.ceil((config.text.max_length - 1) / settings.text_stride)
+    return cohort.scans * (image + 3) + text + 4

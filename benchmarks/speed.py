@@ -7,25 +7,19 @@ alternate, since a machine's speed drifts; what counts is the ratio of medians: 
 before. `align, last 4 blocks` is ours on the tokens that the frozen blocks have made, beside torch through the whole encoder.
 """
 
-import math
 import os
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import jax
-import numpy as np
 import torch
 
-from benchmarks.recipe_steps import Cohort, Step, build, filled
+from benchmarks.recipe_steps import Cohort, build, filled, sequence_of
+from benchmarks.timing import call_of, milliseconds
 from benchmarks.torch_steps import reference_step
 from configs.pad_ufes_20 import get_config
 from prima_jax.training.parallel import Parallel
-
-__all__ = ["call_of", "milliseconds", "sequence_of"]
 
 ROUNDS = 7
 COHORT = Cohort(units=200, scans=1, classes=6, image_width=384, text_width=384, patch_size=14)
@@ -88,40 +82,6 @@ def main() -> None:
         peer = reference_step(config, workload.stage, workload.described, workload.batch, COHORT, length, "cpu")
         ours, theirs = milliseconds([call_of(step, Parallel("pmap")), peer], ROUNDS)
         print(f"| {workload.name} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.2f} |", flush=True)
-
-
-def call_of(step: Step, parallel: Parallel) -> Callable[[], None]:
-    """Returns a call that takes one optimiser step on the devices and waits for it."""
-    mapped = parallel.map_step(step.function)
-    state, frozen = parallel.replicate(step.state), parallel.replicate(step.frozen)
-    batch = parallel.share({name: np.asarray(rows) for name, rows in step.batch.items()})
-
-    def call() -> None:
-        nonlocal state
-        state, metrics = mapped(state, frozen, batch)
-        jax.block_until_ready((state, metrics))
-
-    return call
-
-
-def milliseconds(calls: list[Callable[[], None]], rounds: int) -> list[float]:
-    """The median of each call over rounds in which they alternate, after one that does not count."""
-    times: list[list[float]] = [[] for _ in calls]
-    for turn in range(rounds + 1):
-        for call, taken in zip(calls, times, strict=True):
-            started = time.perf_counter()
-            call()
-            if turn:
-                taken.append(1e3 * (time.perf_counter() - started))
-    return [statistics.median(taken) for taken in times]
-
-
-def sequence_of(config: Any, cohort: Cohort) -> int:
-    """The tokens of a case in stage 3."""
-    settings, side = config.diagnose, config.image.size // cohort.patch_size
-    image = math.ceil(side / settings.image_stride) ** 2
-    text = math.ceil((config.text.max_length - 1) / settings.text_stride)
-    return cohort.scans * (image + 3) + text + 4
 
 
 if __name__ == "__main__":

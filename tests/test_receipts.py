@@ -10,8 +10,7 @@ import pytest
 
 from benchmarks import on_a_gpu, receipts_page
 from benchmarks.receipts_page import HARDWARE, Receipt
-from benchmarks.recipe_steps import STAGES, Cohort, build, filled, operations
-from benchmarks.speed import sequence_of
+from benchmarks.recipe_steps import STAGES, Cohort, build, filled, operations, sequence_of
 from configs.pad_ufes_20 import get_config
 from prima_jax.models.diagnoser import Features, Projector
 from prima_jax.training.parallel import Parallel
