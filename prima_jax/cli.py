@@ -103,6 +103,13 @@ def grounding(arguments: list[str]) -> int:
     return main(["prima grounding", *arguments])
 
 
+def robustness(arguments: list[str]) -> int:
+    """what a finished run's rows are worth with metadata or photographs missing: python -m prima_jax.robustness"""
+    from prima_jax.robustness.__main__ import main
+
+    return main(["prima robustness", *arguments])
+
+
 def corpus(arguments: list[str]) -> int:
     """makes the corpus of stage 1 from PubMed, step by step: python -m prima_jax.corpus"""
     from prima_jax.corpus.__main__ import main
@@ -117,12 +124,12 @@ def weights(arguments: list[str]) -> int:
     return main(arguments)
 
 
-_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, serve, compare, grounding, corpus, weights)
+_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, serve, compare, grounding, robustness, corpus, weights)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {function.__name__: function for function in _FUNCTIONS}
 
 
 def _help() -> str:
-    lines = [f"  {name:<10} {function.__doc__}" for name, function in COMMANDS.items()]
+    lines = [f"  {name:<11} {function.__doc__}" for name, function in COMMANDS.items()]
     return "\n".join(
         [
             "usage: prima COMMAND ...    prima COMMAND --help    prima --version",
