@@ -48,6 +48,8 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
             f"INNER FOLDS: the records held out in fold {fold}{of_seeds} were left out, and the others split anew: these figures "
             "are for choosing settings, and are not those of the whole study."
         )
+    if (share := results.get("train_share", 1.0)) < 1:
+        sentences.append(f"FEWER CASES: each fold was trained on {100 * share:g}% of its training units of each class.")
     if results.get("shuffled"):
         sentences.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
     if results.get("random_weights"):
