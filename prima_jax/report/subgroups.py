@@ -34,7 +34,7 @@ def groups_table(groupings: Mapping[str, Sequence[Mapping[str, Any]]], names: Se
     notes = (
         "For a first look: no test, no correction, and groups differ in their diagnoses.",
         "Less the others': accuracy less that of all other cases, with a 95% interval by a bootstrap over units.",
-        f"Kept: the share of the group among the most confident {CONFIDENT:.0%} of all cases, and the accuracy there: a group that "
-        "is kept less is answered less often where the others are left to a person.",
+        f"Kept: the share of the group among the most confident {CONFIDENT:.0%} of all cases, and the accuracy there: a group "
+        "that is kept less is answered less often where the others are left to a person.",
     )
     return Table("PRIMA in subgroups", headings, tuple(lines), notes)
