@@ -3,7 +3,7 @@
     python -m scripts.attribute_probes --config=configs/aqua.py:table3,demo --workdir=runs/tables
 
 For each attribute one logistic regression on the image encoder's class and mean tokens, on a fold's training photographs of which
-the attribute is known, asked about the held-out ones. Takes the flags of a finished run, of which it reads stage 2; prints a page.
+the attribute is known, asked about the held-out ones. Takes the flags of a finished run, whose stage 2 it reads; prints a page.
 """
 
 import sys

@@ -41,7 +41,7 @@ def test_each_fold_reads_its_own_tokens(run):
 
 
 def test_unknown_and_rare_values_are_left_out(run):
-    names = np.array(["left", "right"] * (NUMBER // 2), dtype="<U8")
+    names = np.array(["left", "right"] * (NUMBER // 2), dtype="<U16")
     names[::5], names[1::100] = UNKNOWN, "rare"
     labels, probabilities, subjects = probed(run, names, [np.zeros((NUMBER, 2))] * 2)
     assert probabilities.shape[1] == 2 and len(labels) == len(subjects) == np.isin(names, ["left", "right"]).sum()
