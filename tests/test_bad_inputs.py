@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 
 from prima_jax.clinic import case_flags
+from prima_jax.clinic.cases import NewCase, records_of
 from prima_jax.data import builder, corpus_file, text
 from prima_jax.errors import UserError
 from prima_jax.models import checkpoint_files, pretrained
-from prima_jax.studies import manifest, records
+from prima_jax.studies import manifest
 from prima_jax.workdir import load_config
 from tests.canaries import CANARY
 from tests.data.cohort import HEADER, ROWS, STUDY, write_cohort, write_photograph
@@ -77,7 +78,8 @@ def read_metadata(folder: Path, rng: np.random.Generator) -> Any:
     )
     found = case_flags.read_metadata(str(folder / "case.json"))
     known = {a.column: a.name for a in STUDY.attributes}
-    return list(records.parse_fields(STUDY, {k: v for k, v in found.items() if k in known}, "--metadata").values())
+    case = NewCase([("white", b"")], {k: v for k, v in found.items() if k in known})
+    return list(records_of(STUDY, 0, case)[0].fields.values())
 
 
 def read_photograph(folder: Path, rng: np.random.Generator) -> Any:
