@@ -11,9 +11,23 @@ __all__ = ["COMMANDS", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Hands what follows the command to the module that the command stands for; returns its exit code."""
+    """Hands what follows the command to the module that the command stands for; returns its exit code.
+
+    Returns 141 where what reads the output has gone, as `head` does, which is what a shell returns of such a command.
+    """
     end_when_told()
-    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        try:
+            return _dispatch(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # here rather than at exit, where nobody could catch what it raises
+    except BrokenPipeError:  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    command, *rest = arguments or ["--help"]
     if command in ("-h", "--help"):
         print(_help())
         return 0
