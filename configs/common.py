@@ -40,7 +40,13 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "synthetic": {"units": 0, "seed": 0, "image_size": 96},  # of the study that a program draws; 0 units: none
         }
     )
-    config.split = ConfigDict({"group": group, "without_fold": -1})  # or a fold whose held-out records are left out
+    config.split = ConfigDict(
+        {
+            "group": group,
+            "without_fold": -1,  # or a fold whose held-out records are left out
+            "train_share": 1.0,  # of each class's training units, those that are trained on
+        }
+    )
     config.data = ConfigDict({"dir": folder, "prepared": "", "size": 256, "allow_contradictions": True})
     config.models = ConfigDict(
         {

@@ -11,9 +11,23 @@ __all__ = ["COMMANDS", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Hands what follows the command to the module that the command stands for; returns its exit code."""
+    """Hands what follows the command to the module that the command stands for; returns its exit code.
+
+    Returns 141 where what reads the output has gone, as `head` does, which is what a shell returns of such a command.
+    """
     end_when_told()
-    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        try:
+            return _dispatch(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # here rather than at exit, where nobody could catch what it raises
+    except BrokenPipeError:  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    command, *rest = arguments or ["--help"]
     if command in ("-h", "--help"):
         print(_help())
         return 0
@@ -103,6 +117,13 @@ def grounding(arguments: list[str]) -> int:
     return main(["prima grounding", *arguments])
 
 
+def robustness(arguments: list[str]) -> int:
+    """what a finished run's rows are worth with metadata or photographs missing: python -m prima_jax.robustness"""
+    from prima_jax.robustness.__main__ import main
+
+    return main(["prima robustness", *arguments])
+
+
 def corpus(arguments: list[str]) -> int:
     """makes the corpus of stage 1 from PubMed, step by step: python -m prima_jax.corpus"""
     from prima_jax.corpus.__main__ import main
@@ -117,12 +138,12 @@ def weights(arguments: list[str]) -> int:
     return main(arguments)
 
 
-_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, serve, compare, grounding, corpus, weights)
+_FUNCTIONS = (init, check, run, predict, explain, export, evaluate, serve, compare, grounding, robustness, corpus, weights)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {function.__name__: function for function in _FUNCTIONS}
 
 
 def _help() -> str:
-    lines = [f"  {name:<10} {function.__doc__}" for name, function in COMMANDS.items()]
+    lines = [f"  {name:<11} {function.__doc__}" for name, function in COMMANDS.items()]
     return "\n".join(
         [
             "usage: prima COMMAND ...    prima COMMAND --help    prima --version",

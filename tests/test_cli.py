@@ -1,6 +1,9 @@
 """The command `prima`: what it hands over, and what it shows."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +53,15 @@ def test_an_unknown_command_is_told_in_a_sentence(capsys):
 def test_help_names_all_commands(capsys):
     assert cli.main([]) == 0
     assert set(cli.COMMANDS) <= set(capsys.readouterr().out.split())
+
+
+def test_a_reader_that_has_gone_is_no_traceback():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    code = "import sys; from prima_jax.cli import main; sys.exit(main())"
+    ended = subprocess.run([sys.executable, "-c", code, "--help"], stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_a_corpus_without_its_packages_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):

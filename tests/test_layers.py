@@ -34,6 +34,7 @@ LAYERS = {
     "clinic": 9,
     "predict": 10,
     "grounding": 8,
+    "robustness": 8,
     "intake": 8,
     "cli": 11,
 }

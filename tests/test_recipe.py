@@ -91,6 +91,8 @@ WRONG_VALUES = [
     ("image__augmentation__saturation", 1.5, "1 or less"),
     ("image__augmentation__rotation", 181.0, "180 or less"),
     ("split__without_fold", -2, "-1 or more"),
+    ("split__train_share", 0.0, "0.01 or more"),
+    ("split__train_share", 1.5, "1 or less"),
     ("split__without_fold", 5, "4 or less"),
     ("seed", 2**32, "4294967295 or less"),
     ("align__epochs", math.inf, "finite"),

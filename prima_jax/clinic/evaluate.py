@@ -13,7 +13,7 @@ from prima_jax.data.prepare import Prepared
 from prima_jax.data.seen import never_seen
 from prima_jax.errors import UserError
 from prima_jax.experiment.cohort import missing_shares
-from prima_jax.experiment.statistics import ERROR_RATES, groups_of_cases, plain_group, prediction_sets
+from prima_jax.experiment.statistics import ERROR_RATES, groups_of_cases, prediction_sets
 from prima_jax.metrics.calibration import brier_score, calibration_error, expected_calibration_error
 from prima_jax.metrics.intervals import intervals
 from prima_jax.metrics.subgroups import subgroup_scores
@@ -65,7 +65,7 @@ def evaluate(model: Model, reading: LoadedStudy, subgroups: Sequence[str] = ()) 
         "error_rates": list(ERROR_RATES),
         "prediction_sets": sets,
         "subgroups": {
-            grouping: [plain_group(one) for one in subgroup_scores(labels, calibrated, of_rows, names, units=units)]
+            grouping: [asdict(one) for one in subgroup_scores(labels, calibrated, of_rows, names, units=units)]
             for grouping, of_rows in of_case.items()
         },
         "missing": {name: shares["all"] for name, shares in missing_shares(model.study, records, cases).items()},

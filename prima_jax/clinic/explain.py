@@ -12,7 +12,7 @@ from PIL import Image
 
 from prima_jax.clinic.answers import Answer
 from prima_jax.clinic.cases import NewCase
-from prima_jax.clinic.model import FoldModel, Model, photograph_tokens
+from prima_jax.clinic.model import Model
 from prima_jax.data.prepare import Prepared
 from prima_jax.data.text import clauses, sentence
 from prima_jax.errors import UserError
@@ -21,6 +21,7 @@ from prima_jax.metrics.shapley import Subset, shapley
 from prima_jax.stages import align, diagnose, text_features
 from prima_jax.stages.cases import Sitting
 from prima_jax.stages.context import Context
+from prima_jax.stages.fold_model import FoldModel, photograph_tokens
 
 __all__ = ["GRID", "Contribution", "Explanation", "explain", "square"]
 

@@ -29,34 +29,25 @@ from prima_jax.metrics.conformal import smallest_error_rate
 from prima_jax.progress import progress_bar
 from prima_jax.recipe.check import check_fields
 from prima_jax.report.captions import warnings
-from prima_jax.stages import diagnose, image_features, text_features
 from prima_jax.stages.backbones import Backbones
 from prima_jax.stages.cases import all_cases
 from prima_jax.stages.context import Context
 from prima_jax.stages.familiarity import Familiarity, load_familiarity
+from prima_jax.stages.fold_model import FoldModel, class_probabilities, load_fold, photograph_tokens
 from prima_jax.stages.frozen_tokens import class_and_mean_tokens
-from prima_jax.stages.pipeline import Encoders, Tokenizers, load_encoders, load_tokenizers
 from prima_jax.studies.manifest import is_drawn
 from prima_jax.studies.study import Study
 from prima_jax.studies.study_config import load_study
 from prima_jax.training.parallel import Parallel
 from prima_jax.workdir import load_config
 
-__all__ = ["DEVICE", "Model", "Outcome", "load", "photograph_tokens"]
+__all__ = ["DEVICE", "Model", "Outcome", "load"]
 
 DEVICE = "NOT A MEDICAL DEVICE: for research; no answer of it decides about a patient."
 BLANK = 4.0
 """The standard deviation of the 8-bit values of a photograph below which there is nothing on it, whatever its tokens say."""
 CASES_AT_ONCE = 128
 """Cases whose tokens are in memory at a time."""
-
-
-class FoldModel(NamedTuple):
-    """What one fold has trained."""
-
-    tokenizers: Tokenizers
-    encoders: Encoders
-    diagnoser: diagnose.Diagnoser
 
 
 class Outcome(NamedTuple):
@@ -241,13 +232,7 @@ class Model:
     @cached_property
     def models(self) -> list[FoldModel]:
         """All folds, placed on the device once; what no fold has trained is there once."""
-        context, models = self.workspace, []
-        for fold in self.folds:
-            tokenizers = load_tokenizers(context, fold)
-            encoders = Encoders(*context.parallel.replicate(tuple(load_encoders(context, fold))))
-            diagnoser = context.parallel.replicate(diagnose.load(context, fold, tokenizers.llm))
-            models.append(FoldModel(tokenizers, encoders, diagnoser))
-        return models
+        return [load_fold(self.workspace, fold) for fold in self.folds]
 
 
 def load(folder: str | Path) -> Model:
@@ -299,17 +284,9 @@ def _load_run(run: Path) -> Model:
     return Model(run, config, study, finished, read_seen(run), calibration, familiarity, (*said, DEVICE))
 
 
-def photograph_tokens(context: Context, model: FoldModel, *, views: int) -> np.ndarray:
-    """The image tokens of all photographs, so many views of each, whole ones first: [R, views, 1 + K, d]."""
-    everyone = range(len(context.prepared.records))
-    return np.stack([image_features.encode_records(context, model.encoders.image, everyone, n) for n in range(views)], axis=1)
-
-
 def _fold_probabilities(context: Context, model: FoldModel) -> np.ndarray:
     """One fold's class probabilities of all cases of the context's study: [N, C]."""
     images = photograph_tokens(context, model, views=context.config.features.test_views)
-    sentences = [[sentence(context.prepared.study, record.fields)] for record in context.prepared.records]
-    texts = text_features.text_tokens(context, model.encoders.text, model.tokenizers.text, sentences)
     cases = all_cases(context)  # one for each photograph where the study diagnoses records
-    found, units = diagnose.predict(context, model.diagnoser, cases, images, texts), np.array([case.unit for case in cases])
+    found, units = class_probabilities(context, model, cases, images), np.array([case.unit for case in cases])
     return np.stack([found[units == unit].mean(axis=0) for unit in dict.fromkeys(units.tolist())])

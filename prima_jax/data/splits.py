@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from prima_jax.errors import UserError
 from prima_jax.studies.study import Record
 
-__all__ = ["assign_folds", "fold_problems", "folds_without_class", "straddling_subjects"]
+__all__ = ["assign_folds", "fold_problems", "folds_without_class", "some_of", "straddling_subjects"]
 
 
 def assign_folds(
@@ -40,6 +40,23 @@ def assign_folds(
     for fold, (_, validation) in enumerate(splitter.split(labels, labels, groups)):
         assigned[validation] = fold
     return assigned
+
+
+def some_of(records: Sequence[Record], train: np.ndarray, share: float, *, seed: int) -> np.ndarray:
+    """Returns those positions of `train` whose units are chosen: the share of each class's units, at least one.
+
+    Units are chosen in an order that the seed draws, the same in every fold, so that a larger share holds a smaller one.
+    """
+    if share == 1:
+        return train
+    of_class: dict[int, list[str]] = {}
+    label_of = {records[position].unit: records[position].label for position in train.tolist()}
+    units = sorted({record.unit for record in records})
+    for place in np.random.default_rng(seed).permutation(len(units)).tolist():
+        if units[place] in label_of:
+            of_class.setdefault(label_of[units[place]], []).append(units[place])
+    chosen = {unit for ordered in of_class.values() for unit in ordered[: max(1, round(share * len(ordered)))]}
+    return np.array([position for position in train.tolist() if records[position].unit in chosen], train.dtype)
 
 
 def fold_problems(

@@ -45,6 +45,7 @@ def describe(context: Context, reading: LoadedStudy, folds: list[Fold]) -> dict[
         "synthetic": study.synthetic,
         "split": config.split.group,
         "without_fold": config.split.without_fold,
+        "train_share": config.split.train_share,
         "folds": config.folds,
         "classes": list(study.class_names),
         "records": len(records),

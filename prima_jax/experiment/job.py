@@ -25,10 +25,11 @@ from prima_jax.stages.familiarity import FAMILIARITY, keep_familiarity
 from prima_jax.stages.image_features import drop_image_tokens
 from prima_jax.stages.pipeline import check_sentences
 from prima_jax.stages.places import stage_key
+from prima_jax.stages.shared_space import SharedVectors, shared_vectors
 from prima_jax.stages.stage import read_done, write_done
 from prima_jax.workdir import config_hash
 
-__all__ = ["Job", "finished", "finished_fold", "keep_fold", "open_job", "probabilities", "run_job"]
+__all__ = ["Job", "finished", "finished_arrays", "finished_fold", "keep_fold", "open_job", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,25 @@ def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
-    keep_fold(config, context.folder, job, fold.index, found, seconds=seconds, **needed, **measured(context.costs.made_with))
+    noted = {"seconds": seconds, **needed, **measured(context.costs.made_with)}
+    aligned = method.name == PRIMA.method and context.config.align.epochs
+    vectors = shared_vectors(context, fold, bench.tokenizers.text) if aligned else None
+    keep_fold(config, context.folder, job, fold.index, found, vectors, **noted)
 
 
-def keep_fold(config: ConfigDict, workdir: Path, job: Job, fold: int, found: np.ndarray, **notes: Any) -> None:
-    """Writes a fold's probabilities [cases, C] and notes, and marks it as finished. Raises UserError if some are not finite."""
+def keep_fold(
+    config: ConfigDict,
+    workdir: Path,
+    job: Job,
+    fold: int,
+    found: np.ndarray,
+    vectors: SharedVectors | None = None,
+    **notes: Any,
+) -> None:
+    """Writes a fold's probabilities [cases, C], what stage 2 made of its held-out units, and notes, and marks it as finished.
+
+    Raises UserError if some probabilities are not finite.
+    """
     if not np.isfinite(found).all():
         raise UserError(
             f"The probabilities of {job.row.title} in fold {fold} are not finite numbers, and are not kept: lower the learning "
@@ -95,7 +110,7 @@ def keep_fold(config: ConfigDict, workdir: Path, job: Job, fold: int, found: np.
         return
     path = job.folder(workdir, fold) / "probabilities.npz"
     with whole_file(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, probabilities=found)
+        np.savez(file, allow_pickle=False, probabilities=found, **(vectors._asdict() if vectors else {}))
     write_done(path.parent, whose=_whose(config, job, fold), probabilities=digest(path), **notes)
 
 
@@ -131,8 +146,12 @@ def finished_fold(config: ConfigDict, workdir: Path, job: Job, fold: int) -> Map
     return note
 
 
-def probabilities(config: ConfigDict, workdir: Path, job: Job, fold: int) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """A finished fold's probabilities [cases, C], and what it noted. Raises UserError where they are not as they were written."""
+def finished_arrays(
+    config: ConfigDict, workdir: Path, job: Job, fold: int
+) -> tuple[np.ndarray, SharedVectors | None, Mapping[str, Any]]:
+    """A finished fold's probabilities [cases, C], its held-out units in the shared space, None of a row without stage 2, and what
+    it noted. Raises UserError where they are not as they were written.
+    """
     note, path = finished_fold(config, workdir, job, fold), job.folder(workdir, fold) / "probabilities.npz"
     assert note is not None
     try:
@@ -145,7 +164,9 @@ def probabilities(config: ConfigDict, workdir: Path, job: Job, fold: int) -> tup
             "the fold's trained models."
         )
     with np.load(path) as stored:
-        return stored["probabilities"], note
+        fields = SharedVectors._fields
+        vectors = SharedVectors(*(stored[name] for name in fields)) if set(fields) <= set(stored) else None
+        return stored["probabilities"], vectors, note
 
 
 def _lacks_familiarity(config: ConfigDict, workdir: Path, job: Job) -> bool:

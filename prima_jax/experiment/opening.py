@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from prima_jax.data.prepare import Prepared, fingerprint, prepare
-from prima_jax.data.splits import assign_folds
+from prima_jax.data.splits import assign_folds, some_of
 from prima_jax.data.text import class_token_ids, load_tokenizer
 from prima_jax.errors import UserError, shown
 from prima_jax.problems import Problems
@@ -150,9 +150,16 @@ def shuffled(records: tuple[Record, ...], what: str, seed: int) -> tuple[Record,
 
 
 def make_folds(context: Context, reading: LoadedStudy) -> list[Fold]:
-    """Stratified folds over whole units or subjects; identical photographs share one."""
-    assigned = held_out_folds(context.config, context.prepared, reading)
-    return [Fold(k, np.flatnonzero(assigned != k), np.flatnonzero(assigned == k)) for k in range(context.config.folds)]
+    """Stratified folds over whole units or subjects; identical photographs share one. With a `split.train_share` below 1 a fold
+    trains on that share of its training units, and the others are in none of its parts.
+    """
+    config, records = context.config, context.prepared.records
+    assigned = held_out_folds(config, context.prepared, reading)
+
+    def trained_on(fold: int) -> np.ndarray:
+        return some_of(records, np.flatnonzero(assigned != fold), config.split.train_share, seed=context.seed("train share"))
+
+    return [Fold(k, trained_on(k), np.flatnonzero(assigned == k)) for k in range(config.folds)]
 
 
 def held_out_folds(config: ConfigDict, prepared: Prepared, reading: LoadedStudy) -> np.ndarray:
@@ -233,8 +240,8 @@ def _check_answers(config: ConfigDict, study: Study) -> None:
 
 def split_cases(context: Context, fold: Fold) -> tuple[list[Case], list[Case]]:
     """The cases that train and those that are held out."""
-    train, cases = set(fold.train.tolist()), all_cases(context)
-    return [c for c in cases if c.row in train], [c for c in cases if c.row not in train]
+    train, test, cases = set(fold.train.tolist()), set(fold.test.tolist()), all_cases(context)
+    return [c for c in cases if c.row in train], [c for c in cases if c.row in test]
 
 
 def report_reading(reading: LoadedStudy) -> None:

@@ -12,11 +12,12 @@ from ml_collections import ConfigDict
 
 from prima_jax.data.seen import keep_seen
 from prima_jax.data.splits import folds_without_class
+from prima_jax.experiment.alignment import alignment
 from prima_jax.experiment.batches import with_batches_that_fit
 from prima_jax.experiment.calibration import keep_calibration
 from prima_jax.experiment.cohort import class_counts, missing_shares
 from prima_jax.experiment.describe import describe, prediction_lines
-from prima_jax.experiment.job import Job, finished, probabilities
+from prima_jax.experiment.job import Job, finished, finished_arrays
 from prima_jax.experiment.measured import measured_in_all
 from prima_jax.experiment.opening import (
     Run,
@@ -187,13 +188,18 @@ def collect(
     for job in jobs:
         opened = runs[job.seed]
         row = methods.setdefault(job.row.name, empty_row(job, names, first.context.config))
+        aligned = []
         for fold in opened.folds:
             cases = split_cases(opened.context, fold)[1]
-            found, note = probabilities(config, workdir, job, fold.index)
+            found, vectors, note = finished_arrays(config, workdir, job, fold.index)
             notes.append((job, fold.index, note))
+            aligned += [vectors] if vectors else []
             add_scores(row, scores(np.array([case.label for case in cases]), found, names), note)
             row["constant"].append(is_constant(found))
             lines += [{"seed": job.seed, **line} for line in prediction_lines(job.row.name, fold, cases, found, names)]
+        if aligned and opened is first:
+            records = opened.context.prepared.records
+            row["alignment"] = alignment(aligned, [r.label for r in records], [r.subject for r in records], names)
     for name, row in methods.items():
         made = joined(note["versions"] for job, _, note in notes if job.row.name == name)
         row["made_with"] = {key: made.get(key, "not noted") for key in made_with()}

@@ -21,11 +21,11 @@ from prima_jax.metrics.intervals import Interval, intervals
 from prima_jax.metrics.one_vs_rest import one_vs_rest
 from prima_jax.metrics.predictions import Predictions, predictions_of_rows
 from prima_jax.metrics.selective import aurc_interval
-from prima_jax.metrics.subgroups import Subgroup, form_groups, group_names, subgroup_scores
+from prima_jax.metrics.subgroups import form_groups, group_names, subgroup_scores
 from prima_jax.stages.cases import Case
 from prima_jax.stages.context import Context
 
-__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "plain_group", "prediction_sets", "statistics"]
+__all__ = ["ERROR_RATES", "REFERENCE", "groups_of_cases", "prediction_sets", "statistics"]
 
 ERROR_RATES = (0.1, 0.2)
 REFERENCE = "prima"
@@ -105,13 +105,6 @@ def _photographs(context: Context, case: Case) -> str:
     return " + ".join(name for raw, name in views.items() if raw in shown)
 
 
-def plain_group(group: Subgroup) -> dict[str, Any]:
-    """Returns a group's counts and scores as plain values."""
-    plain = asdict(group)
-    del plain["intervals"]
-    return plain
-
-
 def _of_method(found: Predictions, name: str, groups: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     probabilities = found.probabilities[name]
     temperatures, calibrated = cross_fitted_temperatures(found.labels, probabilities, found.folds)
@@ -150,4 +143,4 @@ def _plain_chance(found: Chance) -> dict[str, Any]:
 def _of_groups(found: Predictions, probabilities: np.ndarray, of_case: Mapping[str, str]) -> list[dict[str, Any]]:
     of_rows = [of_case[record] for record in found.records]
     scored = subgroup_scores(found.labels, probabilities, of_rows, found.class_names, units=found.units)
-    return [plain_group(group) for group in scored]
+    return [asdict(group) for group in scored]

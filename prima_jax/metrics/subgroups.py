@@ -7,14 +7,17 @@ from itertools import pairwise
 import numpy as np
 
 from prima_jax.metrics.auc import macro_auc
-from prima_jax.metrics.intervals import Interval, intervals
+from prima_jax.metrics.intervals import Interval, mean_difference_interval
 from prima_jax.metrics.metrics import scores
 from prima_jax.studies.study import Attribute, Value
 
-__all__ = ["FEWEST", "UNKNOWN", "Subgroup", "form_groups", "group_names", "number_bands", "subgroup_scores"]
+__all__ = ["CONFIDENT", "FEWEST", "UNKNOWN", "Subgroup", "form_groups", "group_names", "number_bands", "subgroup_scores"]
 
 FEWEST = 20
 """Units under which a group's figures are not shown: of 20, one more or less moves accuracy by five points."""
+
+CONFIDENT = 0.8
+"""The share of all cases that is kept where the others are left to a person."""
 
 UNKNOWN = "not known"
 
@@ -32,8 +35,12 @@ class Subgroup:
     accuracy: float | None
     balanced_accuracy: float | None
     macro_auc: float | None
-    intervals: Mapping[str, Interval | None]
-    """Of the scores above, over units; empty where there are too few or none were asked for."""
+    less_others: Interval | None
+    """Its accuracy less that of all other cases, with an interval over units; None where either side has too few units."""
+    kept: float | None
+    """The share of its cases among the most confident CONFIDENT of all cases."""
+    kept_accuracy: float | None
+    """The accuracy of these; None where there is none."""
 
 
 def subgroup_scores(
@@ -43,28 +50,26 @@ def subgroup_scores(
     class_names: Sequence[str],
     *,
     units: np.ndarray | None = None,
-    fewest: int = FEWEST,
-    replicates: int = 0,
-    seed: int = 0,
 ) -> list[Subgroup]:
     """Returns the figures of each group over all folds, in the order of the names, the unknown last.
 
     `labels` `[N]` are class positions, `probabilities` `[N, C]`, `groups` `[N]` the group of each case, `units` `[N]` its
     unit (each case its own where there are none). Balanced accuracy leaves out classes that a group does not have; macro F1
     counts such a class as 0 if a case is predicted as it. So compare groups only beside `by_class`. A group of fewer
-    than `fewest` units has counts and no figures. `replicates` above 0 adds intervals. Raises ValueError for shapes that do not
-    fit.
+    than FEWEST units has counts and no figures. Raises ValueError for shapes that do not fit.
     """
     labels, probabilities, groups = np.asarray(labels), np.asarray(probabilities), np.asarray(groups)
     units = np.arange(len(labels)) if units is None else np.asarray(units)
     if not labels.shape == groups.shape == units.shape:
         raise ValueError(f"expected one group and unit per case, found {labels.shape}, {groups.shape} and {units.shape}")
+    right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    kept = confidence >= np.quantile(confidence, 1 - CONFIDENT, method="higher")
     subgroups = []
     for name in _ordered(groups):
         inside = groups == name
         y, p, u = labels[inside], probabilities[inside], units[inside]
         number = len(np.unique(u))
-        enough = number >= fewest
+        enough, others = number >= FEWEST, len(np.unique(units[~inside])) >= FEWEST
         figures = scores(y, p, class_names) if enough else {}
         subgroups.append(
             Subgroup(
@@ -74,7 +79,9 @@ def subgroup_scores(
                 by_class=tuple(int(n) for n in np.bincount(y, minlength=len(class_names))),
                 **{m: figures.get(m) for m in ("macro_f1", "accuracy", "balanced_accuracy")},
                 macro_auc=macro_auc(y, p) if enough else None,
-                intervals=intervals(y, p, u, replicates=replicates, seed=seed) if enough and replicates else {},
+                less_others=mean_difference_interval(right, inside, units) if enough and others else None,
+                kept=float(kept[inside].mean()) if enough else None,
+                kept_accuracy=float(right[inside & kept].mean()) if enough and (inside & kept).any() else None,
             )
         )
     return subgroups

@@ -113,6 +113,7 @@ class Study(Section):
 class Split(Section):
     group: Literal["unit", "subject", "site"]
     without_fold: Annotated[int, Field(ge=-1)]
+    train_share: Annotated[Number, Field(ge=0.01, le=1)]
 
 
 class Data(Section):

@@ -48,6 +48,8 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
             f"INNER FOLDS: the records held out in fold {fold}{of_seeds} were left out, and the others split anew: these figures "
             "are for choosing settings, and are not those of the whole study."
         )
+    if (share := results.get("train_share", 1.0)) < 1:
+        sentences.append(f"FEWER CASES: each fold was trained on {100 * share:g}% of its training units of each class.")
     if results.get("shuffled"):
         sentences.append(f"CONTROL: every unit was given the {results['shuffled']} of another one.")
     if results.get("random_weights"):
@@ -63,7 +65,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
     """Returns all warnings that a reader needs beside the figures."""
-    sentences = [*conditions(results), *_no_corpus(results), *_no_alignment(results)]
+    sentences = [*conditions(results), *_no_corpus(results), *_no_alignment(results), *_nothing_aligned(results)]
     sentences += [*said_of_absent_classes(results), *_small_classes(results)]
     if results.get("straddling_subjects"):
         sentences.append(
@@ -187,6 +189,18 @@ def _no_alignment(results: Mapping[str, Any]) -> list[str]:
     return [
         "NO ALIGNMENT: stage 2 was not trained, so the image encoder never met the metadata's sentences and this is not the "
         "paper's whole method."
+    ]
+
+
+def _nothing_aligned(results: Mapping[str, Any]) -> list[str]:
+    """Returns a warning with the rows whose held-out photographs and sentences find each other as by chance."""
+    measured = [row for row in results.get("methods", {}).values() if row.get("alignment")]
+    titles = [row["title"] for row in measured if not row["alignment"]["learnt"]]
+    if not titles:
+        return []
+    return [
+        "NO ALIGNMENT LEARNT: after stage 2 held-out photographs and sentences find each other no better than by chance, so that "
+        f"what the row scores does not come from a shared space: {'; '.join(titles)}."
     ]
 
 

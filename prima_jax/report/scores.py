@@ -37,6 +37,7 @@ def _headings(results: Mapping[str, Any]) -> tuple[str, ...]:
     marks = [
         *(["SYNTHETIC study"] if results["synthetic"] else []),
         *(["INNER FOLDS"] if results.get("without_fold", -1) >= 0 else []),
+        *([f"{100 * results['train_share']:g}% of the training units"] if results.get("train_share", 1.0) < 1 else []),
         *(["RANDOM WEIGHTS"] if results.get("random_weights") else []),
         *([f"{results['shuffled']} SHUFFLED"] if results.get("shuffled") else []),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prima_jax.report.alignment import alignment_table
 from prima_jax.report.calibration import calibration_table
 from prima_jax.report.cohort import class_table, missing_table
 from prima_jax.report.per_class import per_class_table
@@ -18,7 +19,7 @@ def sections(results: Mapping[str, Any]) -> dict[str, list[Table]]:
     """Returns question -> its tables."""
     found: dict[str, list[Table | None]] = {
         "What was asked": [class_table(results)],
-        "How good": [statistics_table(results), per_class_table(results)],
+        "How good": [statistics_table(results), per_class_table(results), alignment_table(results)],
         "How sure": [calibration_table(results), prediction_sets_table(results)],
         "For whom": [subgroup_table(results), missing_table(results)],
     }

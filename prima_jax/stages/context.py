@@ -127,7 +127,7 @@ class Workspace:
 
     def steps(self, epochs: float, batch_size: int, items: int) -> int:
         """Steps of `epochs` over a fold's training share of `items`: the same number in every fold; none of no epochs."""
-        share = items * (self.config.folds - 1) // self.config.folds
+        share = int(items * (self.config.folds - 1) // self.config.folds * self.config.split.train_share)
         return max(1, round(epochs * max(1, share // batch_size))) if epochs else 0
 
 

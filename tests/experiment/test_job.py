@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from prima_jax.errors import UserError
 from prima_jax.experiment import job as job_module
-from prima_jax.experiment.job import Job, finished, keep_fold, probabilities
+from prima_jax.experiment.job import Job, finished, finished_arrays, keep_fold
 from prima_jax.experiment.rows import PRIMA
 from prima_jax.stages.familiarity import FAMILIARITY
 from prima_jax.stages.stage import write_done
@@ -38,7 +38,7 @@ def test_probabilities_are_read_as_they_were_written(config, tmp_path):
     assert not finished(config, tmp_path, JOB), "what its photographs are like is not kept yet"
     (tmp_path / FAMILIARITY).touch()
     assert finished(config, tmp_path, JOB) and not finished(config, tmp_path, replace(JOB, seed=1))
-    found, note = probabilities(config, tmp_path, JOB, 1)
+    found, _, note = finished_arrays(config, tmp_path, JOB, 1)
     np.testing.assert_array_equal(found, np.full((3, 2), 0.6))
     assert note["stages"] == {}
 
@@ -62,7 +62,7 @@ def test_damaged_probabilities_are_refused(config, tmp_path, damage):
     folder = finish(config, tmp_path)
     DAMAGES[damage](folder / "probabilities.npz")
     with pytest.raises(UserError, match=r"probabilities.npz is not as it was written: delete"):
-        probabilities(config, tmp_path, JOB, 0)
+        finished_arrays(config, tmp_path, JOB, 0)
 
 
 def another_config(config: ConfigDict, folders: list[Path]) -> Any:

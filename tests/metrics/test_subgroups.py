@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from prima_jax.metrics.auc import macro_auc
+from prima_jax.metrics.intervals import mean_difference_interval
 from prima_jax.metrics.metrics import scores
 from prima_jax.metrics.subgroups import (
     FEWEST,
@@ -31,7 +32,11 @@ def test_a_groups_figures_are_those_of_its_cases():
         assert group.macro_auc == macro_auc(labels[inside], probabilities[inside])
         assert (group.cases, group.units) == (inside.sum(), len(np.unique(units[inside])))
         assert group.by_class == tuple(np.sum(labels[inside] == c) for c in range(3))
-        assert group.intervals == {}
+        right = probabilities.argmax(axis=1) == labels
+        assert group.less_others == mean_difference_interval(right, inside, units)
+        assert group.less_others.estimate == pytest.approx(right[inside].mean() - right[~inside].mean())
+        kept = probabilities.max(axis=1) >= np.sort(probabilities.max(axis=1))[-round(0.8 * len(labels))]
+        assert (group.kept, group.kept_accuracy) == (kept[inside].mean(), right[inside & kept].mean())
     assert sum(group.cases for group in found) == len(labels)
 
 
@@ -39,13 +44,14 @@ def test_too_few_units_have_counts_and_no_figures():
     cases = 2 * FEWEST
     labels, probabilities = np.arange(cases) % 2, np.full((cases, 2), 0.5)
     groups = np.array(["x"] * FEWEST + ["y"] * (FEWEST - 1) + [UNKNOWN])
-    found = subgroup_scores(labels, probabilities, groups, "ab", replicates=20)
+    found = subgroup_scores(labels, probabilities, groups, "ab")
     assert [(group.name, group.accuracy is None, group.cases) for group in found] == [
         ("x", False, FEWEST),
         ("y", True, FEWEST - 1),
         (UNKNOWN, True, 1),
     ]
-    assert (found[1].macro_auc, found[1].intervals) == (None, {})
+    assert (found[1].macro_auc, found[1].less_others, found[1].kept) == (None, None, None)
+    assert found[0].less_others is not None  # the others together are enough
     # Units count, not cases: the same twenty cases of two lesions are too few.
     assert subgroup_scores(labels, probabilities, groups, "ab", units=np.arange(cases) // 10)[0].accuracy is None
 

@@ -37,6 +37,7 @@ def test_title_says_synthetic_first():
         ({}, "71 subjects of 806 have records in several folds"),
         ({"straddling_subjects": 1}, "1 subject of 806 has records in several folds"),
         ({"hidden_block": "form"}, "block 'form'"),
+        ({"train_share": 0.25}, "FEWER CASES: each fold was trained on 25% of its training units of each class."),
         ({"without_fold": 0}, "INNER FOLDS: the records held out in fold 0 were left out"),
         ({"without_fold": 3, "seeds": [0, 1]}, "held out in fold 3 of each seed were left out"),
         ({"shuffled": "images"}, "CONTROL: every unit was given the images of another one"),

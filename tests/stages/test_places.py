@@ -10,6 +10,7 @@ CHANGES = {
     "seed": (7, set(STAGES)),
     "split.group": ("subject", set(STAGES)),
     "split.without_fold": (0, set(STAGES)),
+    "split.train_share": (0.5, set(STAGES)),
     "study.hide": ("form", set(STAGES)),
     "models.llm.quantized": ("nf4", set(STAGES)),
     "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features", "frozen_tokens"}),
