@@ -128,7 +128,7 @@ class Refinement(nn.Module):
     def __init__(self, image_encoder: nn.Module, head: dict, labels: Any, class_weights: Any) -> None:
         super().__init__()
         self.image_encoder, self.norm, self.output = image_encoder, norm(head["norm"]), dense(head["output"])
-        self.labels, self.class_weights = torch.tensor(labels).long(), torch.tensor(class_weights.weights)
+        self.labels, self.class_weights = torch.tensor(labels).long(), torch.tensor(class_weights)
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         tokens = image_tokens(self.image_encoder, batch["image"])
@@ -142,7 +142,7 @@ class Diagnosis(nn.Module):
     def __init__(self, llm: nn.Module, projector: dict, class_ids: Any, class_weights: Any, grid: int) -> None:
         super().__init__()
         self.llm, self.grid = llm, grid
-        self.class_ids, self.class_weights = torch.tensor(class_ids).long(), torch.tensor(class_weights.weights)
+        self.class_ids, self.class_weights = torch.tensor(class_ids).long(), torch.tensor(class_weights)
         self.special = trainable(projector["special_tokens"])
         kinds = {"global": dense, "local": convolution}
         self.blocks = nn.ModuleDict()
