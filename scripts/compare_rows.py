@@ -50,7 +50,10 @@ def _lines(path: Path, names: tuple[str, str]) -> list[Mapping[str, str]]:
     """Returns the first seed's lines of two rows. Raises UserError where there is no such file."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            lines = [line for line in csv.DictReader(file) if line["method"] in names]
+            reader = csv.DictReader(file)
+            if missing := {"seed", "method", "record", "unit", "subject", "fold", "label"} - set(reader.fieldnames or ()):
+                raise UserError(f"{path} has no column {sorted(missing)[0]}: give the folder of a finished table.")
+            lines = [line for line in reader if line["method"] in names]
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give the folder of a finished table.") from error
     first = min((line["seed"] for line in lines), key=int, default="")

@@ -37,3 +37,6 @@ def test_what_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert "has a row magic" in capsys.readouterr().err
     assert compare_rows.main([str(tmp_path / "nowhere"), "one", "two"]) == 2
     assert "cannot be read (No such file or directory)" in capsys.readouterr().err
+    (tmp_path / "predictions.csv").write_text("seed,method\n0,one\n")
+    assert compare_rows.main([str(tmp_path), "one", "two"]) == 2
+    assert "has no column fold" in capsys.readouterr().err
