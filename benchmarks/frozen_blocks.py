@@ -22,7 +22,7 @@ import numpy as np
 from prima_jax.data.images import normalize
 from prima_jax.models import lora, pretrained
 from prima_jax.models.dual_encoder import ClassifierHead
-from prima_jax.stages.refine import classification
+from prima_jax.stages.refine import ClassWeights, classification
 
 PHOTOGRAPHS, SIZE, RANK, CLASSES, ROUNDS = 16, 154, 32, 6, 5
 ENCODER = {"model_type": "dinov2", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "image_size": 518}
@@ -41,7 +41,7 @@ def step(module: Any, variables: Any, last: int, photographs: np.ndarray) -> Cal
     frozen = {
         "image_encoder": {**variables, "lora_scale": adapters["lora_scale"]},
         "labels": np.arange(PHOTOGRAPHS, dtype=np.int32) % CLASSES,
-        "class_weights": np.ones(CLASSES, np.float32),
+        "class_weights": ClassWeights(np.ones(CLASSES, np.float32)),
     }
     loss = classification(module, head, depth - last if last else 0)
     compiled = jax.jit(jax.value_and_grad(loss, has_aux=True))

@@ -18,7 +18,7 @@ from prima_jax.stages.align import alignment
 from prima_jax.stages.backbones import Adapted, Backbone, adapt
 from prima_jax.stages.diagnose import diagnosis
 from prima_jax.stages.knowledge import masked_language_loss
-from prima_jax.stages.refine import classification
+from prima_jax.stages.refine import ClassWeights, classification
 from prima_jax.training.loop import make_step
 from prima_jax.training.optimizer import adamw
 from prima_jax.training.parallel import AXIS
@@ -137,7 +137,7 @@ def _refine(config: ConfigDict, module: Any, adapted: Adapted, batch: int, cohor
     frozen = {
         "image_encoder": adapted.frozen,
         "labels": _integers((cohort.units * cohort.scans,)),
-        "class_weights": _floats((cohort.classes,)),
+        "class_weights": ClassWeights(_floats((cohort.classes,))),
     }
     loss = classification(module, head, _frozen_blocks(config, module))
     given = {"image": _photographs(config, module, (batch,)), "index": _integers((batch,))}
@@ -160,7 +160,11 @@ def _diagnose(config: ConfigDict, module: Any, adapted: Adapted, batch: int, coh
         )
 
     parameters = jax.eval_shape(projector.init, jax.random.key(0), features(1))["params"]
-    frozen = {"llm": adapted.frozen, "class_ids": _integers((cohort.classes,)), "class_weights": _floats((cohort.classes,))}
+    frozen = {
+        "llm": adapted.frozen,
+        "class_ids": _integers((cohort.classes,)),
+        "class_weights": ClassWeights(_floats((cohort.classes,))),
+    }
     given = {**features(batch)._asdict(), "label": _integers((batch,))}
     return diagnosis(module, projector), {"llm": adapted.trainable, "projector": parameters}, frozen, given
 

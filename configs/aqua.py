@@ -33,7 +33,7 @@ from configs.tables import split_preset, with_table
 def get_config(preset: str = "") -> ConfigDict:
     """The paper's recipe, or with the preset `demo` the small synthetic study, with `tpmka` an earlier system's choices.
 
-    `light`: on small published encoders. `table2`, `table3`: all rows of a table.
+    `light`: on small published encoders. `table2` to `table5`: all rows of a table.
     """
     table, variant = split_preset(preset)
     study = get_study()
@@ -41,9 +41,9 @@ def get_config(preset: str = "") -> ConfigDict:
         study["unit_columns"] = study["subject_columns"]  # a patient, both eyes together
     config = paper_recipe(study, group="subject", folder="data/aqua")
     config.diagnose.case = "unit"  # an eye's illuminations in one sequence
-    if variant not in (*_VARIANTS, "light") or table not in (0, 2, 3):
+    if variant not in (*_VARIANTS, "light") or table == 1:
         raise ValueError(
-            f"configs/aqua.py has no preset {preset!r}: it has demo, light, tpmka, table2, table3, two as table2,demo"
+            f"configs/aqua.py has no preset {preset!r}: it has demo, light, tpmka, table2, 3, 4, 5, two as table2,demo"
         )
     if variant == "light":
         return light(config, table or -2, subgroups=("age", "sex"))

@@ -122,7 +122,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "rank": 32,
             "alpha_over_rank": 2.0,
             "targets": ALL_LINEARS,
-            "class_weights": "none",  # or "balanced"
+            "class_weights": "none",  # or balanced, logit_adjusted, focal
             "microbatches": 1,
         }
     )
@@ -146,7 +146,7 @@ def paper_recipe(definition: Any, *, group: str, folder: str) -> ConfigDict:
             "rank": 16,
             "alpha_over_rank": 2.0,
             "targets": ALL_LINEARS,
-            "class_weights": "none",  # or "balanced"
+            "class_weights": "none",  # or balanced, logit_adjusted, focal, sampled
             "microbatches": 1,
             "projector_width": 1024,  # silent
             "standardized": False,  # tokens by their mean and deviation over the training cases, in place of LayerNorm

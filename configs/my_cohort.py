@@ -34,13 +34,13 @@ STUDY = {
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, `table3`."""
+    """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, ...: a table."""
     table, size = split_preset(preset)
     config = paper_recipe(STUDY, group="subject", folder="data/my_cohort")  # all moles of a patient in one fold
     config.shrink_batches = True  # where the cohort is smaller than a batch
     config.image_only.epochs = 180.0  # as many steps as alignment and refinement together where a mole has one photograph
-    if size not in ("", "light", "small") or table not in (0, 1, 3):
-        raise ValueError(f"{__file__} has no preset {preset!r}: it has light, small, table1, table3, and two as table1,small")
+    if size not in ("", "light", "small") or table == 2:
+        raise ValueError(f"{__file__} has no preset {preset!r}: it has light, small, table1, 3, 4, 5, two as table1,small")
     if size == "light":
         return light(config, table or -1, subgroups=("age",))
     return with_table(small(config) if size else config, table, weights=not size, subgroups=("age",))

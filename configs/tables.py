@@ -1,4 +1,4 @@
-"""The paper's tables as presets: configs/pad_ufes_20.py:table1, :table3,small; configs/aqua.py:table2,demo; and so on."""
+"""The paper's tables, and two more, as presets: configs/pad_ufes_20.py:table1, configs/aqua.py:table2,demo and so on."""
 
 import re
 
@@ -10,8 +10,8 @@ from configs import baselines
 def split_preset(preset: str) -> tuple[int, str]:
     """The number of the table that a preset names, 0 for none, and what else it says: "table1,small" -> (1, "small")."""
     words = [word for word in preset.split(",") if word]
-    tables = [int(match[1]) for word in words if (match := re.fullmatch(r"table([123])", word))]
-    rest = ",".join(word for word in words if not re.fullmatch(r"table[123]", word))
+    tables = [int(match[1]) for word in words if (match := re.fullmatch(r"table([1-5])", word))]
+    rest = ",".join(word for word in words if not re.fullmatch(r"table[1-5]", word))
     return (tables[0] if tables else 0), rest
 
 

@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> int:
 def page(config: ConfigDict, workdir: Path) -> str:
     """Returns the page."""
     seed = config.table.seeds[0]
-    rows = [row for row in table_rows(config) if row.method == PRIMA.method and row_config(config, row, seed).align.epochs]
+    methods = (PRIMA.method, "aligned_tokens")
+    rows = [row for row in table_rows(config) if row.method in methods and row_config(config, row, seed).align.epochs]
     runs = {row.name: open_job(config, workdir, Job(row, seed)) for row in rows}
     first = runs[rows[0].name]
     study = first.context.prepared.study

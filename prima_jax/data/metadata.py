@@ -1,11 +1,11 @@
 """Metadata as numbers: the one-hot vector y of Eq. 6, and tables for models that see nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from prima_jax.studies.study import Attribute, Record, Study
+from prima_jax.studies.study import Attribute, Record, Study, Value
 
 __all__ = ["OneHot", "filled_in", "soft_label_vectors", "tabular"]
 
@@ -52,12 +52,16 @@ class OneHot:
 
     def encode(self, records: Sequence[Record]) -> np.ndarray:
         """Returns float32 `[N, C]`: one 1 per known field; a missing field, or a category never seen in training, is all 0."""
+        return self.encode_fields([record.fields for record in records])
+
+    def encode_fields(self, records: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Returns the same of the fields alone."""
         position = {name: n for n, name in enumerate(self.columns)}
         encoded = np.zeros((len(records), len(position)), np.float32)
-        for row, record in enumerate(records):
+        for row, fields in enumerate(records):
             for attribute, edges in zip(self.attributes, self.edges, strict=True):
-                if attribute.name in record.fields:
-                    column = f"{attribute.name}={_column(attribute, record, edges)}"
+                if attribute.name in fields:
+                    column = f"{attribute.name}={_column(attribute, fields[attribute.name], edges)}"
                     if column in position:
                         encoded[row, position[column]] = 1.0
         return encoded
@@ -101,8 +105,7 @@ def _edges(attribute: Attribute, values: Sequence) -> tuple[float, ...]:
     return tuple(float(edge) for edge in np.unique(np.quantile(np.array(values, np.float64), TERTILES)))
 
 
-def _column(attribute: Attribute, record: Record, edges: Sequence[float]) -> str:
-    value = record.fields[attribute.name]
+def _column(attribute: Attribute, value: Value, edges: Sequence[float]) -> str:
     if attribute.kind == "yes_no":
         return "yes" if value else "no"
     if attribute.kind == "number":

@@ -32,6 +32,10 @@ from prima_jax.workdir import config_hash
 __all__ = ["Job", "finished", "finished_arrays", "finished_fold", "keep_fold", "open_job", "run_job"]
 
 
+_ON_FEATURES = (PRIMA.method, "one_hot", "perceptron")
+"""Methods that read PRIMA's own features."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One row with one seed."""
@@ -83,7 +87,7 @@ def run_fold(config: ConfigDict, context: Context, fold: Fold, job: Job) -> None
         "folders": {name: str(cost.folder.relative_to(context.folder)) for name, cost in costs.items()},
     }
     noted = {"seconds": seconds, **needed, **measured(context.costs.made_with)}
-    aligned = method.name == PRIMA.method and context.config.align.epochs
+    aligned = method.name in (PRIMA.method, "aligned_tokens") and context.config.align.epochs
     vectors = shared_vectors(context, fold, bench.tokenizers.text) if aligned else None
     keep_fold(config, context.folder, job, fold.index, found, vectors, **noted)
 
@@ -116,11 +120,11 @@ def keep_fold(
 
 def drop_features(config: ConfigDict, workdir: Path, job: Job, context: Context, fold: Fold) -> None:
     """Deletes what stage 3 of a finished row read, once no other row waits for it."""
-    if job.row.method != PRIMA.method:
+    if job.row.method not in _ON_FEATURES:
         return  # the features that baselines share are others, and stay
     folder = context.place("features", fold.index)
     for row in table_rows(config):
-        wanted = row.method == PRIMA.method and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
+        wanted = row.method in _ON_FEATURES and folder.name.endswith(stage_key(row_config(config, row, job.seed), "features"))
         if wanted and finished_fold(config, workdir, Job(row, job.seed), fold.index) is None:
             return
     drop_image_tokens(folder)

@@ -1,4 +1,4 @@
-"""The rows of a plain run and of the paper's Tables 1 to 3: a method, and what of the config is different for it."""
+"""The rows of a plain run, of the paper's Tables 1 to 3 and of two more: a method, and what of the config is different for it."""
 
 import functools
 from collections.abc import Mapping
@@ -125,6 +125,49 @@ _ABLATION = (
     _ablation("batch_soft", "PRIMA, Eq. 6 over 4N", align__soft__normalizer="batch"),
 )
 
+# Parts of PRIMA exchanged one at a time; what an encoder is exchanged for is as large, with numbers drawn at random.
+_UNALIGNED = {"align.epochs": 0.0, "refine.epochs": 0.0}
+_PARTS = (
+    PRIMA,
+    Row("frozen_image", "Image encoder as published", "prima", _UNALIGNED),
+    Row("frozen_image_one_hot", "Image encoder as published, one-hot metadata", "one_hot", _UNALIGNED),
+    Row(
+        "frozen_image_random_text",
+        "Image encoder as published, random text encoder",
+        "prima",
+        {**_UNALIGNED, "knowledge.epochs": 0.0, "models.text.random": True},
+    ),
+    Row("frozen_image_perceptron", "Image encoder as published, perceptron in place of the LLM", "perceptron", _UNALIGNED),
+    Row("one_hot", "PRIMA, one-hot metadata in place of sentences in stage 3", "one_hot"),
+    _ablation("random_llm", "PRIMA, random LLM", models__llm__random=True),
+    Row("perceptron", "PRIMA, perceptron in place of the LLM", "perceptron"),
+    _ablation("all_attributes", "PRIMA, no attribute left out in training", features__text_dropout=0.0),
+    _ablation("unweighted", "PRIMA, stage 3 with classes as they are", diagnose__class_weights="none"),
+    _ablation("balanced", "PRIMA, stage 3 with balanced class weights", diagnose__class_weights="balanced"),
+    _ablation("sampled", "PRIMA, stage 3 with balanced sampling", diagnose__class_weights="sampled"),
+    _ablation("logit_adjusted", "PRIMA, stage 3 with logit adjustment", diagnose__class_weights="logit_adjusted"),
+    _ablation("focal", "PRIMA, stage 3 with focal loss", diagnose__class_weights="focal"),
+)
+
+
+def _of_tokens(row: Row) -> tuple[Row, ...]:
+    """What a row's stage 2 makes of the image encoder, by a regression on its tokens, alone and with metadata."""
+    return (
+        Row(f"{row.name}_tokens", f"{row.title}: tokens", "aligned_tokens", row.changes),
+        Row(f"{row.name}_metadata", f"{row.title}: tokens + metadata", "aligned_tokens_metadata", row.changes),
+    )
+
+
+_ALIGNED = (
+    *(row for row in _PLAIN if row.name in ("frozen_tokens", "frozen_tokens_metadata")),
+    *(
+        part
+        for row in _ABLATION
+        if row.method == "prima" and "align.epochs" not in row.changes and "refine.epochs" not in row.changes
+        for part in _of_tokens(row)
+    ),
+)
+
 _DEFAULT = (
     *("prima", "image_only", "frozen_tokens", "frozen_tokens_metadata", "metadata_only", "metadata_logistic"),
     *("missingness_only", "majority"),
@@ -135,8 +178,11 @@ TABLES: Mapping[int, tuple[Row, ...]] = {
     1: (*(row for row in _COMPARED if row.name != "deepik"), *_PLAIN),
     2: (*(row for row in _COMPARED if row.name != "medklip"), *_PLAIN),
     3: _ABLATION,
+    4: _PARTS,
+    5: _ALIGNED,
 }
-"""By the number of the paper's table; 0: PRIMA and what everyone should see beside it, which a plain run has.
+"""By the number of the paper's table; 0: PRIMA and what everyone should see beside it, which a plain run has; 4: parts of PRIMA
+exchanged; 5: the image encoders of Table 3 without what follows stage 2.
 
 The paper compares MedKLIP on PAD-UFES-20 alone and DeepIK on AQUA alone.
 """
@@ -145,8 +191,8 @@ The paper compares MedKLIP on PAD-UFES-20 alone and DeepIK on AQUA alone.
 def table_rows(config: ConfigDict) -> tuple[Row, ...]:
     """The rows of config.table.number, or those of them that config.table.rows names. Raises UserError.
 
-    Of rows that come to the same only the first is there: of "as printed" and its alternative one is the config's own, and
-    without a corpus there is no knowledge to leave out.
+    Of rows that come to the same only the first is there: of "as printed" and its alternative one is the config's own, without
+    a corpus there is no knowledge to leave out, and without weights nothing that random numbers could take the place of.
     """
     rows: dict[str, Row] = {}
     for row in sorted(TABLES[config.table.number], key=lambda row: bool(row.changes)):  # PRIMA itself first
@@ -165,9 +211,15 @@ def row_config(config: ConfigDict, row: Row, seed: int) -> ConfigDict:
     changed = config.copy_and_resolve_references()
     with changed.unlocked():
         changed.seed = seed
-        changed.update_from_flattened_dict(dict(row.changes))
+        changed.update_from_flattened_dict({name: value for name, value in row.changes.items() if _bears(changed, name)})
         changed.update_from_flattened_dict({name: _value(config, other) for name, other in row.copies.items()})
     return changed
+
+
+def _bears(config: ConfigDict, name: str) -> bool:
+    """Returns False for models.*.random where that model's numbers are random anyway."""
+    section, _, field = name.rpartition(".")
+    return field != "random" or bool(_value(config, section).weights)
 
 
 def row_title(row: Row, config: ConfigDict) -> str:

@@ -33,12 +33,12 @@ STUDY = {{
 _TAIL = '''
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, `table3`."""
+    """The paper's recipe on this cohort, or with a preset, `light` or `small`, on smaller models; `table1`, ...: a table."""
     table, size = split_preset(preset)
     config = paper_recipe(STUDY, group="subject", folder={folder!r})
     config.shrink_batches = True  # where the cohort is smaller than a batch
-    if size not in ("", "light", "small") or table not in (0, 1, 3):
-        raise ValueError(f"{{__file__}} has no preset {{preset!r}}: it has light, small, table1, table3, and two as table1,small")
+    if size not in ("", "light", "small") or table == 2:
+        raise ValueError(f"{{__file__}} has no preset {{preset!r}}: it has light, small, table1, 3, 4, 5, two as table1,small")
     if size == "light":
         return light(config, table or -1, subgroups=())
     return with_table(small(config) if size else config, table, weights=not size, subgroups=())

@@ -100,10 +100,10 @@ def coarse_level(context: Context) -> tuple[int, np.ndarray]:
 
 
 def two_level_loss(
-    coarse_logits: jax.Array, fine_logits: jax.Array, coarse: jax.Array, fine: jax.Array, class_weights: jax.Array
+    coarse_logits: jax.Array, fine_logits: jax.Array, coarse: jax.Array, fine: jax.Array, class_weights: refine.ClassWeights
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """0.2 CE of the coarse level plus 0.8 CE of the fine one, which alone has class weights: logits [B, ...], labels [B]."""
-    coarse_error, _ = refine.weighted_cross_entropy(coarse_logits, coarse, jnp.ones(coarse_logits.shape[-1]))
+    coarse_error, _ = refine.weighted_cross_entropy(coarse_logits, coarse, refine.ClassWeights(jnp.ones(coarse_logits.shape[-1])))
     fine_error, parts = refine.weighted_cross_entropy(fine_logits, fine, class_weights)
     total = COARSE_WEIGHT * coarse_error + FINE_WEIGHT * fine_error
     return total, {"coarse": coarse_error, "fine": fine_error, **parts}

@@ -104,14 +104,14 @@ def fit(bench: Bench, train: list[Case]) -> State:
 
 
 def entity_losses(
-    logits: jax.Array, entities: jax.Array, class_weights: jax.Array, *, axis_name: str | None = None
+    logits: jax.Array, entities: jax.Array, class_weights: refine.ClassWeights, *, axis_name: str | None = None
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The cross-entropy of presence, over the entities of the whole batch that are known, plus that of the diagnosis.
 
-    logits [B, Q, 2], entities [B, Q] of 1, 0 and -1 (not known). The first K = len(class_weights) queries are the
-    diagnoses, of which each photograph has one. `axis_name`: the axis of the devices that share the batch.
+    logits [B, Q, 2], entities [B, Q] of 1, 0 and -1 (not known). The first C queries are the diagnoses, of which each
+    photograph has one. `axis_name`: the axis of the devices that share the batch.
     """
-    classes, known = len(class_weights), entities >= 0
+    classes, known = len(class_weights.weights), entities >= 0
     errors = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(entities, 0))
     count = known.sum().astype(jnp.float32)
     if axis_name is not None:

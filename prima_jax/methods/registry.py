@@ -2,6 +2,7 @@
 
 from prima_jax.methods import (
     deepik,
+    head_rows,
     image_only,
     knobo,
     medblip,
@@ -30,6 +31,7 @@ METHODS = {
         knobo.METHOD,
         metablock.METHOD,
         text_llm.METHOD,
+        *head_rows.METHODS,
         *token_rows.METHODS,
         *metadata_rows.METHODS,
     )

@@ -107,6 +107,13 @@ METHODS = (
     Method("nearest_neighbours", frozenset({"images"}), fit_photographs, nearest_neighbours, note=UNWEIGHTED),
     fitted_in_seconds("frozen_tokens", {"images"}, logistic, f"{EQUAL_CLASSES}; C was {CHOSEN}"),
     fitted_in_seconds("aligned_tokens", {"images"}, partial(logistic, tokens=aligned_tokens), TAUGHT, reads_corpus=True),
+    fitted_in_seconds(
+        "aligned_tokens_metadata",
+        {"images", "metadata"},
+        partial(logistic, tokens=aligned_tokens, metadata=True),
+        TAUGHT,
+        reads_corpus=True,
+    ),
     fitted_in_seconds("refined_tokens", {"images"}, partial(logistic, tokens=refined_tokens), TAUGHT, reads_corpus=True),
     fitted_in_seconds(
         "frozen_tokens_metadata",

@@ -60,7 +60,7 @@ Whole = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Length = Annotated[int, Field(ge=4)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # scikit-learn takes no larger one
-ClassWeights = Literal["none", "balanced"]
+ClassWeights = Literal["none", "balanced", "logit_adjusted", "focal"]
 Texts = tuple[str, ...]
 Plain = dict[str, Any]
 """A section that is checked by its reader."""
@@ -126,6 +126,7 @@ class Data(Section):
 class Model(Section):
     weights: str | None
     architecture: dict[str, Annotated[Any, AfterValidator(_finite)]] = {}
+    random: bool = False
 
 
 class LanguageModel(Model):
@@ -208,7 +209,8 @@ class Refine(Adapted):
     microbatches: Count
 
 
-class Diagnose(Adapted):
+class Diagnose(Training, Adapters):
+    class_weights: Literal["none", "balanced", "logit_adjusted", "focal", "sampled"]
     microbatches: Count
     adapter_learning_rate: Amount
     case: Literal["record", "unit"]
@@ -220,7 +222,7 @@ class Diagnose(Adapted):
 
 
 class Table(Section):
-    number: Literal[0, 1, 2, 3]  # 0: a plain run
+    number: Literal[0, 1, 2, 3, 4, 5]  # 0: a plain run; 4 and 5 are not in the paper
     rows: Texts
     seeds: Annotated[tuple[Any, ...], AfterValidator(_different_seeds)]
     processes: Count

@@ -42,7 +42,12 @@ def alignment_table(results: Mapping[str, Any]) -> Table | None:
 
 
 def _aligned(results: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row for name, row in results["methods"].items() if row.get("alignment")}
+    """Returns the rows with a stage 2 of their own: of rows that share one the first."""
+    found: dict[str, Any] = {}
+    for name, row in results["methods"].items():
+        if row.get("alignment") and row["alignment"] not in [other["alignment"] for other in found.values()]:
+            found[name] = row
+    return found
 
 
 def _zero_shot(one: Mapping[str, Any]) -> str:

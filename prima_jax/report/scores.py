@@ -19,6 +19,8 @@ def score_table(results: Mapping[str, Any], *, costs: bool = True) -> Table:
     time and memory.
     """
     number = f": Table {results['table']}" if results["table"] else ""
+    if results["table"] > 3:
+        number += ", not in the paper"
     headings, lines = _headings(results), _lines(results)
     if not costs:
         shown = headings.index("Balanced acc.") + 1

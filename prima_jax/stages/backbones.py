@@ -1,7 +1,8 @@
 """The three models that a run starts from, each read when it is first asked for, and what of a model a stage trains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -9,10 +10,11 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from prima_jax.models import lora, pretrained
+from prima_jax.models.checkpoint_files import read_json
 from prima_jax.models.quantized import keep_all
 from prima_jax.stages.seeds import seed_of
 
-__all__ = ["Adapted", "Backbone", "Backbones", "adapt", "join"]
+__all__ = ["Adapted", "Backbone", "Backbones", "adapt", "described", "join"]
 
 
 class Backbone(NamedTuple):
@@ -48,12 +50,17 @@ class Backbones:
         config = self._config
         settings, dtype = config.models[name], jnp.dtype(config.dtype)
         kind = settings.get("quantized", "")  # a field of the LLM alone
-        if settings.weights:
+        if settings.weights and not settings.get("random", False):
             module, variables = pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat, quantized=kind)
             return Backbone(module, self._place(variables))
-        module = pretrained.build(settings.architecture.to_dict(), dtype=dtype, remat=config.remat)
+        module = pretrained.build(described(settings), dtype=dtype, remat=config.remat)
         drawn = pretrained.init_random(module, seed_of(config.seed, name))
         return Backbone(module, self._place({"params": keep_all(drawn["params"], kind)}))
+
+
+def described(settings: ConfigDict) -> Mapping[str, Any]:
+    """Returns the content of the config.json of a model, from its folder or from the recipe."""
+    return read_json(Path(settings.weights) / "config.json") if settings.weights else settings.architecture.to_dict()
 
 
 class Adapted(NamedTuple):

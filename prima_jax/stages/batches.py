@@ -15,7 +15,7 @@ from prima_jax.stages.context import Context
 from prima_jax.stages.image_features import block_tokens
 from prima_jax.stages.stage import Stage
 
-__all__ = ["drawn", "image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
+__all__ = ["class_balanced", "drawn", "image_batches", "index_batches", "pair_batches", "pixel_batches", "stored_pair"]
 
 
 def pair_batches(
@@ -57,6 +57,20 @@ def pixel_batches(context: Context, stage: Stage, positions: Sequence[int] | np.
 def index_batches(stage: Stage, count: int, read: Callable[[loader.Batch], loader.Batch]) -> grain.DatasetIterator[loader.Batch]:
     """What `read` makes of numbers below `count`, as `loader.index_batches` gives them."""
     return loader.index_batches(count, read=read, **drawn(stage))
+
+
+def class_balanced(labels: np.ndarray, read: Callable[[loader.Batch], loader.Batch]) -> Callable[[loader.Batch], loader.Batch]:
+    """The same `read` on as many of one class as of any other: each number of a batch gives way to one drawn by its "draw", of a
+    class drawn evenly among those that `labels` hold.
+    """
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+    def balanced(batch: loader.Batch) -> loader.Batch:
+        generators = (np.random.default_rng([int(draw), 1]) for draw in batch["draw"])  # `draw` alone chooses the copies
+        index = [generator.choice(members[generator.integers(len(members))]) for generator in generators]
+        return read({**batch, "index": np.array(index, np.int32)})
+
+    return balanced
 
 
 def stored_pair(scans: Sequence[int], draw: int, copies: int) -> list[tuple[int, int]]:

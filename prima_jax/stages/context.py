@@ -14,8 +14,7 @@ from ml_collections import ConfigDict
 from prima_jax.data.images import Augmentation
 from prima_jax.data.prepare import Prepared
 from prima_jax.models import pretrained
-from prima_jax.models.checkpoint_files import read_json
-from prima_jax.stages.backbones import Backbone, Backbones
+from prima_jax.stages.backbones import Backbone, Backbones, described
 from prima_jax.stages.places import stage_key
 from prima_jax.stages.seeds import seed_of
 from prima_jax.training.parallel import Parallel
@@ -121,9 +120,7 @@ class Workspace:
 
     def vocabulary_size(self, name: str) -> int:
         """The rows of the embeddings of the model `name`, from its config alone."""
-        settings = self.config.models[name]
-        described = read_json(Path(settings.weights) / "config.json") if settings.weights else settings.architecture.to_dict()
-        return pretrained.build(described).config.vocab_size
+        return pretrained.build(described(self.config.models[name])).config.vocab_size
 
     def steps(self, epochs: float, batch_size: int, items: int) -> int:
         """Steps of `epochs` over a fold's training share of `items`: the same number in every fold; none of no epochs."""

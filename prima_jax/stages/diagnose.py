@@ -12,7 +12,7 @@ from prima_jax.data.text import class_token_ids
 from prima_jax.models.diagnoser import Features, Projector, special_tokens
 from prima_jax.stages.answers import answer_logits, classify, phrase_embeddings
 from prima_jax.stages.backbones import Adapted, adapt, join
-from prima_jax.stages.batches import index_batches
+from prima_jax.stages.batches import class_balanced, index_batches
 from prima_jax.stages.cases import Case, Sitting, all_cases, case_views, gather, sittings_of, training_sitting
 from prima_jax.stages.context import Context, Fold
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
@@ -20,7 +20,19 @@ from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 from prima_jax.stages.statistics import standardisation
 from prima_jax.stages.text_features import TextTokens
 
-__all__ = ["Diagnoser", "class_logits", "diagnosis", "load", "predict", "predict_sittings", "run"]
+__all__ = [
+    "Diagnoser",
+    "class_logits",
+    "diagnosis",
+    "initial_projector",
+    "load",
+    "make_projector",
+    "predict",
+    "predict_sittings",
+    "projector_parameters",
+    "run",
+    "training_on",
+]
 
 Diagnoser = dict[str, Any]
 """{"llm": variables of the LLM, "projector": parameters, "class_ids": [C]}."""
@@ -33,40 +45,51 @@ def run(
     cases: list[Case],
     images: np.ndarray,
     texts: TextTokens,
+    *,
+    name: str = "diagnose",
 ) -> Diagnoser:
-    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as `frozen_features` gives them."""
-    settings = context.config.diagnose
-    stage, adapted = _start(context, fold.index, tokenizer, lambda: standardisation(images, texts, cases))
+    """Trains on `cases` (all of the training fold); images [R, V, 1 + K, d] and texts as `frozen_features` gives them.
+
+    name: the stage's folder.
+    """
+    width = texts.tokens.shape[-1]
+    stage, adapted = _start(context, fold.index, tokenizer, width, lambda: standardisation(images, texts, cases), name)
     class_ids = class_token_ids(tokenizer, list(context.prepared.study.classes))
 
     def training() -> Training:
-        labels = np.array([case.label for case in cases], np.int32)
+        loss = diagnosis(context.llm.module, make_projector(context))
+        return training_on(context, stage, loss, {"llm": adapted.frozen, "class_ids": class_ids}, cases, images, texts)
 
-        def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            pairs = zip(batch["index"], batch["draw"], strict=True)
-            views = images.shape[1], texts.index.shape[1]
-            sittings = [training_sitting(cases[i], int(draw), *views, settings.scan_dropout) for i, draw in pairs]
-            return {**gather(images, texts, sittings)._asdict(), "label": labels[batch["index"]]}
-
-        return Training(
-            loss=diagnosis(context.llm.module, make_projector(context)),
-            frozen={
-                "llm": adapted.frozen,
-                "class_ids": class_ids,
-                "class_weights": class_weights(settings.class_weights, labels, len(class_ids)),
-            },
-            steps=stage.steps(len(all_cases(context))),
-            batches=index_batches(stage, len(cases), read),
-            microbatches=settings.microbatches,
-        )
-
-    trained = train_stage(stage, training, llm=settings.adapter_learning_rate, standardisation=0.0)
+    trained = train_stage(stage, training, llm=context.config.diagnose.adapter_learning_rate, standardisation=0.0)
     return _diagnoser(adapted, trained, class_ids)
+
+
+def training_on(
+    context: Context, stage: Stage, loss: Any, frozen: dict[str, Any], cases: list[Case], images: np.ndarray, texts: TextTokens
+) -> Training:
+    """Returns a training with stage 3's settings on the tokens of `cases`, the weights of their classes added to `frozen`."""
+    settings = stage.settings
+    labels = np.array([case.label for case in cases], np.int32)
+
+    def read(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        pairs = zip(batch["index"], batch["draw"], strict=True)
+        views = images.shape[1], texts.index.shape[1]
+        sittings = [training_sitting(cases[i], int(draw), *views, settings.scan_dropout) for i, draw in pairs]
+        return {**gather(images, texts, sittings)._asdict(), "label": labels[batch["index"]]}
+
+    weights = class_weights(settings.class_weights, labels, len(context.prepared.study.classes))
+    return Training(
+        loss=loss,
+        frozen={**frozen, "class_weights": weights},
+        steps=stage.steps(len(all_cases(context))),
+        batches=index_batches(stage, len(cases), class_balanced(labels, read) if settings.class_weights == "sampled" else read),
+        microbatches=settings.microbatches,
+    )
 
 
 def load(context: Context, fold: int, tokenizer: PreTrainedTokenizerBase) -> Diagnoser:
     """What `run` returned, of a finished stage. Raises UserError where it is not finished."""
-    stage, adapted = _start(context, fold, tokenizer, dict)
+    stage, adapted = _start(context, fold, tokenizer, context.text_encoder.module.config.hidden_size, dict)
     return _diagnoser(adapted, load_stage(stage), class_token_ids(tokenizer, list(context.prepared.study.classes)))
 
 
@@ -76,7 +99,7 @@ def diagnosis(module: Any, projector: Projector) -> Any:
     def loss(trainable: dict[str, Any], frozen: dict[str, Any], batch: dict[str, jax.Array]) -> Any:
         model = {
             "llm": join(frozen["llm"], trainable["llm"]),
-            "projector": _projector_parameters(trainable),
+            "projector": projector_parameters(trainable),
             "class_ids": frozen["class_ids"],
         }
         logits = class_logits(module, projector, model, batch)
@@ -120,13 +143,13 @@ def predict_sittings(
     )
 
 
-def blank_features(context: Context) -> Features:
+def blank_features(context: Context, text_width: int) -> Features:
     """Features of one case, all zero, in the shapes that this run uses."""
     side, scans, words = patch_side(context), len(case_views(context)), context.config.text.max_length - 1
     return Features(
         jnp.zeros((1, scans, 1 + side * side, context.image_encoder.module.config.hidden_size)),
         jnp.ones((1, scans), bool),
-        jnp.zeros((1, 1 + words, context.text_encoder.module.config.hidden_size)),
+        jnp.zeros((1, 1 + words, text_width)),
         jnp.ones((1, words), bool),
     )
 
@@ -149,30 +172,48 @@ def make_projector(context: Context) -> Projector:
 
 
 def _start(
-    context: Context, fold: int, tokenizer: PreTrainedTokenizerBase, standardised: Callable[[], dict[str, np.ndarray]]
+    context: Context,
+    fold: int,
+    tokenizer: PreTrainedTokenizerBase,
+    text_width: int,
+    standardised: Callable[[], dict[str, np.ndarray]],
+    name: str = "diagnose",
 ) -> tuple[Stage, Adapted]:
-    """standardised: returns the mean and scale of a standardising projector over the training cases."""
     settings = context.config.diagnose
     adapted = adapt(settings, context.llm, context.key("diagnose", fold))
 
     def initial() -> dict[str, Any]:
-        key = context.key("diagnose", "projector", fold)
-        parameters = make_projector(context).init(key, blank_features(context))["params"]
-        parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
-        trainable = {"llm": adapted.trainable, "projector": parameters}
-        if settings.standardized:  # a part of its own, at a rate of zero: weight decay leaves it alone too
-            parameters |= standardised()
-            moments = [name for name in parameters if name.endswith(("_mean", "_scale"))]
-            trainable["standardisation"] = {name: parameters.pop(name) for name in moments}
-        return trainable
+        return {"llm": adapted.trainable, **initial_projector(context, fold, tokenizer, text_width, standardised)}
 
-    return Stage("diagnose", context, fold, settings, initial), adapted
+    return Stage(name, context, fold, settings, initial), adapted
+
+
+def initial_projector(
+    context: Context,
+    fold: int,
+    tokenizer: PreTrainedTokenizerBase,
+    text_width: int,
+    standardised: Callable[[], dict[str, np.ndarray]],
+) -> dict[str, Any]:
+    """Returns {"projector": parameters}, of a standardising projector with its "standardisation" beside.
+
+    text_width: of the text tokens; standardised: returns the mean and scale of each input dimension over the training cases.
+    """
+    key = context.key("diagnose", "projector", fold)
+    parameters = make_projector(context).init(key, blank_features(context, text_width))["params"]
+    parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizer, special_tokens(case_views(context)).values())
+    if not context.config.diagnose.standardized:
+        return {"projector": parameters}
+    parameters |= standardised()
+    moments = [name for name in parameters if name.endswith(("_mean", "_scale"))]
+    # A part of its own, at a rate of zero: weight decay leaves it alone too.
+    return {"standardisation": {name: parameters.pop(name) for name in moments}, "projector": parameters}
 
 
 def _diagnoser(adapted: Adapted, trained: dict[str, Any], class_ids: Any) -> Diagnoser:
-    return {"llm": join(adapted.frozen, trained["llm"]), "projector": _projector_parameters(trained), "class_ids": class_ids}
+    return {"llm": join(adapted.frozen, trained["llm"]), "projector": projector_parameters(trained), "class_ids": class_ids}
 
 
-def _projector_parameters(trained: dict[str, Any]) -> dict[str, Any]:
+def projector_parameters(trained: dict[str, Any]) -> dict[str, Any]:
     """Returns the projector's parameters, with the standardisation that training keeps apart."""
     return trained["projector"] | trained.get("standardisation", {})

@@ -1,5 +1,6 @@
 """The stages in the order of the paper, for one fold: what each hands to the next."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ __all__ = [
     "load_encoders",
     "load_tokenizers",
     "make_tokenizers",
+    "record_fields",
     "record_sentences",
     "record_texts",
     "train_encoders",
@@ -135,25 +137,31 @@ def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -
 
 
 def record_sentences(context: Context) -> list[list[str]]:
-    """Every record's sentence, of all attributes that a model may see, in V versions.
+    """Every record's sentence, of all attributes that a model may see, in the V versions of `record_fields`."""
+    study = context.prepared.study
+    return [[text.sentence(study, fields) for fields in versions] for versions in record_fields(context)]
 
-    Version 0 says all that is known; versions 1 to V - 1, for training, leave out each attribute at random, more of them
-    from one version to the next, up to `features.text_dropout`. A record whose metadata speak for no case gets none.
+
+def record_fields(context: Context) -> list[list[Mapping[str, Any]]]:
+    """Every record's fields in V versions.
+
+    Version 0 has all that is known; versions 1 to V - 1, for training, leave out each attribute at random, more of them
+    from one version to the next, up to `features.text_dropout`. A record whose metadata speak for no case has none.
     """
-    settings, study = context.config.features, context.prepared.study
+    settings = context.config.features
     spoken = {case.row for case in all_cases(context)}
-    sentences = []
+    versions: list[list[Mapping[str, Any]]] = []
     for position, record in enumerate(context.prepared.records):
         if position not in spoken:
-            sentences.append([""] * settings.text_views)
+            versions.append([{}] * settings.text_views)
             continue
         generator = np.random.default_rng([context.seed("text views"), position])
         kept = [
             {name: value for name, value in record.fields.items() if generator.random() >= rate}
             for rate in np.linspace(0, settings.text_dropout, settings.text_views)[1:]
         ]
-        sentences.append([text.sentence(study, fields) for fields in (record.fields, *kept)])
-    return sentences
+        versions.append([record.fields, *kept])
+    return versions
 
 
 def training_sentences(context: Context, fold: Fold) -> list[str]:

@@ -22,12 +22,17 @@ _ALONE = {
     "text_tokens": ("features",),
 }
 """Stages that stand on nothing before them, and what else they depend on."""
+_BEFORE_THE_LLM = (*_CHAIN[:3], "features", *_ALONE)
+_HEADS = ("diagnose", "one_hot", "perceptron")
+"""What can be trained on stage 3's tokens."""
 
 
 def stage_key(config: ConfigDict, stage: str) -> str:
     """12 hex digits. Fields that say where things are and how often they are saved (data.dir, ...) do not count."""
     stored = ("features",) if config.image.blocks else ()  # the copies of a photograph that every stage trains on
     parts = {field: _at(config, field) for field in (*_ALWAYS, *stored, *_sections(config, stage))}
+    if stage in _BEFORE_THE_LLM:
+        parts["models"]["llm"].pop("random", None)
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()[:12]
 
 
@@ -38,9 +43,10 @@ def _sections(config: ConfigDict, stage: str) -> tuple[str, ...]:
         # Without alignment nothing of the text has reached the image encoder; its adapters are still those of that stage.
         trained: tuple[str, ...] = _CHAIN[:3] if config.align.epochs else (*_ADAPTERS, "refine")
         return (*trained, "features") if stage == "features" else trained
+    if stage in _HEADS:
+        return (*_CHAIN, "features")
     if stage in _CHAIN:
-        before = _CHAIN[: _CHAIN.index(stage) + 1]
-        return (*before, "features") if stage == "diagnose" else before
+        return _CHAIN[: _CHAIN.index(stage) + 1]
     # A baseline may use the frozen encoders, whatever the recipe of the alignment is.
     return ("image_only", "features", "knowledge", "diagnose", f"baselines.{stage}")
 

@@ -3,7 +3,7 @@
 The same code, started from the encoder as published rather than as aligned, is the image-only reference.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from prima_jax.stages.inference import predict_images
 from prima_jax.stages.stage import Stage, Training, load_stage, train_stage
 
 __all__ = [
+    "ClassWeights",
     "Refined",
     "class_weights",
     "classification",
@@ -84,24 +85,49 @@ def classification(module: Any, head: Any, frozen_blocks: int = 0) -> Any:
     return loss
 
 
-def class_weights(kind: str, labels: np.ndarray, classes: int) -> np.ndarray:
-    """One weight for each class: all 1 for "none"; for "balanced", one over the class's share of the training labels.
+Array = jax.Array | np.ndarray
 
-    Balanced weights have mean 1 over the labels; a class without a label has weight 0.
+
+class ClassWeights(NamedTuple):
+    """How much the classes weigh in a cross-entropy."""
+
+    weights: Array
+    """[C]: what an example's error is multiplied by."""
+    offsets: Array | None = None
+    """[C]: what is added to the logits while training."""
+    focus: Array | None = None
+    """[]: the exponent of 1 - p by which an error is multiplied, p the probability of the right class."""
+
+
+def class_weights(kind: str, labels: np.ndarray, classes: int) -> ClassWeights:
+    """Returns what `kind` does about classes of unequal size.
+
+    "none": nothing. "balanced": one over the class's share of the training labels, with a mean of 1 over the labels and 0 for a
+    class without one. "logit_adjusted": the logarithm of that share is added to the logits (Menon et al. 2021, arXiv 2007.07314,
+    Eq. 10 with temperature 1; a class without a label counts as one with a single label). "focal": with exponent 2 (Lin et al.
+    2017, arXiv 1708.02002). "sampled": nothing here, since its batches have as many of one class as of any other.
     """
-    if kind == "none":
-        return np.ones(classes, np.float32)
-    if kind != "balanced":
-        raise UserError(f'class_weights is "none" or "balanced", not {kind!r}.')
     counts = np.bincount(labels, minlength=classes)
-    present = counts > 0
-    return np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0).astype(np.float32)
+    alike = np.ones(classes, np.float32)
+    if kind == "balanced":
+        present = counts > 0
+        return ClassWeights(np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0).astype(np.float32))
+    if kind == "logit_adjusted":
+        return ClassWeights(alike, offsets=np.log(np.maximum(counts, 1) / len(labels)).astype(np.float32))
+    if kind == "focal":
+        return ClassWeights(alike, focus=np.array(2, np.float32))
+    if kind not in ("none", "sampled"):
+        raise UserError(f"class_weights is none, balanced, logit_adjusted, focal or sampled, not {kind!r}.")
+    return ClassWeights(alike)
 
 
-def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> Any:
-    """The mean of each example's cross-entropy times its class's weight, and the accuracy: logits [B, C], labels [B]."""
-    errors = optax.softmax_cross_entropy_with_integer_labels(logits, labels) * weights[labels]
-    return errors.mean(), {"accuracy": (logits.argmax(-1) == labels).mean()}
+def weighted_cross_entropy(logits: jax.Array, labels: jax.Array, classes: ClassWeights) -> Any:
+    """The mean of the examples' cross-entropies as `classes` weigh them, and the accuracy: logits [B, C], labels [B]."""
+    adjusted = logits if classes.offsets is None else logits + classes.offsets
+    errors = optax.softmax_cross_entropy_with_integer_labels(adjusted, labels)
+    if classes.focus is not None:
+        errors *= jnp.maximum(-jnp.expm1(-errors), 0) ** classes.focus
+    return (errors * classes.weights[labels]).mean(), {"accuracy": (logits.argmax(-1) == labels).mean()}
 
 
 def classify_images(context: Context, refined: Refined, positions: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """What a run needed is noted fold by fold, since each may have run on another day."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 
@@ -35,6 +38,13 @@ def test_peak_memory_is_in_bytes():
     # A Python process with numpy and matplotlib needs tens of megabytes; in KiB the figure would be a thousandth.
     assert block.nbytes <= measured.peak_memory_bytes() < 2**40
     assert measured.peak_memory_bytes() >= before
+
+
+def test_the_peak_is_not_that_of_the_process_which_started_this_one():
+    block = np.ones(2**30, np.uint8)
+    code = "from prima_jax.experiment.measured import peak_memory_bytes; print(peak_memory_bytes())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < block.nbytes
 
 
 def test_a_run_has_the_largest_peak_and_every_version_of_its_folds():

@@ -10,6 +10,7 @@ from prima_jax.main import parse
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
 from prima_jax.report.published import PUBLISHED
+from prima_jax.stages.places import stage_key
 from tests.stages.tiny import tiny_config
 
 
@@ -106,14 +107,14 @@ def test_an_unknown_row_is_told_with_those_that_are_known():
         table_rows(chosen)
 
 
-@pytest.mark.parametrize("preset", ["table4", "table2", "table1,tiny", "small,large"])
+@pytest.mark.parametrize("preset", ["table6", "table2", "table1,tiny", "small,large"])
 def test_an_unknown_preset_is_refused(preset):
     with pytest.raises(ValueError, match="no preset"):
         pad_ufes_20.get_config(preset)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("number", 4), ("processes", 0), ("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,)), ("seeds", ("a",))]
+    ("field", "value"), [("number", 6), ("processes", 0), ("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,)), ("seeds", ("a",))]
 )
 def test_what_no_table_can_be_made_of_is_told(field, value):
     wrong = config()
@@ -127,3 +128,21 @@ def test_a_wrong_subgroup_is_told_before_any_row_is_computed(tmp_path, monkeypat
     monkeypatch.setattr(run_module, "run_jobs", lambda *_, **__: pytest.fail("a row was computed"))
     with pytest.raises(UserError, match=r"table\.subgroups names 'shoe_size'"):
         run_module.run(tiny_config(table__subgroups=("shoe_size",)), tmp_path / "run")
+
+
+def test_table_4_exchanges_what_there_is_to_exchange():
+    names = [row.name for row in table_rows(pad_ufes_20.get_config("table4,light"))]
+    assert names[0] == "prima" and {"random_llm", "perceptron", "one_hot", "frozen_image_random_text", "focal"} < set(names)
+    assert "balanced" not in names  # which is what the preset has
+    without_weights = [row.name for row in table_rows(config(4, aqua, "demo"))]
+    assert "random_llm" not in without_weights  # it is random as it is
+    assert "balanced" in without_weights and "unweighted" not in without_weights
+
+
+def test_table_5_has_the_encoders_of_table_3():
+    light = pad_ufes_20.get_config("table5,light")
+    aligned = {row.name: row for row in table_rows(light)}
+    for name in ("prima", "image_loss", "local_direct", "label_vectors"):
+        ours = stage_key(row_config(light, row(name), 0), "align")
+        assert {stage_key(row_config(light, aligned[f"{name}_{kind}"], 0), "align") for kind in ("tokens", "metadata")} == {ours}
+    assert not {"labels_alone_tokens", "without_refinement_tokens"} & set(aligned)

@@ -72,6 +72,13 @@ def test_prima_is_compared_with_every_other_row_and_not_with_itself(found):
     assert cells(page(found), "A guess")[6:] == ["< 0.001"] * 2  # two classes, so that DeLong's test is there as well
 
 
+def test_without_prima_its_tokens_are_what_the_others_are_compared_with(found):
+    renamed = [line | {"method": line["method"].replace("prima", "prima_metadata")} for line in lines()]
+    against = statistics(renamed, {})["methods"]
+    assert against["guess"]["against_prima"] == found["methods"]["guess"]["against_prima"]
+    assert "against_prima" not in against["prima_metadata"]
+
+
 def test_confidence_and_each_class_have_tables_of_their_own(found):
     methods = {name: {"title": name} for name in METHODS}
     results = {"study": "invented", "classes": ["a", "b"], "statistics": found, "methods": methods}

@@ -12,6 +12,7 @@ from prima_jax.data.images import normalize
 from prima_jax.errors import UserError
 from prima_jax.methods import deepik
 from prima_jax.methods.deepik import METHOD, coarse_level, two_level_loss
+from prima_jax.stages.refine import ClassWeights
 from tests.methods.benches import make_bench
 from tests.stages import tiny
 from tests.stages.tiny import ONE_LAYER
@@ -35,7 +36,7 @@ class AgainstLoops(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True)
     def test_loss(self):
         coarse, fine, coarse_labels, fine_labels = drawn()
-        total, parts = self.variant(two_level_loss)(coarse, fine, coarse_labels, fine_labels, WEIGHTS)
+        total, parts = self.variant(two_level_loss)(coarse, fine, coarse_labels, fine_labels, ClassWeights(WEIGHTS))
         first, second = 0.0, 0.0
         for i in range(len(coarse)):
             first += cross_entropy(coarse[i].astype(np.float64), coarse_labels[i]) / len(coarse)
@@ -48,7 +49,7 @@ class AgainstLoops(chex.TestCase):
 def test_the_weights_of_the_levels_in_their_gradients():
     """Of a cross-entropy: the softmax less the label."""
     coarse, fine, coarse_labels, fine_labels = drawn()
-    labels, ones = (coarse_labels, fine_labels), np.ones(3, np.float32)
+    labels, ones = (coarse_labels, fine_labels), ClassWeights(np.ones(3, np.float32))
     found = jax.grad(lambda x: two_level_loss(*x, *labels, ones)[0])((coarse, fine))
     for gradient, logits, label, weight in zip(found, (coarse, fine), labels, (0.2, 0.8), strict=True):
         expected = weight * (jax.nn.softmax(logits) - np.eye(logits.shape[1])[label]) / len(logits)
@@ -57,9 +58,9 @@ def test_the_weights_of_the_levels_in_their_gradients():
 
 def test_a_coarse_level_of_one_class_costs_nothing():
     coarse, fine, _, fine_labels = drawn()
-    value, gradient = jax.value_and_grad(lambda x: two_level_loss(x, fine, 0 * fine_labels, fine_labels, WEIGHTS)[1]["coarse"])(
-        coarse[:, :1]
-    )
+    value, gradient = jax.value_and_grad(
+        lambda x: two_level_loss(x, fine, 0 * fine_labels, fine_labels, ClassWeights(WEIGHTS))[1]["coarse"]
+    )(coarse[:, :1])
     assert float(value) == 0 and not np.asarray(gradient).any()
 
 

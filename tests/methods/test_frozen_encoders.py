@@ -25,4 +25,5 @@ def test_only_primas_tokenizer_has_read_the_corpus(study, tmp_path):
     bench, _, _ = make_bench(study, tmp_path, **ONE_LAYER)
     ours = row_bench(bench.context, bench.fold, METHODS["prima"]).tokenizers.text.get_vocab()
     assert ours != bench.tokenizers.text.get_vocab()
-    assert {name for name, method in METHODS.items() if method.reads_corpus} == {"prima", "aligned_tokens", "refined_tokens"}
+    reading = {name for name, method in METHODS.items() if method.reads_corpus}
+    assert reading == {"prima", "one_hot", "perceptron", "aligned_tokens", "aligned_tokens_metadata", "refined_tokens"}

@@ -16,6 +16,7 @@ from prima_jax.data.metadata import OneHot
 from prima_jax.errors import UserError
 from prima_jax.experiment.opening import split_cases
 from prima_jax.methods import concepts, knobo
+from prima_jax.stages.refine import ClassWeights
 from prima_jax.studies.study import Attribute, Study
 from prima_jax.training.loop import make_step
 from prima_jax.training.parallel import Parallel
@@ -55,7 +56,7 @@ def classifier(seed=1):
 FROZEN = {
     "prior": np.array([[1, -1], [0, 1], [0, 0], [-1, 0], [1, 1]], np.float32),
     "prior_weight": np.float32(1.0),
-    "class_weights": np.array([0.5, 2.0], np.float32),
+    "class_weights": ClassWeights(np.array([0.5, 2.0], np.float32)),
 }
 
 
@@ -64,7 +65,7 @@ def loss_loops(trainable, frozen, batch, prior_weight):
     error = 0.0
     for s, label in zip(batch["concepts"].astype(float), batch["label"], strict=True):
         logits = [sum(s[k] * w[k, c] for k in range(5)) + b[c] for c in range(2)]
-        error += frozen["class_weights"][label] * (math.log(sum(map(math.exp, logits))) - logits[label])
+        error += frozen["class_weights"].weights[label] * (math.log(sum(map(math.exp, logits))) - logits[label])
     distance = sum(abs(math.tanh(w[k, c]) - frozen["prior"][k, c]) for k in range(5) for c in range(2))
     return error / len(batch["label"]) + prior_weight * distance / 10
 

@@ -11,6 +11,7 @@ import pytest
 from prima_jax.methods import medblip
 from prima_jax.methods.language import prompt_tokens
 from prima_jax.methods.networks.query_former import Bridge
+from prima_jax.stages.refine import ClassWeights
 from tests.methods.benches import make_bench, training_accuracy
 from tests.methods.tiny_llm import CLASS_IDS, WIDTH, tiny_llm
 from tests.stages.tiny import ONE_LAYER
@@ -122,7 +123,7 @@ def test_a_published_llm_is_frozen_and_a_random_one_gets_adapters(study, tmp_pat
 
     # The step then trains the bridge and nothing else.
     module, variables = tiny_llm()
-    frozen = {"llm": variables, "class_ids": CLASS_IDS, "class_weights": jnp.ones(3)}
+    frozen = {"llm": variables, "class_ids": CLASS_IDS, "class_weights": ClassWeights(jnp.ones(3))}
     loss = medblip.objective(module, BRIDGE)
 
     def of_bridge(trainable, batch):

@@ -9,6 +9,7 @@ import pytest
 
 from prima_jax.methods import medklip
 from prima_jax.methods.medklip import METHOD, EntityReader, entity_losses
+from prima_jax.stages.refine import ClassWeights
 from prima_jax.training.parallel import AXIS
 from tests.methods.benches import by_heart, make_bench, training_accuracy
 from tests.methods.shuffles import with_fields
@@ -17,6 +18,7 @@ from tests.stages.tiny import ONE_LAYER, SIDE
 
 CLASSES = 3
 WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
+CLASS_WEIGHTS = ClassWeights(WEIGHTS)
 SMALL = {"baselines__medklip__width": 32, "baselines__medklip__layers": 1}
 
 
@@ -49,7 +51,7 @@ class AgainstLoops(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True)
     def test_both_losses(self):
         logits, labels = drawn()
-        total, parts = self.variant(entity_losses)(logits, labels, WEIGHTS)
+        total, parts = self.variant(entity_losses)(logits, labels, CLASS_WEIGHTS)
         presence, diagnosis = reference(logits, labels, WEIGHTS)
         np.testing.assert_allclose(parts["presence"], presence, rtol=1e-6)
         np.testing.assert_allclose(parts["diagnosis"], diagnosis, rtol=1e-6)
@@ -58,39 +60,39 @@ class AgainstLoops(chex.TestCase):
 
 def test_equal_logits_cost_log_2_and_log_k():
     _, labels = drawn()
-    _, parts = entity_losses(jnp.zeros((*labels.shape, 2)), labels, np.ones(CLASSES, np.float32))
+    _, parts = entity_losses(jnp.zeros((*labels.shape, 2)), labels, ClassWeights(np.ones(CLASSES, np.float32)))
     assert float(parts["presence"]) == pytest.approx(np.log(2))
     assert float(parts["diagnosis"]) == pytest.approx(np.log(CLASSES))
 
 
 def test_what_is_not_known_has_no_gradient():
     logits, labels = drawn()
-    gradient = np.asarray(jax.grad(lambda x: entity_losses(x, labels, WEIGHTS)[0])(logits))
+    gradient = np.asarray(jax.grad(lambda x: entity_losses(x, labels, CLASS_WEIGHTS)[0])(logits))
     assert (gradient[labels == -1] == 0).all()
     assert (np.abs(gradient[labels >= 0]) > 0).all()
     changed = np.where((labels == -1)[..., None], 100.0, logits)
-    assert float(entity_losses(changed, labels, WEIGHTS)[0]) == float(entity_losses(logits, labels, WEIGHTS)[0])
+    assert float(entity_losses(changed, labels, CLASS_WEIGHTS)[0]) == float(entity_losses(logits, labels, CLASS_WEIGHTS)[0])
 
 
 def test_a_batch_in_which_only_diagnoses_are_known_is_no_error():
     logits, labels = drawn()
     labels[:, CLASSES:] = -1
-    assert np.isfinite(entity_losses(logits, labels, WEIGHTS)[0])
+    assert np.isfinite(entity_losses(logits, labels, CLASS_WEIGHTS)[0])
 
 
 @pytest.mark.parametrize("devices", [2, 4])
 def test_the_mean_is_over_the_known_entities_of_all_devices(devices):
     """Not the mean of the devices' means, which differs here: the first device knows the fewest."""
     logits, labels = drawn()
-    expected, _ = entity_losses(logits, labels, WEIGHTS)
+    expected, _ = entity_losses(logits, labels, CLASS_WEIGHTS)
     shared = [a.reshape(devices, -1, *a.shape[1:]) for a in (logits, labels)]
     on_each = jax.pmap(
-        lambda x, y: jax.lax.pmean(entity_losses(x, y, jnp.array(WEIGHTS), axis_name=AXIS)[0], AXIS),
+        lambda x, y: jax.lax.pmean(entity_losses(x, y, ClassWeights(jnp.array(WEIGHTS)), axis_name=AXIS)[0], AXIS),
         axis_name=AXIS,
         devices=jax.devices()[:devices],
     )
     np.testing.assert_allclose(on_each(*shared), expected, rtol=1e-6)
-    means = [entity_losses(x, y, WEIGHTS)[0] for x, y in zip(*shared, strict=True)]
+    means = [entity_losses(x, y, CLASS_WEIGHTS)[0] for x, y in zip(*shared, strict=True)]
     assert abs(np.mean(means) - expected) > 1e-3
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from prima_jax.methods import text_llm
 from prima_jax.models.diagnoser import positions
+from prima_jax.stages.refine import ClassWeights
 from tests.methods.benches import make_bench, training_accuracy
 from tests.stages.tiny import ONE_LAYER
 
@@ -28,7 +29,7 @@ def model(study, folder):
 def test_the_loss_is_that_of_the_class_tokens_among_the_logits_of_the_whole_vocabulary(study, tmp_path):
     module, variables, batch = model(study, tmp_path)
     weights = np.array([0.5, 2.0], np.float32)
-    frozen = {"llm": {}, "class_ids": variables["class_ids"], "class_weights": weights}
+    frozen = {"llm": {}, "class_ids": variables["class_ids"], "class_weights": ClassWeights(weights)}
     trainable = {"llm": variables["llm"], "special_tokens": variables["special_tokens"]}
     loss = text_llm.diagnosis(module)
     expected = 0.0

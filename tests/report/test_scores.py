@@ -148,6 +148,7 @@ def test_no_name_of_a_cohort_is_a_command_of_latex():
     written = tex(found)
     assert r"a\textasciicircum{}2 \textasciitilde{} \$x\$ \{y\} \textbackslash{}z \#1 100\% b\_c & " in written
     assert "% Two lines: Table 1\n" in written
+    assert "% Two lines: Table 4, not in the paper\n" in tex(found | {"table": 4})
 
 
 def test_a_plain_run_has_all_published_rows_under_its_own_and_marked():

@@ -24,7 +24,7 @@ def context(study, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(context, tokenizers):
     projector = diagnose.make_projector(context)
-    parameters = projector.init(jax.random.key(0), diagnose.blank_features(context))["params"]
+    parameters = projector.init(jax.random.key(0), diagnose.blank_features(context, 32))["params"]
     parameters["special_tokens"] = phrase_embeddings(context.llm, tokenizers.llm, special_tokens(case_views(context)).values())
     return {"llm": context.llm.variables, "projector": parameters, "class_ids": jnp.array([7, 11])}
 

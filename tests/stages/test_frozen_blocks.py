@@ -103,7 +103,7 @@ def test_refinement_sees_the_whole_encoder(context, study):
         "head": head.init(jax.random.key(0), np.zeros((1, 2, 32), np.float32))["params"],
     }
     labels = np.array([record.label for record in context.prepared.records], np.int32)
-    frozen = {"image_encoder": adapted.frozen, "labels": labels, "class_weights": np.ones(2, np.float32)}
+    frozen = {"image_encoder": adapted.frozen, "labels": labels, "class_weights": refine.ClassWeights(np.ones(2, np.float32))}
     tokens, generator = image_features.block_tokens(context), np.random.default_rng(0)
     short, whole = [], []
     for _ in range(STEPS):

@@ -13,6 +13,8 @@ CHANGES = {
     "split.train_share": (0.5, set(STAGES)),
     "study.hide": ("form", set(STAGES)),
     "models.llm.quantized": ("nf4", set(STAGES)),
+    "models.llm.random": (True, {"diagnose"}),
+    "models.text.random": (True, set(STAGES)),
     "knowledge.corpus": ("corpus.jsonl", set(STAGES) - {"image_only", "frozen_features", "frozen_tokens"}),
     "knowledge.epochs": (1.0, {"knowledge", "align", "refine", "features", "diagnose"}),
     "align.weights": ((0.2, 0.0, 0.0, 0.0), {"align", "refine", "features", "diagnose"}),
@@ -29,7 +31,8 @@ CHANGES = {
 def test_a_field_moves_the_stages_that_it_bears_on_and_no_others(field):
     before, after = pad_ufes_20.get_config("table3,small"), pad_ufes_20.get_config("table3,small")
     value, moved = CHANGES[field]
-    after.update_from_flattened_dict({field: value})
+    with after.unlocked():
+        after.update_from_flattened_dict({field: value})
     assert {stage for stage in STAGES if stage_key(before, stage) != stage_key(after, stage)} == moved
 
 

@@ -138,7 +138,9 @@ def in_torch(torch_stages, stage: str, run: Run, trainable: Any, folder: Any, to
         return torch_stages.MaskedLanguage(encoder)
     if stage == "diagnose":
         llm = torch_stages.backbone(context.llm.module, frozen["llm"], trainable["llm"], folder)
-        return torch_stages.Diagnosis(llm, trainable["projector"], frozen["class_ids"], frozen["class_weights"], tiny.SIDE)
+        return torch_stages.Diagnosis(
+            llm, trainable["projector"], frozen["class_ids"], frozen["class_weights"].weights, tiny.SIDE
+        )
     encoder = torch_stages.backbone(
         context.image_encoder.module, frozen["image_encoder"], trainable["image_encoder"], folder / "image"
     )
