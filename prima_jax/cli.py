@@ -1,6 +1,7 @@
 """The command line of the installed package: prima COMMAND ..., each the same as `python -m` of a module."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,13 +18,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     end_when_told()
     try:
-        try:
-            return _dispatch(sys.argv[1:] if arguments is None else arguments)
-        finally:
-            sys.stdout.flush()  # here rather than at exit, where nobody could catch what it raises
-    except BrokenPipeError:  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()  # here rather than at exit, where nobody could catch what it raises
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # docs.python.org/3/library/signal.html#note-on-sigpipe
         return 141
+    return code
+
+
+def _reader_has_gone() -> bool:
+    """Returns True if what reads this process's output has gone: a pipe to another process may have broken instead."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(events & select.POLLERR for _, events in output.poll(0))
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""How far two rows of finished tables are apart on the same held-out cases, by a bootstrap over subjects.
+"""Prints the paired differences of two rows of finished tables, with 95% intervals by a bootstrap over subjects.
 
     python -m scripts.compare_rows runs/light/table_1 aligned_tokens frozen_tokens
     python -m scripts.compare_rows runs/light/table_4,runs/light/table_5 random_llm prima_metadata

@@ -64,6 +64,15 @@ def test_a_reader_that_has_gone_is_no_traceback():
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+def test_a_pipe_that_is_not_the_output_is_not_taken_for_it(monkeypatch):
+    def broken(arguments):
+        raise BrokenPipeError("to a row's process")
+
+    monkeypatch.setitem(cli.COMMANDS, "run", broken)
+    with pytest.raises(BrokenPipeError, match="row"):
+        cli.main(["run"])
+
+
 def test_a_corpus_without_its_packages_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):
     def run(options, config):
         raise ModuleNotFoundError("No module named 'bm25s'", name="bm25s")

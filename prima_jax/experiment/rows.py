@@ -151,7 +151,7 @@ _PARTS = (
 
 
 def _of_tokens(row: Row) -> tuple[Row, ...]:
-    """What a row's stage 2 makes of the image encoder, by a regression on its tokens, alone and with metadata."""
+    """Returns two rows, a regression on the image tokens after a row's stage 2, and one on these and the metadata."""
     return (
         Row(f"{row.name}_tokens", f"{row.title}: tokens", "aligned_tokens", row.changes),
         Row(f"{row.name}_metadata", f"{row.title}: tokens + metadata", "aligned_tokens_metadata", row.changes),

@@ -1,5 +1,4 @@
-"""What else stage 3 could be: PRIMA's own image tokens with one-hot columns in place of sentences, or with a perceptron in place
-of the LLM.
+"""Two methods that exchange a part of stage 3: one-hot columns take the place of sentences, or a perceptron that of the LLM.
 
 Both train on what stage 3 trains on, with its settings, so that the difference to PRIMA's row is that of the part.
 """
@@ -30,8 +29,7 @@ PERCEPTRON, ONE_HOT = "perceptron", "one_hot"
 def fit_one_hot(bench: Bench, train: list[Case]) -> Any:
     """Stage 3 on the tokens of the photographs and one token of the metadata."""
     context, fold, tokenizers = bench
-    encoders = pipeline.train_encoders(context, fold, tokenizers)
-    images, _ = pipeline.frozen_features(context, fold, tokenizers, encoders)
+    images = pipeline.record_images(context, fold, pipeline.train_encoders(context, fold, tokenizers))
     texts = one_hot_tokens(bench, train)
     return diagnose.run(context, fold, tokenizers.llm, train, images, texts, name=ONE_HOT), images, texts
 

@@ -126,16 +126,19 @@ class Data(Section):
 class Model(Section):
     weights: str | None
     architecture: dict[str, Annotated[Any, AfterValidator(_finite)]] = {}
-    random: bool = False
 
 
-class LanguageModel(Model):
+class TextModel(Model):
+    random: bool = False  # numbers drawn at random in the published architecture, for rows of Table 4
+
+
+class LanguageModel(TextModel):
     quantized: Literal["", "int8", "nf4"] = ""
 
 
 class Models(Section):
     image: Model
-    text: Model
+    text: TextModel
     llm: LanguageModel
 
 

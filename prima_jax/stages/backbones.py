@@ -54,8 +54,10 @@ class Backbones:
             module, variables = pretrained.from_pretrained(settings.weights, dtype=dtype, remat=config.remat, quantized=kind)
             return Backbone(module, self._place(variables))
         module = pretrained.build(described(settings), dtype=dtype, remat=config.remat)
-        drawn = pretrained.init_random(module, seed_of(config.seed, name))
-        return Backbone(module, self._place({"params": keep_all(drawn["params"], kind)}))
+        drawn = pretrained.init_random(module, seed_of(config.seed, name))["params"]
+        if settings.weights:  # stored as the published ones would be
+            drawn = jax.tree.map(lambda leaf: leaf.astype(dtype), drawn)
+        return Backbone(module, self._place({"params": keep_all(drawn, kind)}))
 
 
 def described(settings: ConfigDict) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ __all__ = [
     "load_tokenizers",
     "make_tokenizers",
     "record_fields",
+    "record_images",
     "record_sentences",
     "record_texts",
     "train_encoders",
@@ -125,9 +126,13 @@ def load_encoders(context: Context, fold: int) -> Encoders:
 
 def frozen_features(context: Context, fold: Fold, tokenizers: Tokenizers, encoders: Encoders) -> tuple[np.ndarray, TextTokens]:
     """What both encoders say of every record: image tokens [R, V, 1 + K, d], and those of its sentences."""
+    return record_images(context, fold, encoders), record_texts(context, encoders, tokenizers)
+
+
+def record_images(context: Context, fold: Fold, encoders: Encoders) -> np.ndarray:
+    """Every record's photograph, in all its stored copies, through the image encoder: [R, V, 1 + K, d]."""
     folder = context.place("features", fold.index)
-    images = image_features.image_tokens(context, encoders.image, folder, seed=context.seed("features", fold.index))
-    return images, record_texts(context, encoders, tokenizers)
+    return image_features.image_tokens(context, encoders.image, folder, seed=context.seed("features", fold.index))
 
 
 def record_texts(context: Context, encoders: Encoders, tokenizers: Tokenizers) -> TextTokens:

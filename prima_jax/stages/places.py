@@ -24,7 +24,7 @@ _ALONE = {
 """Stages that stand on nothing before them, and what else they depend on."""
 _BEFORE_THE_LLM = (*_CHAIN[:3], "features", *_ALONE)
 _HEADS = ("diagnose", "one_hot", "perceptron")
-"""What can be trained on stage 3's tokens."""
+"""Stages that are trained on stage 3's tokens."""
 
 
 def stage_key(config: ConfigDict, stage: str) -> str:

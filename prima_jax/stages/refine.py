@@ -89,7 +89,7 @@ Array = jax.Array | np.ndarray
 
 
 class ClassWeights(NamedTuple):
-    """How much the classes weigh in a cross-entropy."""
+    """The weights, offsets and focus of a classification loss."""
 
     weights: Array
     """[C]: what an example's error is multiplied by."""

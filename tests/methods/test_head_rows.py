@@ -1,4 +1,4 @@
-"""What stands in stage 3's place: one-hot columns as a token, and a perceptron on the LLM's input."""
+"""The methods that exchange a part of stage 3: one-hot columns as a token, and a perceptron on the LLM's input."""
 
 import math
 

@@ -13,8 +13,8 @@ def test_random_numbers_take_the_place_of_published_ones_and_nothing_else_does(t
     module = Backbones(before).llm.module
     pretrained.save_pretrained(tmp_path, module, pretrained.init_random(module, 123))
 
-    def read(**fields):
-        config = tiny_config()
+    def read(dtype="float32", **fields):
+        config = tiny_config(dtype=dtype)
         with config.unlocked():
             config.models.llm.update({"weights": str(tmp_path), **fields})
         return Backbones(config).llm
@@ -25,3 +25,5 @@ def test_random_numbers_take_the_place_of_published_ones_and_nothing_else_does(t
     assert shapes[0] == shapes[1]
     kernels = [leaf for leaf in jax.tree.leaves(jax.tree.map(np.array_equal, published.variables, drawn.variables)) if not leaf]
     assert len(kernels) > 5  # norms alone begin at one in both
+    half = [jax.tree.map(lambda leaf: leaf.dtype, read("bfloat16", random=r).variables) for r in (False, True)]
+    assert half[0] == half[1]

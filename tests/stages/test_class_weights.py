@@ -1,4 +1,4 @@
-"""What is done about classes of unequal size: the losses against loops in float64, and who is drawn."""
+"""Losses for classes of unequal size against loops in float64, and which cases balanced sampling draws."""
 
 import math
 
@@ -13,7 +13,7 @@ from prima_jax.stages.batches import class_balanced
 from prima_jax.stages.refine import class_weights, weighted_cross_entropy
 
 LABELS = np.array([0] * 6 + [1] * 3 + [3])
-"""Of four classes; none of class 2."""
+"""Labels of four classes, of which class 2 has none."""
 
 
 def drawn(seed=0):
