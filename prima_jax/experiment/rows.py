@@ -125,19 +125,21 @@ _ABLATION = (
     _ablation("batch_soft", "PRIMA, Eq. 6 over 4N", align__soft__normalizer="batch"),
 )
 
+
+def _unaligned(name: str, words: str, method: str = "prima", **changes: Any) -> Row:
+    """Returns a row of Table 4 whose image encoder stays as it starts out; words: what else its title says."""
+    changes = {"align.epochs": 0.0, "refine.epochs": 0.0, **changes}
+    title, untrained = f"Image encoder as published{words}", f"Untrained image encoder{words}"
+    return Row(name, title, method, changes, title_without_weights=untrained)
+
+
 # Parts of PRIMA exchanged one at a time; what an encoder is exchanged for is as large, with numbers drawn at random.
-_UNALIGNED = {"align.epochs": 0.0, "refine.epochs": 0.0}
 _PARTS = (
     PRIMA,
-    Row("frozen_image", "Image encoder as published", "prima", _UNALIGNED),
-    Row("frozen_image_one_hot", "Image encoder as published, one-hot metadata", "one_hot", _UNALIGNED),
-    Row(
-        "frozen_image_random_text",
-        "Image encoder as published, random text encoder",
-        "prima",
-        {**_UNALIGNED, "knowledge.epochs": 0.0, "models.text.random": True},
-    ),
-    Row("frozen_image_perceptron", "Image encoder as published, perceptron in place of the LLM", "perceptron", _UNALIGNED),
+    _unaligned("frozen_image", ""),
+    _unaligned("frozen_image_one_hot", ", one-hot metadata", "one_hot"),
+    _unaligned("frozen_image_random_text", ", random text encoder", **{"knowledge.epochs": 0.0, "models.text.random": True}),
+    _unaligned("frozen_image_perceptron", ", perceptron in place of the LLM", "perceptron"),
     Row("one_hot", "PRIMA, one-hot metadata in place of sentences in stage 3", "one_hot"),
     _ablation("random_llm", "PRIMA, random LLM", models__llm__random=True),
     Row("perceptron", "PRIMA, perceptron in place of the LLM", "perceptron"),

@@ -5,7 +5,7 @@ import pytest
 from configs import aqua, pad_ufes_20
 from prima_jax.errors import UserError
 from prima_jax.experiment import run as run_module
-from prima_jax.experiment.rows import TABLES, row_config, table_rows
+from prima_jax.experiment.rows import TABLES, row_config, row_title, table_rows
 from prima_jax.main import parse
 from prima_jax.methods.registry import METHODS
 from prima_jax.recipe.check import check
@@ -134,7 +134,9 @@ def test_table_4_exchanges_what_there_is_to_exchange():
     names = [row.name for row in table_rows(pad_ufes_20.get_config("table4,light"))]
     assert names[0] == "prima" and {"random_llm", "perceptron", "one_hot", "frozen_image_random_text", "focal"} < set(names)
     assert "balanced" not in names  # which is what the preset has
-    without_weights = [row.name for row in table_rows(config(4, aqua, "demo"))]
+    without = config(4, aqua, "demo")
+    without_weights = [row.name for row in table_rows(without)]
+    assert not [row for row in table_rows(without) if "published" in row_title(row, without)]
     assert "random_llm" not in without_weights  # it is random as it is
     assert "balanced" in without_weights and "unweighted" not in without_weights
 
