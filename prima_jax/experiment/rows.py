@@ -128,9 +128,9 @@ _ABLATION = (
 
 def _unaligned(name: str, words: str, method: str = "prima", **changes: Any) -> Row:
     """Returns a row of Table 4 whose image encoder stays as it starts out; words: what else its title says."""
-    changes = {"align.epochs": 0.0, "refine.epochs": 0.0, **changes}
+    changed = {"align.epochs": 0.0, "refine.epochs": 0.0, **{key.replace("__", "."): value for key, value in changes.items()}}
     title, untrained = f"Image encoder as published{words}", f"Untrained image encoder{words}"
-    return Row(name, title, method, changes, title_without_weights=untrained)
+    return Row(name, title, method, changed, title_without_weights=untrained)
 
 
 # Parts of PRIMA exchanged one at a time; what an encoder is exchanged for is as large, with numbers drawn at random.
@@ -138,7 +138,7 @@ _PARTS = (
     PRIMA,
     _unaligned("frozen_image", ""),
     _unaligned("frozen_image_one_hot", ", one-hot metadata", "one_hot"),
-    _unaligned("frozen_image_random_text", ", random text encoder", **{"knowledge.epochs": 0.0, "models.text.random": True}),
+    _unaligned("frozen_image_random_text", ", random text encoder", knowledge__epochs=0.0, models__text__random=True),
     _unaligned("frozen_image_perceptron", ", perceptron in place of the LLM", "perceptron"),
     Row("one_hot", "PRIMA, one-hot metadata in place of sentences in stage 3", "one_hot"),
     _ablation("random_llm", "PRIMA, random LLM", models__llm__random=True),
